@@ -1,0 +1,152 @@
+package launchdarklytest
+
+import (
+	"iter"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Events returns everything that has arrived and was accepted, of all kinds, in the order of arrival.
+func (s *Server) Events() []Event {
+	log, raws, _ := s.snapshot()
+	return slices.Clone(log.parse(raws, 0))
+}
+
+// CustomEvents returns the custom events with one of the keys, in the order of arrival; all custom
+// events when no key is given.
+func (s *Server) CustomEvents(keys ...string) []Event {
+	log, raws, _ := s.snapshot()
+	var found []Event
+	for _, event := range log.parse(raws, 0) {
+		if event.Kind == KindCustom && (len(keys) == 0 || slices.Contains(keys, event.Key)) {
+			found = append(found, event)
+		}
+	}
+	return found
+}
+
+// AllEvents goes through what [Server.Events] would return now, but parses one event at a time and
+// keeps none of them: for tests whose events would not fit into memory twice.
+func (s *Server) AllEvents() iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		_, raws, _ := s.snapshot()
+		for _, raw := range raws {
+			if !yield(parseEvent(raw)) {
+				return
+			}
+		}
+	}
+}
+
+// EventCount returns how many events of these kinds have arrived and were accepted; of all kinds when
+// none is given. It parses nothing, so it is cheap however many there are.
+//
+//	tracked := box.EventCount(launchdarklytest.KindCustom)
+func (s *Server) EventCount(kinds ...string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.count(kinds)
+}
+
+// ClearEvents forgets the events that have arrived. Requests are kept, and payload ids too: what has
+// been delivered before is still a duplicate.
+func (s *Server) ClearEvents() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = newEventLog()
+	s.notify()
+}
+
+// serveEvents answers POST /bulk.
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
+	request := newRequest(r)
+	body := readPayload(r)
+
+	s.mu.Lock()
+	var a answer
+	unanswered := body.cut
+	if !body.cut {
+		a = s.acceptEvents(r, &request, body)
+		unanswered = s.faults.takeReset()
+	}
+	request.Bytes, request.WireBytes, request.Gzip = body.bytes, body.wireBytes, body.gzip
+	request.EventCount, request.Problem = len(body.events), body.problem
+	if !unanswered {
+		request.Status = a.status
+	}
+	s.requests = append(s.requests, request)
+	delay, delayOver := s.faults.delay, s.faults.delayOver
+	s.notify()
+	s.mu.Unlock()
+
+	if delay > 0 {
+		timer := time.NewTimer(delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-delayOver:
+		case <-r.Context().Done():
+			unanswered = true
+		case <-s.done:
+			unanswered = true
+		}
+	}
+	if unanswered {
+		resetConnection(w)
+		return
+	}
+	a.write(w)
+}
+
+// acceptEvents decides on a request, records its events, and returns the answer. The caller holds s.mu.
+func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) answer {
+	a := s.refuseEvents(r, body)
+	if a.status == 0 {
+		a.status = http.StatusAccepted
+		id := request.PayloadID()
+		if _, known := s.payloadIDs[id]; known {
+			request.Duplicate = true
+		} else {
+			request.Accepted = true
+			s.log.add(body.events)
+			if id != "" {
+				s.payloadIDs[id] = struct{}{}
+			}
+		}
+	}
+	return a
+}
+
+// refuseEvents returns the answer that refuses a request, with status 0 when nothing speaks against it.
+// The caller holds s.mu.
+func (s *Server) refuseEvents(r *http.Request, body payload) answer {
+	if !s.authorized(r) {
+		return answer{status: http.StatusUnauthorized}
+	}
+	if a, refused := s.faults.events.take(); refused {
+		return a
+	}
+	tooLarge := func(limit, n int) bool { return limit > 0 && n > limit }
+	switch {
+	case tooLarge(s.faults.maxBytes, body.bytes), tooLarge(s.faults.maxEvents, len(body.events)):
+		return answer{status: http.StatusRequestEntityTooLarge}
+	case body.problem != "":
+		return answer{status: http.StatusBadRequest, message: body.problem}
+	}
+	return answer{}
+}
+
+// resetConnection cuts the connection without an answer: a handler that just returned would say 200.
+func resetConnection(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError) // no connection of ours, so the nearest thing to it
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // a reset rather than an orderly end; without it the client still gets no answer
+	}
+	_ = conn.Close()
+}

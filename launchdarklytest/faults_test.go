@@ -1,0 +1,356 @@
+package launchdarklytest_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+const oneEvent = `[{"kind":"custom","key":"a"}]`
+
+func TestRefuseEvents(t *testing.T) {
+	box := newBox(t)
+	client := newHTTPClient(t)
+	send := func(want int, retryAfter string) {
+		t.Helper()
+		response, err := post{id: "same", body: oneEvent}.send(t, client, box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != want || response.Header.Get("Retry-After") != retryAfter {
+			t.Errorf("got %d, Retry-After %q", response.StatusCode, response.Header.Get("Retry-After"))
+		}
+	}
+	box.RefuseEvents(503)
+	send(503, "")
+	send(503, "")
+	box.RefuseEvents(429, launchdarklytest.RetryAfter(1500*time.Millisecond))
+	send(429, "2")
+	box.AcceptEvents()
+	send(202, "")
+
+	for _, odd := range []int{0, -1, 200, 302, 600} {
+		box.RefuseEvents(odd, launchdarklytest.Times(1))
+		send(503, "")
+	}
+	box.RefuseEvents(500, launchdarklytest.Times(2), launchdarklytest.RetryAfter(-time.Second))
+	send(500, "")
+	send(500, "")
+	send(202, "")
+	box.RefuseEvents(500, launchdarklytest.Times(-1))
+	send(500, "")
+	send(500, "")
+
+	// Refused events are not remembered, so that the retry is no duplicate.
+	if box.EventCount() != 1 {
+		t.Errorf("got %v", box)
+	}
+	if request := box.Requests()[0]; request.Status != 503 || request.EventCount != 1 || request.Accepted {
+		t.Errorf("got %+v", request)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	const three = `[{"kind":"custom"},{"kind":"custom"},{"kind":"custom"}]`
+	box := newBox(t)
+	client := newHTTPClient(t)
+	for _, step := range []struct {
+		limit func()
+		want  int
+	}{
+		{func() { box.LimitEvents(3) }, 202},
+		{func() { box.LimitEvents(2) }, 413},
+		{func() { box.LimitEvents(0) }, 202},
+		{func() { box.LimitEvents(-1) }, 202},
+		{func() { box.LimitEventBytes(len(three)) }, 202},
+		{func() { box.LimitEventBytes(len(three) - 1) }, 413},
+		{func() { box.LimitEventBytes(0) }, 202},
+		{func() { box.LimitEventBytes(-1) }, 202},
+	} {
+		step.limit()
+		for _, header := range []http.Header{nil, gzipped()} {
+			if got := (post{body: three, header: header}).status(t, client, box); got != step.want {
+				t.Errorf("got %d, want %d", got, step.want)
+			}
+		}
+	}
+	if box.EventCount() != 6*2*3 {
+		t.Errorf("got %d events", box.EventCount())
+	}
+}
+
+func TestResetEvents(t *testing.T) {
+	box := newBox(t)
+	client := newHTTPClient(t)
+	send := func(id string) error {
+		_, err := post{id: id, body: oneEvent}.send(t, client, box)
+		return err
+	}
+	box.ResetEvents(1)
+	if send("a") == nil {
+		t.Error("there was an answer")
+	}
+	if box.EventCount() != 1 {
+		t.Errorf("the events were not taken: %v", box)
+	}
+	if request := box.Requests()[0]; request.Status != 0 || !request.Accepted {
+		t.Errorf("got %+v", request)
+	}
+	if err := send("a"); err != nil {
+		t.Error(err)
+	}
+	if request := box.Requests()[1]; request.Status != 202 || !request.Duplicate {
+		t.Errorf("got %+v", request)
+	}
+	box.ResetEvents(-1)
+	if send("b") == nil || send("c") == nil {
+		t.Error("there was an answer")
+	}
+	box.ResetEvents(0)
+	if err := send("d"); err != nil {
+		t.Error(err)
+	}
+	if box.EventCount() != 4 {
+		t.Errorf("got %v", box)
+	}
+}
+
+func TestResetEventsAndTheRealSDK(t *testing.T) {
+	box := newBox(t)
+	box.ResetEvents(1)
+	client := newClient(t, box)
+	_ = client.TrackEvent("a", sandy)
+	client.Flush()
+	// The SDK tries once more, with the same payload id.
+	requests, err := box.WaitForRequests(waiting(t), 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if requests[0].PayloadID() != requests[1].PayloadID() || !requests[1].Duplicate {
+		t.Errorf("got %+v", requests)
+	}
+	if len(box.CustomEvents()) != 1 {
+		t.Errorf("got %v", box)
+	}
+}
+
+func TestDelayEvents(t *testing.T) {
+	box := newBox(t)
+	client := newHTTPClient(t)
+	answered := make(chan error, 1)
+	send := func(ctx context.Context) {
+		go func() {
+			_, err := post{body: oneEvent, ctx: ctx}.send(t, client, box)
+			answered <- err
+		}()
+	}
+	arrived := func(n int) {
+		t.Helper()
+		if _, err := box.WaitForEvents(waiting(t), n, nil); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-answered:
+			t.Fatalf("answered at once: %v", err)
+		default:
+		}
+	}
+
+	box.DelayEvents(time.Hour)
+	send(waiting(t))
+	arrived(1)
+	box.DelayEvents(0)
+	if err := <-answered; err != nil {
+		t.Errorf("undone, but: %v", err)
+	}
+
+	box.DelayEvents(time.Hour)
+	hangUp, cancel := context.WithCancel(waiting(t))
+	send(hangUp)
+	arrived(2)
+	cancel()
+	if <-answered == nil {
+		t.Error("answered after all")
+	}
+
+	send(waiting(t))
+	arrived(3)
+	box.Close() // returns at once, and cuts
+	if <-answered == nil {
+		t.Error("a closed server has answered")
+	}
+
+	box = newBox(t)
+	box.DelayEvents(time.Nanosecond)
+	if got := (post{body: oneEvent}).status(t, client, box); got != 202 {
+		t.Errorf("got %d after the delay", got)
+	}
+	box.DelayEvents(-time.Hour)
+	if got := (post{body: oneEvent}).status(t, client, box); got != 202 {
+		t.Errorf("got %d without a delay", got)
+	}
+}
+
+// states returns what waits for the data source's next state.
+func states(client *ld.LDClient) func() interfaces.DataSourceState {
+	updates := client.GetDataSourceStatusProvider().AddStatusListener()
+	return func() interfaces.DataSourceState { return (<-updates).State }
+}
+
+func TestDropStreams(t *testing.T) {
+	box := newBox(t)
+	client := newClient(t, box)
+	next := states(client)
+	box.DropStreams()
+	if got := next(); got != interfaces.DataSourceStateInterrupted {
+		t.Errorf("got %v", got)
+	}
+	if got := next(); got != interfaces.DataSourceStateValid {
+		t.Errorf("got %v", got)
+	}
+	if err := box.WaitForStreams(waiting(t), 1); err != nil {
+		t.Error(err)
+	}
+	if len(box.StreamRequests()) != 2 {
+		t.Errorf("got %+v", box.StreamRequests())
+	}
+}
+
+func TestRefuseStreams(t *testing.T) {
+	box := newBox(t)
+	client := newClient(t, box)
+	next := states(client)
+	box.RefuseStreams(500, launchdarklytest.Times(2))
+	box.DropStreams()
+	if box.Streams() != 0 {
+		t.Error("a dropped stream still counts")
+	}
+	if got := next(); got != interfaces.DataSourceStateInterrupted {
+		t.Errorf("got %v", got)
+	}
+	box.SetValue("meanwhile", ldvalue.Bool(true))
+	if err := box.WaitForStreams(waiting(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the change that was made in between", func() bool {
+		got, _ := client.BoolVariation("meanwhile", sandy, false)
+		return got
+	})
+	var statuses []int
+	for _, request := range box.StreamRequests() {
+		statuses = append(statuses, request.Status)
+	}
+	if len(statuses) != 4 || statuses[1] != 500 || statuses[2] != 500 || statuses[3] != 200 {
+		t.Errorf("got %v", statuses)
+	}
+
+	box.RefuseStreams(503)
+	byHand := newHTTPClient(t)
+	if _, response := poll(t, byHand, box, ""); response.StatusCode != 503 {
+		t.Errorf("a poll got %d", response.StatusCode)
+	}
+	box.AcceptStreams()
+	if _, response := poll(t, byHand, box, ""); response.StatusCode != 200 {
+		t.Errorf("a poll got %d", response.StatusCode)
+	}
+}
+
+func TestHoldStreams(t *testing.T) {
+	box := newBox(t)
+	box.HoldStreams()
+	config := box.Config()
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 0) // does not wait
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	if err := box.WaitForStreams(waiting(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	box.SetValue("flag", ldvalue.Bool(true))
+	if client.Initialized() {
+		t.Error("held, but initialized")
+	}
+	box.ReleaseStreams()
+	await(t, "the flag", func() bool {
+		got, _ := client.BoolVariation("flag", sandy, false)
+		return got
+	})
+	box.ReleaseStreams() // nothing to release
+	box.SetValue("flag", ldvalue.Bool(false))
+	await(t, "the change", func() bool {
+		got, _ := client.BoolVariation("flag", sandy, true)
+		return !got
+	})
+}
+
+func TestRefuseSDKKey(t *testing.T) {
+	box := newBox(t)
+	byHand := newHTTPClient(t)
+	client := newClient(t, box)
+	next := states(client)
+	box.RefuseSDKKey()
+	if box.Streams() != 1 {
+		t.Error("the stream was cut")
+	}
+	if got := (post{body: oneEvent}).status(t, byHand, box); got != http.StatusUnauthorized {
+		t.Errorf("events got %d", got)
+	}
+	if _, response := poll(t, byHand, box, ""); response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a poll got %d", response.StatusCode)
+	}
+	box.DropStreams()
+	if got := next(); got != interfaces.DataSourceStateInterrupted {
+		t.Errorf("got %v", got)
+	}
+	if got := next(); got != interfaces.DataSourceStateOff {
+		t.Errorf("got %v", got)
+	}
+	box.AcceptSDKKey()
+	if got := (post{body: oneEvent}).status(t, byHand, box); got != http.StatusAccepted {
+		t.Errorf("events got %d", got)
+	}
+}
+
+func TestClientThatHangsUpWhileItSends(t *testing.T) {
+	box := newBox(t)
+	ctx, hangUp := context.WithCancel(waiting(t))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, box.URL()+launchdarklytest.EventsPath,
+		hangingUp{hangUp, ctx})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", box.SDKKey())
+	if response, err := newHTTPClient(t).Do(request); err == nil {
+		_ = response.Body.Close()
+		t.Error("there was an answer")
+	}
+	requests, err := box.WaitForRequests(waiting(t), 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := requests[0]; got.Status != 0 || got.Accepted || got.Problem == "" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// hangingUp is a body that begins and then cancels its request.
+type hangingUp struct {
+	hangUp context.CancelFunc
+	ctx    context.Context
+}
+
+func (h hangingUp) Read(p []byte) (int, error) {
+	if h.ctx.Err() != nil {
+		return 0, h.ctx.Err()
+	}
+	h.hangUp()
+	return copy(p, "["), nil
+}

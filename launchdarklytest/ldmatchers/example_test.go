@@ -1,0 +1,55 @@
+package ldmatchers_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/onsi/gomega"
+
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+func ExampleHaveReceived() {
+	// In a test this is NewWithT(t), or nothing at all with Ginkgo.
+	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
+
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer func() { _ = client.Close() }()
+
+	data := ldvalue.ObjectBuild().SetString("currency", "EUR").Build()
+	_ = client.TrackMetric("checkout", ldcontext.New("sandy"), 99.9, data)
+	client.Flush()
+
+	delivered := g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+		ldmatchers.CustomEvent("checkout").
+			WithMetric(99.9).
+			WithData(map[string]any{"currency": "EUR"}).
+			ForContext("user", "sandy")))
+	fmt.Println("delivered:", delivered)
+	// Output: delivered: true
+}
+
+func ExampleEventMatcher() {
+	event := launchdarklytest.Event{
+		Kind: launchdarklytest.KindCustom,
+		Key:  "checkout",
+		Raw:  []byte(`{"kind":"custom","key":"checkout"}`),
+	}
+	wanted := ldmatchers.CustomEvent("checkout").WithMetric(99.9).WithoutData()
+	if ok, err := wanted.Match(event); err == nil && !ok {
+		fmt.Println(wanted.FailureMessage(event))
+	}
+	// Output:
+	// Expected event
+	//     {"kind":"custom","key":"checkout"}
+	// to be
+	//     custom event "checkout" with metric 99.9 with no data
+	// but it has no metric
+}

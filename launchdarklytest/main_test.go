@@ -1,0 +1,144 @@
+package launchdarklytest_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"go.uber.org/goleak"
+
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// deadline is how long a test waits for what must happen; no test waits that long when all is well.
+const deadline = 20 * time.Second
+
+var sandy = ldcontext.New("sandy")
+
+// Two goroutines of the SDK outlive a closed client: the one that would warn about a long outage, after
+// an interruption, and the ticker of the polling data source.
+func TestMain(m *testing.M) {
+	const datasource = "github.com/launchdarkly/go-server-sdk/v7/internal/datasource."
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction(datasource+"(*outageTracker).awaitTimeout"),
+		goleak.IgnoreTopFunction(datasource+"newTickerWithInitialTick.func1"))
+}
+
+func newBox(t *testing.T) *launchdarklytest.Server {
+	t.Helper()
+	box := launchdarklytest.NewServer()
+	t.Cleanup(box.Close)
+	return box
+}
+
+// newClient connects the real SDK. It is closed before the box is.
+func newClient(t *testing.T, box *launchdarklytest.Server, change ...func(*ld.Config)) *ld.LDClient {
+	t.Helper()
+	config := box.Config()
+	for _, f := range change {
+		f(&config)
+	}
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, deadline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	// The SDK says that it is initialized a moment before its data source says that it is valid.
+	if !client.GetDataSourceStatusProvider().WaitFor(interfaces.DataSourceStateValid, deadline) {
+		t.Fatal("the data source is not valid")
+	}
+	return client
+}
+
+func waiting(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// await polls what has no way to be waited for.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx := waiting(t)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// newHTTPClient leaves no connection behind when the test ends.
+func newHTTPClient(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// post is one delivery by hand. The body is compressed when header says so.
+type post struct {
+	key    string
+	id     string
+	body   string
+	header http.Header
+	ctx    context.Context
+}
+
+func (p post) send(t *testing.T, client *http.Client, box *launchdarklytest.Server) (*http.Response, error) {
+	t.Helper()
+	var body io.Reader = strings.NewReader(p.body)
+	if p.header.Get("Content-Encoding") == "gzip" {
+		var compressed bytes.Buffer
+		w := gzip.NewWriter(&compressed)
+		_, _ = w.Write([]byte(p.body))
+		_ = w.Close()
+		body = &compressed
+	}
+	ctx := p.ctx
+	if ctx == nil {
+		ctx = waiting(t)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, box.URL()+launchdarklytest.EventsPath, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range p.header {
+		request.Header[name] = values
+	}
+	if p.key == "" {
+		p.key = box.SDKKey()
+	}
+	request.Header.Set("Authorization", p.key)
+	if p.id != "" {
+		request.Header.Set("X-LaunchDarkly-Payload-ID", p.id)
+	}
+	response, err := client.Do(request)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}
+	return response, err
+}
+
+// status sends and returns the status that it was answered with.
+func (p post) status(t *testing.T, client *http.Client, box *launchdarklytest.Server) int {
+	t.Helper()
+	response, err := p.send(t, client, box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode
+}

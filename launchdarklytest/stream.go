@@ -1,0 +1,107 @@
+package launchdarklytest
+
+import "net/http"
+
+// stream is one connected client. LaunchDarkly's own httphelpers.SSEHandler is not used here: its first
+// message is fixed when it is made, it blocks every sender on one slow client, and a client that hangs
+// up while all streams are ended can make it close a channel twice.
+type stream struct {
+	wake    chan struct{} // has a token when there is something in pending
+	dropped chan struct{} // closed when the stream is to end
+
+	// Guarded by Server.mu.
+	pending []byte
+	held    bool // no data yet
+}
+
+func newStream() *stream {
+	return &stream{wake: make(chan struct{}, 1), dropped: make(chan struct{})}
+}
+
+// send never blocks. The caller holds Server.mu.
+func (st *stream) send(data []byte) {
+	st.pending = append(st.pending, data...)
+	select {
+	case st.wake <- struct{}{}:
+	default:
+	}
+}
+
+// serveStream answers GET /all.
+func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
+	st, refused := s.openStream(r)
+	if st == nil {
+		refused.write(w)
+		return
+	}
+	defer s.closeStream(st)
+
+	response := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache, no-store, must-revalidate")
+	w.WriteHeader(http.StatusOK)
+	if response.Flush() != nil {
+		return
+	}
+	for {
+		select {
+		case <-st.wake:
+			if _, err := w.Write(s.take(st)); err != nil || response.Flush() != nil {
+				return
+			}
+		case <-st.dropped:
+			return
+		case <-r.Context().Done():
+			return
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// openStream returns the new stream, or nil and the answer that refuses it.
+func (s *Server) openStream(r *http.Request) (*stream, answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.notify()
+	request := newRequest(r)
+	if a, refused := s.refuseData(r); refused {
+		request.Status = a.status
+		s.requests = append(s.requests, request)
+		return nil, a
+	}
+	request.Status = http.StatusOK
+	s.requests = append(s.requests, request)
+
+	// Under one lock with the changes, so that none falls between the "put" and the first "patch".
+	st := newStream()
+	st.held = s.faults.holdStreams
+	if !st.held {
+		st.send(s.data.putMessage())
+	}
+	s.streams[st] = struct{}{}
+	return st, answer{}
+}
+
+// refuseData decides on a stream or poll request. The caller holds s.mu.
+func (s *Server) refuseData(r *http.Request) (answer, bool) {
+	if !s.authorized(r) {
+		return answer{status: http.StatusUnauthorized}, true
+	}
+	return s.faults.streams.take()
+}
+
+func (s *Server) closeStream(st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.streams, st)
+	s.notify()
+}
+
+func (s *Server) take(st *stream) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data := st.pending
+	st.pending = nil
+	return data
+}
