@@ -1,0 +1,354 @@
+package launchdarkly
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/lderrors"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
+)
+
+// The attributes of an evaluation context that LaunchDarkly gives a meaning to, besides the kind.
+const (
+	keyAttribute               = ldattr.KeyAttr
+	nameAttribute              = ldattr.NameAttr
+	anonymousAttribute         = ldattr.AnonymousAttr
+	privateAttributesAttribute = "privateAttributes"
+	metaAttribute              = "_meta"
+)
+
+// contextMapper turns evaluation contexts into LaunchDarkly contexts, by the table in the package documentation. It
+// keeps no state and logs nothing: it returns what was wrong.
+type contextMapper struct {
+	kindAttribute string
+}
+
+// context maps one evaluation context. The targeting key is an argument of its own because OpenFeature holds it in two
+// ways; where it is nil, the attribute of that name counts. The attributes may be used by others at the same time.
+//
+// warnings are about attributes that were left out or read otherwise than they were meant; err says why there is no
+// context at all.
+func (m contextMapper) context(targetingKey any, attributes map[string]any) (
+	context ldcontext.Context, warnings []error, err error,
+) {
+	if targetingKey == nil {
+		targetingKey = attributes[openfeature.TargetingKey]
+	}
+	b := contextBuilder{kindAttribute: m.kindAttribute}
+	kind := b.kind(attributes)
+	if kind == ldcontext.MultiKind {
+		context, err = b.multi(attributes)
+	} else {
+		context, err = b.single(kind, targetingKey, attributes)
+	}
+	return context, b.warnings, err
+}
+
+// contextBuilder collects the warnings of one mapping.
+type contextBuilder struct {
+	kindAttribute string
+	parent        string // the kind of the part of a multi-context that is being read
+	warnings      []error
+}
+
+// warn adds a warning about the attribute that the path leads to.
+func (b *contextBuilder) warn(err error, path ...string) {
+	if b.parent != "" {
+		path = append([]string{b.parent}, path...)
+	}
+	b.warnings = append(b.warnings, attributeError(path, err))
+}
+
+// kind reads the context kind of an evaluation context; without one, it is a user.
+func (b *contextBuilder) kind(attributes map[string]any) ldcontext.Kind {
+	v, ok := attributes[b.kindAttribute]
+	if !ok {
+		return ldcontext.DefaultKind
+	}
+	kind, ok := text(v)
+	if !ok {
+		b.warn(ErrAttributeType, b.kindAttribute)
+		return ldcontext.DefaultKind
+	}
+	return ldcontext.Kind(kind)
+}
+
+// single maps the attributes of one context of the given kind.
+func (b *contextBuilder) single(kind ldcontext.Kind, targetingKey any, attributes map[string]any) (
+	ldcontext.Context, error,
+) {
+	if kind == "" { // LaunchDarkly's builder would take it for a user
+		return ldcontext.Context{}, invalidContext(lderrors.ErrContextKindEmpty{})
+	}
+	key := b.key(targetingKey, attributes)
+	if key == "" {
+		return ldcontext.Context{}, b.missingKey(kind)
+	}
+	builder := ldcontext.NewBuilder(key).Kind(kind)
+	if n := b.customAttributes(attributes); n > 8 { // a smaller map needs no size
+		builder = ldcontext.NewBuilderWithCapacity(key, n).Kind(kind)
+	}
+	var private privateAttributes
+	for name, v := range attributes {
+		switch name {
+		case b.kindAttribute, openfeature.TargetingKey, keyAttribute:
+		case nameAttribute:
+			if s, ok := text(v); ok {
+				builder.Name(s)
+			} else if !isNull(v) {
+				b.warn(ErrAttributeType, name)
+			}
+		case anonymousAttribute:
+			if anonymous, ok := boolean(v); ok {
+				builder.Anonymous(anonymous)
+			} else if !isNull(v) {
+				b.warn(ErrAttributeType, name)
+			}
+		case privateAttributesAttribute:
+			if !private.add(v) {
+				b.warn(ErrPrivateAttributes, name)
+			}
+		case metaAttribute:
+			if !private.addMeta(v) {
+				b.warn(ErrPrivateAttributes, name)
+			}
+		case "", ldattr.KindAttr: // the latter where another attribute holds the kind
+			b.warn(ErrAttributeIgnored, name)
+		default:
+			b.set(builder, name, v)
+		}
+	}
+	private.apply(builder, attributes)
+	context, err := builder.TryBuild()
+	if err != nil {
+		return ldcontext.Context{}, invalidContext(err)
+	}
+	return context, nil
+}
+
+// key picks the context key: the targeting key, or else the key attribute.
+func (b *contextBuilder) key(targetingKey any, attributes map[string]any) string {
+	first, _ := text(targetingKey)
+	v, ok := attributes[keyAttribute]
+	if !ok {
+		return first
+	}
+	second, _ := text(v)
+	if first == "" {
+		return second
+	}
+	if second != "" {
+		b.warn(fmt.Errorf("%w: the targeting key is set, too", ErrAttributeIgnored), keyAttribute)
+	}
+	return first
+}
+
+func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
+	if b.parent != "" {
+		return fmt.Errorf("%w: the %q context of the multi-context has neither a %s nor a %s",
+			ErrTargetingKeyMissing, kind, openfeature.TargetingKey, keyAttribute)
+	}
+	return fmt.Errorf("%w: the evaluation context has neither a %s nor a %s",
+		ErrTargetingKeyMissing, openfeature.TargetingKey, keyAttribute)
+}
+
+// customAttributes counts the attributes that end up in LaunchDarkly's map: a map that is sized for the others, too,
+// can be one size too large.
+func (b *contextBuilder) customAttributes(attributes map[string]any) int {
+	n := len(attributes)
+	if n <= 8 {
+		return n
+	}
+	for _, name := range [...]string{
+		b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute,
+		privateAttributesAttribute, metaAttribute,
+	} {
+		if _, ok := attributes[name]; ok {
+			n--
+		}
+	}
+	return n
+}
+
+// set adds a custom attribute.
+func (b *contextBuilder) set(builder *ldcontext.Builder, name string, v any) {
+	value, ok, problems := jsonvalue.Convert(v)
+	if ok {
+		builder.SetValue(jsonvalue.String(name), value)
+	}
+	for _, p := range problems {
+		b.warn(p.Err, append([]string{name}, p.Path...)...)
+	}
+}
+
+// multi maps an evaluation context whose attributes are contexts of their own, each under its kind.
+func (b *contextBuilder) multi(attributes map[string]any) (ldcontext.Context, error) {
+	multi := ldcontext.NewMultiBuilder()
+	for _, kind := range slices.Sorted(maps.Keys(attributes)) { // always the same error where several are possible
+		if kind == b.kindAttribute || kind == openfeature.TargetingKey {
+			continue
+		}
+		part, problems := objectOf(attributes[kind])
+		for _, p := range problems {
+			b.warn(p.Err, append([]string{kind}, p.Path...)...)
+		}
+		if part == nil {
+			b.warn(fmt.Errorf("%w: a multi-context holds only objects", ErrAttributeIgnored), kind)
+			continue
+		}
+		b.parent = kind
+		context, err := b.single(ldcontext.Kind(kind), part[openfeature.TargetingKey], part)
+		b.parent = ""
+		if err != nil {
+			return ldcontext.Context{}, err
+		}
+		multi.Add(context)
+	}
+	context, err := multi.TryBuild()
+	if err != nil {
+		return ldcontext.Context{}, invalidContext(err)
+	}
+	return context, nil
+}
+
+// objectOf reads a value that may be a context of its own: anything that is an object in JSON. It gives nil for what is
+// none, and the problems with the parts that it had to leave out.
+func objectOf(v any) (map[string]any, []jsonvalue.Problem) {
+	switch v := v.(type) {
+	case map[string]any:
+		return v, nil
+	case openfeature.FlattenedContext:
+		return v, nil
+	case openfeature.EvaluationContext:
+		attributes := v.Attributes()
+		if key := v.TargetingKey(); key != "" {
+			attributes[openfeature.TargetingKey] = key
+		}
+		return attributes, nil
+	}
+	value, _, problems := jsonvalue.Convert(v)
+	if value.Type() != ldvalue.ObjectType {
+		return nil, nil
+	}
+	object := value.AsValueMap().AsArbitraryValueMap()
+	for _, p := range problems {
+		// What was left out may have been private attributes, or what named them.
+		if len(problems) == jsonvalue.MaxProblems || errors.Is(p.Err, jsonvalue.ErrTooLarge) ||
+			p.Path[0] == privateAttributesAttribute || p.Path[0] == metaAttribute {
+			object[privateAttributesAttribute] = unreadable
+		}
+	}
+	return object, problems
+}
+
+// text reads what is a string in JSON.
+func text(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return jsonvalue.String(v), true
+	case nil:
+		return "", false
+	}
+	value, ok, _ := jsonvalue.Convert(v)
+	return value.StringValue(), ok && value.IsString()
+}
+
+// isNull tells what is null in JSON, and so says nothing.
+func isNull(v any) bool {
+	value, ok, _ := jsonvalue.Convert(v)
+	return ok && value.IsNull()
+}
+
+// boolean reads what is true or false in JSON.
+func boolean(v any) (value, ok bool) {
+	if v, ok := v.(bool); ok {
+		return v, true
+	}
+	converted, ok, _ := jsonvalue.Convert(v)
+	return converted.BoolValue(), ok && converted.IsBool()
+}
+
+// unreadable stands for a list of private attributes that can't be read.
+const unreadable = false
+
+// privateAttributes collects the references to a context's private attributes. It fails closed: one that can't be read
+// makes all of them private.
+type privateAttributes struct {
+	refs       []ldattr.Ref
+	unreadable bool
+}
+
+// add reads a list of attribute references, and reports whether it could.
+func (p *privateAttributes) add(v any) bool {
+	names, ok := v.([]string)
+	if !ok {
+		names, ok = texts(v)
+	}
+	for _, name := range names {
+		ref := ldattr.NewRef(jsonvalue.String(name))
+		if ref.Err() != nil {
+			ok = false
+			continue
+		}
+		p.refs = append(p.refs, ref)
+	}
+	p.unreadable = p.unreadable || !ok
+	return ok
+}
+
+// addMeta reads the notation of LaunchDarkly's own JSON.
+func (p *privateAttributes) addMeta(v any) bool {
+	if isNull(v) {
+		return true
+	}
+	meta, _ := objectOf(v)
+	if meta == nil {
+		return p.add(unreadable)
+	}
+	names, ok := meta[privateAttributesAttribute]
+	return !ok || p.add(names)
+}
+
+// texts reads what is an array of strings in JSON. ok is false where any part of it is something else.
+func texts(v any) (list []string, ok bool) {
+	value, ok, problems := jsonvalue.Convert(v)
+	if !ok || problems != nil || value.Type() != ldvalue.ArrayType {
+		return nil, false
+	}
+	for _, element := range value.AsValueArray().AsSlice() {
+		if !element.IsString() {
+			return nil, false
+		}
+		list = append(list, element.StringValue())
+	}
+	return list, true
+}
+
+// apply tells the builder. Where the list could not be read, that is every optional attribute.
+func (p *privateAttributes) apply(builder *ldcontext.Builder, attributes map[string]any) {
+	if p.unreadable {
+		for name := range attributes {
+			p.refs = append(p.refs, ldattr.NewLiteralRef(jsonvalue.String(name)))
+		}
+	}
+	if len(p.refs) > 0 {
+		builder.PrivateRef(p.refs...)
+	}
+}
+
+// invalidContext keeps LaunchDarkly's message and error.
+func invalidContext(err error) error { return &contextError{err: err} }
+
+// contextError reads as LaunchDarkly's error does, and matches [ErrInvalidContext], too.
+type contextError struct{ err error }
+
+func (e *contextError) Error() string { return e.err.Error() }
+
+func (e *contextError) Unwrap() []error { return []error{ErrInvalidContext, e.err} }

@@ -1,0 +1,359 @@
+package launchdarkly
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/open-feature/go-sdk/openfeature"
+)
+
+const (
+	// quietTime is how long no flag must have changed before the changes are told.
+	quietTime = 50 * time.Millisecond
+	// maxQuietTime is how long changes are kept back while more of them come.
+	maxQuietTime = time.Second
+	// maxChanges is how many changed flags one event names; more than that, and it names none.
+	maxChanges = 10_000
+)
+
+// EventChannel returns the channel of provider events (OpenFeature requirement 5.1.1): changes of LaunchDarkly's data
+// source status and of flags. It is the same for the life of the provider, and never closed. An application that does
+// not read it costs nothing but the keys of the flags that have changed.
+func (p *Provider) EventChannel() <-chan openfeature.Event { return p.events }
+
+// watcher turns what LaunchDarkly's SDK tells about itself into provider events, from its creation to its end. It always
+// reads what the SDK tells, because the SDK waits for its listeners.
+type watcher struct {
+	client *ld.LDClient
+	events chan<- openfeature.Event
+	ended  context.Context
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	mu           sync.Mutex
+	status       interfaces.DataSourceStatus
+	changed      chan struct{} // closed, and replaced, when the status has changed
+	initializing int           // how many initializations wait; they tell OpenFeature how it went
+	state        stateTracker
+	flags        <-chan interfaces.FlagChangeEvent // nil until there is flag data
+	poke         chan struct{}                     // has something in it when the loop has to look again
+}
+
+// newWatcher starts to watch.
+func newWatcher(client *ld.LDClient, events chan<- openfeature.Event) *watcher {
+	w := &watcher{
+		client:  client,
+		events:  events,
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+		poke:    make(chan struct{}, 1),
+	}
+	w.ended, w.stop = context.WithCancel(context.Background())
+	provider := client.GetDataSourceStatusProvider()
+	statuses := provider.AddStatusListener()
+	w.observe(provider.GetStatus())
+	go func() {
+		defer close(w.done)
+		defer provider.RemoveStatusListener(statuses)
+		w.run(statuses)
+	}()
+	return w
+}
+
+// end stops watching, and waits until it has.
+func (w *watcher) end() {
+	w.stop()
+	<-w.done
+}
+
+// run is the loop that reads from the SDK and writes to OpenFeature.
+func (w *watcher) run(statuses <-chan interfaces.DataSourceStatus) {
+	var changes changeCollector
+	defer changes.stop()
+	for {
+		flags, stateEvent := w.next()
+		event := stateEvent
+		if event == nil {
+			event = changes.due
+		}
+		var events chan<- openfeature.Event // a nil channel takes nothing
+		var send openfeature.Event
+		if event != nil {
+			events, send = w.events, *event
+		}
+		select {
+		case status, ok := <-statuses:
+			if !ok { // the client was closed
+				statuses = nil
+				continue
+			}
+			w.observe(status)
+		case change, ok := <-flags:
+			if !ok {
+				w.forgetFlags()
+				continue
+			}
+			changes.add(change.Key)
+		case <-changes.quiet():
+			changes.collect()
+		case events <- send:
+			if stateEvent != nil {
+				w.sent(stateEvent)
+			} else {
+				changes.due = nil
+			}
+		case <-w.poke:
+		case <-w.ended.Done():
+			if flags != nil {
+				w.client.GetFlagTracker().RemoveFlagChangeListener(flags)
+			}
+			return
+		}
+	}
+}
+
+// next tells what the loop has to read and to write.
+func (w *watcher) next() (<-chan interfaces.FlagChangeEvent, *openfeature.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flags, w.state.pending
+}
+
+// forgetFlags is for a client that was closed: a closed channel would always have something to read.
+func (w *watcher) forgetFlags() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flags = make(chan interfaces.FlagChangeEvent)
+}
+
+func (w *watcher) sent(event *openfeature.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.sent(event)
+}
+
+// observe takes in a status of the data source.
+func (w *watcher) observe(status interfaces.DataSourceStatus) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status = status
+	w.listen()
+	close(w.changed)
+	w.changed = make(chan struct{})
+	if w.initializing == 0 {
+		w.state.transition(w.eventOf(status))
+	}
+}
+
+// listen starts to read flag changes once there is flag data. Before that, all flags are about to change.
+func (w *watcher) listen() {
+	if w.flags == nil && w.client.Initialized() {
+		w.flags = w.client.GetFlagTracker().AddFlagChangeListener()
+	}
+}
+
+// eventOf gives the provider event of a status; that of one that says nothing new has no type.
+func (w *watcher) eventOf(status interfaces.DataSourceStatus) openfeature.Event {
+	event := openfeature.Event{ProviderName: providerName}
+	switch status.State {
+	case interfaces.DataSourceStateValid:
+		event.EventType = openfeature.ProviderReady
+		event.Message = "LaunchDarkly's flag data is up to date"
+	case interfaces.DataSourceStateInterrupted:
+		event.EventType = openfeature.ProviderStale
+		event.Message = "the connection to LaunchDarkly is interrupted: " + describe(status.LastError)
+	case interfaces.DataSourceStateOff:
+		event.EventType = openfeature.ProviderError
+		event.ErrorCode = openfeature.GeneralCode
+		event.Message = "the connection to LaunchDarkly has ended for good: " + describe(status.LastError)
+		if !w.client.Initialized() {
+			event.ErrorCode = openfeature.ProviderFatalCode
+		}
+	}
+	return event
+}
+
+// describe says what the SDK says, without the time.
+func describe(info interfaces.DataSourceErrorInfo) string {
+	if info.Kind == "" {
+		return "no reason given"
+	}
+	info.Time = time.Time{}
+	return info.String()
+}
+
+// initialize waits for flag data. What it returns reaches OpenFeature as an event, so that the watcher tells only what
+// happens afterwards.
+func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.initializing++
+	defer func() { w.initializing-- }()
+	for {
+		switch w.status.State {
+		case interfaces.DataSourceStateInitializing:
+		case interfaces.DataSourceStateOff:
+			if !w.client.Initialized() {
+				event := w.eventOf(w.status)
+				w.state.told(event)
+				return &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: event.Message}
+			}
+			fallthrough
+		default:
+			return w.initialized(w.eventOf(w.status))
+		}
+		changed := w.changed
+		w.mu.Unlock()
+		var err error
+		select {
+		case <-changed:
+		case <-timer.C:
+			err = fmt.Errorf("launchdarkly: no flag data after %s: %w", timeout, ld.ErrInitializationTimeout)
+		case <-ctx.Done():
+			err = fmt.Errorf("launchdarkly: no flag data: %w", ctx.Err())
+		case <-w.ended.Done():
+			err = fmt.Errorf("launchdarkly: no flag data: %w", ErrClosed)
+		}
+		w.mu.Lock()
+		if err == nil || w.status.State != interfaces.DataSourceStateInitializing && w.ended.Err() == nil {
+			continue
+		}
+		if w.client.Initialized() && w.ended.Err() == nil { // a persistent store has data
+			return w.initialized(openfeature.Event{
+				ProviderName: providerName,
+				EventType:    openfeature.ProviderStale,
+				ProviderEventDetails: openfeature.ProviderEventDetails{
+					Message: "no connection to LaunchDarkly yet: flag data is that of the persistent store",
+				},
+			})
+		}
+		w.state.told(openfeature.Event{EventType: openfeature.ProviderError})
+		return err
+	}
+}
+
+// initialized ends an initialization with flag data. OpenFeature makes a READY event of it; a state that is another is
+// told after that.
+func (w *watcher) initialized(state openfeature.Event) error {
+	w.listen()
+	w.state.told(openfeature.Event{EventType: openfeature.ProviderReady})
+	w.state.transition(state)
+	select {
+	case w.poke <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// stateTracker lets through what changes the provider's state, once. Before the first initialization, nothing does.
+type stateTracker struct {
+	known   providerState      // what OpenFeature was told last
+	pending *openfeature.Event // what it has to be told
+}
+
+// providerState is what an event says of the provider's state: a fatal error is another than one that may pass.
+type providerState struct {
+	event openfeature.EventType
+	code  openfeature.ErrorCode
+}
+
+func stateOf(event openfeature.Event) providerState {
+	return providerState{event: event.EventType, code: event.ErrorCode}
+}
+
+// told notes what OpenFeature knows without an event of ours.
+func (s *stateTracker) told(event openfeature.Event) { s.known, s.pending = stateOf(event), nil }
+
+// transition takes in an event that says what state the provider is in. It replaces one that was not sent yet.
+func (s *stateTracker) transition(event openfeature.Event) {
+	switch {
+	case event.EventType == "" || s.known.event == "":
+	case stateOf(event) == s.known:
+		s.pending = nil
+	default:
+		s.pending = &event
+	}
+}
+
+// sent notes that the event was sent. Another may have taken its place meanwhile.
+func (s *stateTracker) sent(event *openfeature.Event) {
+	s.known = stateOf(*event)
+	if s.pending == event || s.pending != nil && stateOf(*s.pending) == s.known {
+		s.pending = nil
+	}
+}
+
+// changeCollector makes one event of all flag changes that come together. Its zero value is ready.
+type changeCollector struct {
+	due   *openfeature.Event // what has to be sent, if anything
+	keys  map[string]struct{}
+	many  bool // more than it keeps
+	timer *time.Timer
+	first time.Time // of the changes since the last collect
+}
+
+// add notes that a flag has changed.
+func (c *changeCollector) add(key string) {
+	now := time.Now()
+	if c.timer == nil {
+		c.first = now
+		c.timer = time.NewTimer(quietTime)
+	} else {
+		c.timer.Reset(min(quietTime, max(c.first.Add(maxQuietTime).Sub(now), 0)))
+	}
+	if c.many {
+		return
+	}
+	if c.keys == nil {
+		c.keys = make(map[string]struct{})
+	}
+	c.keys[key] = struct{}{}
+	if len(c.keys) > maxChanges {
+		c.many, c.keys = true, nil
+	}
+}
+
+// quiet has something to read when it is time to collect.
+func (c *changeCollector) quiet() <-chan time.Time {
+	if c.timer == nil {
+		return nil
+	}
+	return c.timer.C
+}
+
+// collect makes the event that has to be sent, together with the changes of one that was not sent yet.
+func (c *changeCollector) collect() {
+	c.stop()
+	if c.due != nil {
+		if c.due.FlagChanges == nil {
+			c.many = true
+		}
+		for _, key := range c.due.FlagChanges {
+			c.keys[key] = struct{}{}
+		}
+	}
+	event := openfeature.Event{ProviderName: providerName, EventType: openfeature.ProviderConfigChange}
+	if c.many || len(c.keys) > maxChanges {
+		event.Message = fmt.Sprintf("more than %d flags have changed", maxChanges)
+	} else {
+		event.FlagChanges = slices.Sorted(maps.Keys(c.keys))
+		event.Message = "flags have changed"
+	}
+	c.due = &event
+	c.keys, c.many = nil, false
+}
+
+func (c *changeCollector) stop() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+}

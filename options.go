@@ -1,0 +1,119 @@
+package launchdarkly
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
+)
+
+// DefaultInitTimeout is how long initialization waits for flag data unless [WithInitTimeout] says otherwise.
+const DefaultInitTimeout = 10 * time.Second
+
+// Option changes how a provider works. Options are applied in order; where two say different things, the later wins.
+type Option interface{ apply(*settings) }
+
+type optionFunc func(*settings)
+
+func (f optionFunc) apply(s *settings) { f(s) }
+
+// settings are what the options leave behind.
+type settings struct {
+	config          ld.Config
+	initTimeout     time.Duration
+	logger          *slog.Logger
+	ownLogger       bool // whether the application chose the logger
+	onError         func(context.Context, error)
+	kindAttribute   string
+	standardReasons bool
+	hooks           []openfeature.Hook
+}
+
+func newSettings(opts []Option) settings {
+	s := settings{initTimeout: DefaultInitTimeout, kindAttribute: ldattr.KindAttr}
+	for _, opt := range opts {
+		if opt != nil {
+			opt.apply(&s)
+		}
+	}
+	if s.logger == nil {
+		s.logger = slog.Default()
+	}
+	return s
+}
+
+// WithConfig sets the configuration of LaunchDarkly's SDK: endpoints, Relay Proxy, stores, hooks, and all else. The
+// configuration and its builders are not changed.
+//
+// With [NewProviderWithClient], pass the configuration that the client was made with. The provider only looks for
+// delivery.Lossless in it, for Flush and Stats.
+func WithConfig(config ld.Config) Option {
+	return optionFunc(func(s *settings) { s.config = config })
+}
+
+// WithInitTimeout sets how long initialization waits for flag data. The default, and what 0 or less means, is
+// [DefaultInitTimeout]. The context passed to initialization can end it sooner.
+func WithInitTimeout(d time.Duration) Option {
+	return optionFunc(func(s *settings) {
+		if d <= 0 {
+			d = DefaultInitTimeout
+		}
+		s.initTimeout = d
+	})
+}
+
+// WithLogger sets where the provider logs and, when it owns the client, also LaunchDarkly's SDK, with its own minimum
+// level. The default, and what nil means, is [slog.Default] at the time the provider is made; the SDK then keeps to
+// what the Logging field of its configuration says, if anything.
+//
+// A line about bad input appears at most once a minute for each cause, with the number of those left out. Attribute
+// values and the SDK key are never logged by the provider. LaunchDarkly's SDK logs whole events at its debug level,
+// which is off by default.
+func WithLogger(l *slog.Logger) Option {
+	return optionFunc(func(s *settings) { s.logger, s.ownLogger = l, l != nil })
+}
+
+// WithErrorHandler sets a function that hears of every problem with tracking: events that are not sent, attributes that
+// are left out, events that are dropped later. [errors.Is] tells the causes apart by this package's errors and those of
+// the package delivery; [errors.As] finds the details in a [*TrackingError], an [*AttributeError] or a
+// delivery.DropError.
+//
+// The context is that of the call of Track, or context.Background() for what happens later. The function must be safe
+// for concurrent use, return quickly, and not call Track; a panic in it is recovered and logged. The default, and what
+// nil means, is to log only.
+func WithErrorHandler(f func(ctx context.Context, err error)) Option {
+	return optionFunc(func(s *settings) { s.onError = f })
+}
+
+// WithContextKindAttribute sets the evaluation context attribute that holds the context kind. The default, and what an
+// empty name means, is "kind".
+func WithContextKindAttribute(name string) Option {
+	return optionFunc(func(s *settings) {
+		if name == "" {
+			name = ldattr.KindAttr
+		}
+		s.kindAttribute = name
+	})
+}
+
+// WithStandardReasons makes resolution details use OpenFeature's reasons only: DEFAULT for FALLTHROUGH and
+// PREREQUISITE_FAILED, TARGETING_MATCH for RULE_MATCH, and SPLIT for what is part of an experiment. LaunchDarkly's own
+// word stays in the flag metadata, as [MetadataReasonKind].
+func WithStandardReasons() Option {
+	return optionFunc(func(s *settings) { s.standardReasons = true })
+}
+
+// WithHooks adds provider hooks (OpenFeature requirement 2.3.1). They run for every evaluation with the provider.
+func WithHooks(hooks ...openfeature.Hook) Option {
+	return optionFunc(func(s *settings) {
+		for _, hook := range hooks {
+			if hook != nil {
+				s.hooks = append(s.hooks, hook)
+			}
+		}
+	})
+}

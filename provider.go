@@ -1,0 +1,267 @@
+package launchdarkly
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync/atomic"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldreason"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
+)
+
+// Version is the version of this provider, as LaunchDarkly's usage statistics see it.
+const Version = "0.1.0"
+
+// providerName is the name in the provider's metadata (OpenFeature requirement 2.1.1).
+const providerName = "LaunchDarkly"
+
+// Provider evaluates flags and tracks events with LaunchDarkly. Make one with [NewProvider] or
+// [NewProviderWithClient] and register it with OpenFeature. All of its methods are safe for concurrent use.
+type Provider struct {
+	settings settings
+	mapper   contextMapper
+	resolver resolver
+	reporter reporter
+	events   chan openfeature.Event
+	tracked  trackingCounts
+
+	// newSession makes the client of the next registration, or finds the application's.
+	newSession func() (*session, error)
+
+	session atomic.Pointer[session] // nil while the provider is shut down
+	latest  atomic.Pointer[session] // the same, or the last one
+
+	lifecycle chan struct{} // full while a session begins or ends
+	retired   retired       // what earlier sessions delivered
+}
+
+var (
+	_ openfeature.FeatureProvider          = (*Provider)(nil)
+	_ openfeature.ContextAwareStateHandler = (*Provider)(nil)
+	_ openfeature.EventHandler             = (*Provider)(nil)
+	_ openfeature.Tracker                  = (*Provider)(nil)
+)
+
+// NewProvider makes a provider with a LaunchDarkly client of its own, which starts to connect at once. Registering the
+// provider waits for its flag data; shutting it down delivers what was tracked and closes the client. After that, the
+// provider can be registered again, and makes another client.
+//
+// It fails for an empty SDK key, unless the configuration is offline, and for a configuration that LaunchDarkly's SDK
+// refuses. Without an error, the provider has to be shut down, also when it is never registered.
+func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
+	p := newProvider(opts)
+	if sdkKey == "" && !p.settings.config.Offline {
+		return nil, errors.New("launchdarkly: the SDK key is empty")
+	}
+	p.newSession = func() (*session, error) { return newOwnedSession(sdkKey, p) }
+	if _, err := p.begin(context.Background()); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// NewProviderWithClient makes a provider with a client of the application's, which stays open when the provider is shut
+// down. It fails for a nil client.
+//
+// To have lossless delivery, configure the client's events with delivery.Lossless, and pass the same configuration
+// with [WithConfig]: the provider finds it there, for Flush and Stats.
+func NewProviderWithClient(client *ld.LDClient, opts ...Option) (*Provider, error) {
+	if client == nil {
+		return nil, errors.New("launchdarkly: the client is nil")
+	}
+	p := newProvider(opts)
+	p.newSession = func() (*session, error) { return newBorrowedSession(client, p), nil }
+	if _, err := p.begin(context.Background()); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func newProvider(opts []Option) *Provider {
+	s := newSettings(opts)
+	return &Provider{
+		settings: s,
+		mapper:   contextMapper{kindAttribute: s.kindAttribute},
+		resolver: resolver{standardReasons: s.standardReasons},
+		reporter: reporter{logger: s.logger, onError: s.onError},
+		events:   make(chan openfeature.Event),
+
+		lifecycle: make(chan struct{}, 1),
+	}
+}
+
+// Client returns LaunchDarkly's client, for what OpenFeature has no word for: Identify, migrations, AllFlagsState. When
+// the provider owns the client, registering the provider again after a shutdown makes another one; until then it is the
+// closed one. It is never nil.
+func (p *Provider) Client() *ld.LDClient { return p.latest.Load().client }
+
+// Metadata names the provider "LaunchDarkly".
+func (p *Provider) Metadata() openfeature.Metadata { return openfeature.Metadata{Name: providerName} }
+
+// Hooks returns the hooks of [WithHooks].
+func (p *Provider) Hooks() []openfeature.Hook { return p.settings.hooks }
+
+// evaluation is what an evaluation asks LaunchDarkly with.
+type evaluation struct {
+	client    *ld.LDClient
+	flag      string
+	context   ldcontext.Context
+	contextID string // where it differs from the targeting key
+}
+
+// evaluation prepares an evaluation. It returns false, and why as resolution details, where LaunchDarkly can't be asked.
+func (p *Provider) evaluation(ctx context.Context, flag string, flat openfeature.FlattenedContext) (
+	evaluation, openfeature.ProviderResolutionDetail, bool,
+) {
+	s := p.session.Load()
+	if s == nil {
+		err := openfeature.NewProviderNotReadyResolutionError(ErrClosed.Error())
+		return evaluation{}, p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
+	}
+	flag = jsonvalue.String(flag)
+	context, warnings, err := p.mapper.context(nil, flat)
+	if warnings != nil {
+		p.reporter.evaluation(ctx, flag, warnings)
+	}
+	if err != nil {
+		return evaluation{}, p.resolver.contextFailure(err), false
+	}
+	e := evaluation{client: s.client, flag: flag, context: context}
+	targetingKey, _ := flat[openfeature.TargetingKey].(string)
+	if id := context.FullyQualifiedKey(); id != targetingKey {
+		e.contextID = id
+	}
+	return e, openfeature.ProviderResolutionDetail{}, true
+}
+
+// BooleanEvaluation resolves a boolean flag (OpenFeature requirement 2.2.1). The default comes back on every error.
+func (p *Provider) BooleanEvaluation(
+	ctx context.Context, flag string, defaultValue bool, flatCtx openfeature.FlattenedContext,
+) openfeature.BoolResolutionDetail {
+	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
+	if !ok {
+		return openfeature.BoolResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	}
+	value, detail, err := e.client.BoolVariationDetailCtx(ctx, e.flag, e.context, defaultValue)
+	return openfeature.BoolResolutionDetail{
+		Value:                    value,
+		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+	}
+}
+
+// StringEvaluation resolves a string flag (OpenFeature requirement 2.2.1). The default comes back on every error.
+func (p *Provider) StringEvaluation(
+	ctx context.Context, flag string, defaultValue string, flatCtx openfeature.FlattenedContext,
+) openfeature.StringResolutionDetail {
+	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
+	if !ok {
+		return openfeature.StringResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	}
+	value, detail, err := e.client.StringVariationDetailCtx(ctx, e.flag, e.context, jsonvalue.String(defaultValue))
+	if detail.IsDefaultValue() {
+		value = defaultValue // invalid UTF-8 included
+	}
+	return openfeature.StringResolutionDetail{
+		Value:                    value,
+		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+	}
+}
+
+// FloatEvaluation resolves a number flag (OpenFeature requirement 2.2.1). The default comes back on every error, NaN
+// and infinities included.
+func (p *Provider) FloatEvaluation(
+	ctx context.Context, flag string, defaultValue float64, flatCtx openfeature.FlattenedContext,
+) openfeature.FloatResolutionDetail {
+	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
+	if !ok {
+		return openfeature.FloatResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	}
+	value, detail, err := e.number(ctx, defaultValue)
+	if detail.IsDefaultValue() {
+		value = defaultValue
+	}
+	return openfeature.FloatResolutionDetail{
+		Value:                    value,
+		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+	}
+}
+
+// number asks for a number. LaunchDarkly records defaults in its events, where one that is no JSON number would spoil
+// the whole payload: it becomes null there.
+func (e evaluation) number(ctx context.Context, defaultValue float64) (float64, ldreason.EvaluationDetail, error) {
+	if !math.IsNaN(defaultValue) && !math.IsInf(defaultValue, 0) {
+		return e.client.Float64VariationDetailCtx(ctx, e.flag, e.context, defaultValue)
+	}
+	value, detail, err := e.client.JSONVariationDetailCtx(ctx, e.flag, e.context, ldvalue.Null())
+	if !detail.IsDefaultValue() && !value.IsNumber() {
+		detail = ldreason.NewEvaluationDetailForError(ldreason.EvalErrorWrongType, ldvalue.Null())
+	}
+	return value.Float64Value(), detail, err
+}
+
+// IntEvaluation resolves a number flag to an integer (OpenFeature requirement 2.2.1). As LaunchDarkly's SDK does, it
+// cuts off a fraction; a number beyond the range of int64 is a TYPE_MISMATCH. The default comes back on every error,
+// also one that float64 could not hold.
+func (p *Provider) IntEvaluation(
+	ctx context.Context, flag string, defaultValue int64, flatCtx openfeature.FlattenedContext,
+) openfeature.IntResolutionDetail {
+	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
+	if !ok {
+		return openfeature.IntResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	}
+	_, detail, err := e.client.IntVariationDetailCtx(ctx, e.flag, e.context, int(defaultValue))
+	value := defaultValue
+	if !detail.IsDefaultValue() {
+		number := detail.Value.Float64Value()
+		if number >= math.MinInt64 && number < -math.MinInt64 {
+			value = int64(number)
+		} else {
+			detail = ldreason.NewEvaluationDetailForError(ldreason.EvalErrorWrongType, ldvalue.Null())
+			err = errors.New("the flag's value in LaunchDarkly is beyond the range of int64 (WRONG_TYPE)")
+		}
+	}
+	return openfeature.IntResolutionDetail{
+		Value:                    value,
+		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+	}
+}
+
+// ObjectEvaluation resolves a flag of any type (OpenFeature requirement 2.2.1) to what encoding/json would decode its
+// value into: a map[string]any, a []any, a string, a float64, a bool or nil. The value belongs to the caller. The
+// default comes back on every error, as the very value that was passed in.
+func (p *Provider) ObjectEvaluation(
+	ctx context.Context, flag string, defaultValue any, flatCtx openfeature.FlattenedContext,
+) openfeature.InterfaceResolutionDetail {
+	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
+	if !ok {
+		return openfeature.InterfaceResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	}
+	recorded, _, problems := jsonvalue.Convert(defaultValue) // for LaunchDarkly's events
+	if problems != nil {
+		p.reporter.evaluation(ctx, flag, valueErrors("defaultValue", problems))
+	}
+	resolved, detail, err := e.client.JSONVariationDetailCtx(ctx, e.flag, e.context, recorded)
+	value := defaultValue
+	if !detail.IsDefaultValue() {
+		value = resolved.AsArbitraryValue()
+	}
+	return openfeature.InterfaceResolutionDetail{
+		Value:                    value,
+		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+	}
+}
+
+// valueErrors reports problems with parts of a value under a name.
+func valueErrors(name string, problems []jsonvalue.Problem) []error {
+	errs := make([]error, len(problems))
+	for i, p := range problems {
+		errs[i] = attributeError(append([]string{name}, p.Path...), p.Err)
+	}
+	return errs
+}

@@ -1,0 +1,172 @@
+package launchdarkly
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
+)
+
+// wrapperName is what LaunchDarkly's usage statistics know this provider as.
+const wrapperName = "open-feature-go-server"
+
+// sdkConfig is the configuration for a client that the provider owns: the application's, with our name in the request
+// headers, lossless delivery, our logger, and a way to stop what the SDK does not stop. The application's builders
+// stay as they are.
+type sdkConfig struct {
+	ld.Config
+	delivery *delivery.Configuration // nil where events take another way
+	requests *requestStopper
+	logs     *logSwitch // nil where the SDK logs elsewhere
+}
+
+func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
+	c := sdkConfig{Config: s.config, requests: newRequestStopper()}
+
+	c.HTTP = httpConfiguration{base: s.config.HTTP, requests: c.requests}
+	if c.HTTP.(httpConfiguration).base == nil {
+		c.HTTP = httpConfiguration{base: ldcomponents.HTTPConfiguration(), requests: c.requests}
+	}
+
+	if s.config.Logging == nil || s.ownLogger {
+		c.logs = &logSwitch{logger: s.logger}
+		c.Logging = loggingConfiguration{base: s.config.Logging, logs: c.logs}
+	}
+
+	ours := []delivery.Option{delivery.WithLogger(s.logger), delivery.WithErrorHandler(onDrop)}
+	switch events := s.config.Events.(type) {
+	case nil:
+		c.delivery = delivery.Lossless(nil, ours...)
+	case *ldcomponents.EventProcessorBuilder:
+		c.delivery = delivery.Lossless(events, ours...)
+	case *delivery.Configuration:
+		c.delivery = events.With(delivery.WithErrorHandler(onDrop))
+	}
+	if c.delivery != nil {
+		c.Events = c.delivery
+	}
+	return c
+}
+
+// httpConfiguration adds to an HTTP configuration of the application's.
+type httpConfiguration struct {
+	base     subsystems.ComponentConfigurer[subsystems.HTTPConfiguration]
+	requests *requestStopper
+}
+
+// Build implements [subsystems.ComponentConfigurer].
+func (h httpConfiguration) Build(client subsystems.ClientContext) (subsystems.HTTPConfiguration, error) {
+	config, err := h.base.Build(client)
+	if err != nil {
+		return config, err
+	}
+	config.WrapperName, config.WrapperVersion = wrapperName, Version
+	if config.DefaultHeaders = config.DefaultHeaders.Clone(); config.DefaultHeaders == nil {
+		config.DefaultHeaders = http.Header{}
+	}
+	config.DefaultHeaders.Set("X-LaunchDarkly-Wrapper", wrapperName+"/"+Version)
+	create := subsystems.BasicClientContext{HTTP: config}.GetHTTP().CreateHTTPClient // never nil
+	config.CreateHTTPClient = func() *http.Client { return h.requests.wrap(create()) }
+	return config, nil
+}
+
+// DescribeConfiguration implements [subsystems.DiagnosticDescription].
+func (h httpConfiguration) DescribeConfiguration(client subsystems.ClientContext) ldvalue.Value {
+	if d, ok := h.base.(subsystems.DiagnosticDescription); ok {
+		return d.DescribeConfiguration(client)
+	}
+	return ldvalue.Null()
+}
+
+// requestStopper ends the HTTP requests of a client that was closed. The SDK, as of 7.15.4, goes on trying to connect
+// its stream for as long as the process lives when it is closed before the first connection.
+type requestStopper struct {
+	closed context.Context
+	close  context.CancelFunc
+}
+
+func newRequestStopper() *requestStopper {
+	var r requestStopper
+	r.closed, r.close = context.WithCancel(context.Background())
+	return &r
+}
+
+// wrap makes a client that stops. The status that later requests get makes the SDK give up.
+func (r *requestStopper) wrap(client *http.Client) *http.Client {
+	wrapped := *client
+	next := client.Transport
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	wrapped.Transport = &httpstop.Transport{Next: next, Stopped: r.closed, Status: http.StatusGone}
+	return &wrapped
+}
+
+// loggingConfiguration sends the SDK's lines to the provider's logger; the rest of the application's logging
+// configuration holds.
+type loggingConfiguration struct {
+	base subsystems.ComponentConfigurer[subsystems.LoggingConfiguration]
+	logs *logSwitch
+}
+
+// Build implements [subsystems.ComponentConfigurer].
+func (l loggingConfiguration) Build(client subsystems.ClientContext) (subsystems.LoggingConfiguration, error) {
+	base := l.base
+	if base == nil {
+		base = ldcomponents.Logging()
+	}
+	config, err := base.Build(client)
+	if err != nil {
+		return config, err
+	}
+	for ldLevel, level := range map[ldlog.LogLevel]slog.Level{
+		ldlog.Debug: slog.LevelDebug,
+		ldlog.Info:  slog.LevelInfo,
+		ldlog.Warn:  slog.LevelWarn,
+		ldlog.Error: slog.LevelError,
+	} {
+		prefix := strings.ToUpper(ldLevel.Name()) + ":" // slog has the level already
+		config.Loggers.SetBaseLoggerForLevel(ldLevel, sdkLogger{logs: l.logs, level: level, prefix: prefix})
+	}
+	return config, nil
+}
+
+// logSwitch is a logger that can be turned off for good.
+type logSwitch struct {
+	logger *slog.Logger
+	off    atomic.Bool
+}
+
+// sdkLogger is a level of the SDK's logger.
+type sdkLogger struct {
+	logs   *logSwitch
+	level  slog.Level
+	prefix string
+}
+
+var _ ldlog.BaseLogger = sdkLogger{}
+
+// Println implements [ldlog.BaseLogger].
+func (l sdkLogger) Println(values ...any) { l.log(fmt.Sprintln(values...)) }
+
+// Printf implements [ldlog.BaseLogger].
+func (l sdkLogger) Printf(format string, values ...any) { l.log(fmt.Sprintf(format, values...)) }
+
+func (l sdkLogger) log(line string) {
+	if l.logs.off.Load() {
+		return
+	}
+	line = strings.TrimSpace(strings.TrimPrefix(line, l.prefix))
+	l.logs.logger.LogAttrs(context.Background(), l.level, line, slog.String("component", "launchdarkly-sdk"))
+}

@@ -1,0 +1,139 @@
+package launchdarkly
+
+import (
+	"sync"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+)
+
+// Stats counts tracked events since the provider was made, over all of its registrations. At any time that nothing is
+// being tracked, Tracked = Delivered + Waiting + HandedOver + Dropped.Total().
+type Stats struct {
+	// Tracked is how many events were tracked, with Track or with LaunchDarkly's client.
+	Tracked uint64
+	// Delivered is how many of them LaunchDarkly has accepted.
+	Delivered uint64
+	// Waiting is how many wait for delivery or are being delivered.
+	Waiting uint64
+	// HandedOver is how many went to an event processor other than that of delivery.Lossless, which does not tell what
+	// becomes of them.
+	HandedOver uint64
+	// Dropped is how many will never be delivered, by cause.
+	Dropped Dropped
+	// Requests is how many requests with tracked events LaunchDarkly accepted.
+	Requests uint64
+	// Retries is how many attempts at such requests failed and were, or will be, followed by another.
+	Retries uint64
+	// Evaluations is how many evaluation and identify events were recorded. LaunchDarkly's SDK sums most of them up,
+	// and does not tell how many it loses.
+	Evaluations uint64
+}
+
+// Dropped counts tracked events by why they were dropped.
+type Dropped struct {
+	EmptyEventName uint64 // ErrEmptyEventName
+	InvalidContext uint64 // ErrInvalidContext, ErrTargetingKeyMissing
+	EventsOff      uint64 // the configuration turns events off, or is offline
+	delivery.Dropped
+}
+
+// Total sums up all causes.
+func (d Dropped) Total() uint64 {
+	return d.EmptyEventName + d.InvalidContext + d.EventsOff + d.Dropped.Total()
+}
+
+// Stats returns the counters. It is cheap enough to be called often.
+func (p *Provider) Stats() Stats {
+	delivered := p.retired.stats()
+	if s := p.session.Load(); s != nil && s.processor != nil && !p.retired.includes(s.processor) {
+		add(&delivered, s.processor.Stats())
+	}
+	stats := Stats{
+		Delivered:   delivered.Delivered,
+		Waiting:     delivered.Waiting,
+		HandedOver:  p.tracked.handedOver.Load(),
+		Dropped:     Dropped{Dropped: delivered.Dropped},
+		Requests:    delivered.Requests,
+		Retries:     delivered.Retries,
+		Evaluations: delivered.Evaluations,
+	}
+	stats.Dropped.EmptyEventName = p.tracked.emptyName.Load()
+	stats.Dropped.InvalidContext = p.tracked.invalidContext.Load()
+	stats.Dropped.EventsOff = p.tracked.eventsOff.Load()
+	closed := p.tracked.closed.Load()
+	stats.Dropped.Closed += closed
+	stats.Tracked = delivered.Tracked + stats.HandedOver + closed +
+		stats.Dropped.EmptyEventName + stats.Dropped.InvalidContext + stats.Dropped.EventsOff
+	return stats
+}
+
+// retired keeps the accounts of event processors whose sessions have ended. Its zero value is ready.
+type retired struct {
+	mu         sync.Mutex
+	processors []*delivery.Processor // not done yet
+	past       delivery.Stats        // of those that are
+}
+
+func (r *retired) add(p *delivery.Processor) {
+	if p == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.has(p) {
+		r.processors = append(r.processors, p)
+	}
+}
+
+// includes tells whether the accounts of p are part of stats. An application's client keeps its processor over several
+// sessions.
+func (r *retired) includes(p *delivery.Processor) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.has(p)
+}
+
+func (r *retired) has(p *delivery.Processor) bool {
+	for _, known := range r.processors {
+		if known == p {
+			return true
+		}
+	}
+	return false
+}
+
+// stats sums up all retired processors, and lets go of those that have ended.
+func (r *retired) stats() delivery.Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	open := r.processors[:0]
+	for _, p := range r.processors {
+		if p.Ended() {
+			add(&r.past, p.Stats())
+		} else {
+			open = append(open, p)
+		}
+	}
+	clear(r.processors[len(open):])
+	r.processors = open
+	sum := r.past
+	for _, p := range r.processors {
+		add(&sum, p.Stats())
+	}
+	return sum
+}
+
+func add(sum *delivery.Stats, s delivery.Stats) {
+	sum.Tracked += s.Tracked
+	sum.Delivered += s.Delivered
+	sum.Waiting += s.Waiting
+	sum.WaitingBytes += s.WaitingBytes
+	sum.Requests += s.Requests
+	sum.Retries += s.Retries
+	sum.Evaluations += s.Evaluations
+	sum.Dropped.QueueFull += s.Dropped.QueueFull
+	sum.Dropped.TooLarge += s.Dropped.TooLarge
+	sum.Dropped.Refused += s.Dropped.Refused
+	sum.Dropped.Unauthorized += s.Dropped.Unauthorized
+	sum.Dropped.Closed += s.Dropped.Closed
+}
