@@ -1,0 +1,83 @@
+package delivery
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	ldevents "github.com/launchdarkly/go-sdk-events/v3"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+)
+
+// never is a flush interval that leaves all flushing to us.
+const never = 10 * 365 * 24 * time.Hour
+
+// Configuration is an event processor configuration as LaunchDarkly's SDK takes them, in the Events field of its
+// Config. Make one with [Lossless].
+type Configuration struct {
+	events *ldcomponents.EventProcessorBuilder
+	opts   []Option
+	latest atomic.Pointer[Processor]
+}
+
+var _ subsystems.ComponentConfigurer[ldevents.EventProcessor] = (*Configuration)(nil)
+
+// Lossless configures the delivery of events as described in the package documentation. All settings of the builder
+// hold, and it is not changed; nil means ldcomponents.SendEvents(). Its capacity is that of the path for evaluations,
+// and that of the queue of custom events where it is larger than the default and [WithMaxEvents] is not used.
+//
+//	config := ld.Config{
+//		Events: delivery.Lossless(ldcomponents.SendEvents().FlushInterval(time.Second)),
+//	}
+func Lossless(events *ldcomponents.EventProcessorBuilder, opts ...Option) *Configuration {
+	if events == nil {
+		events = ldcomponents.SendEvents()
+	}
+	return &Configuration{events: events, opts: opts}
+}
+
+// With returns a configuration with further options, which win over earlier ones.
+func (c *Configuration) With(opts ...Option) *Configuration {
+	return &Configuration{events: c.events, opts: append(c.opts[:len(c.opts):len(c.opts)], opts...)}
+}
+
+// Processor returns what [Configuration.Build] made last, or nil before that. It is safe for concurrent use.
+func (c *Configuration) Processor() *Processor { return c.latest.Load() }
+
+// Build is called by LaunchDarkly's SDK. It starts the goroutines that deliver; Close or Shutdown end them.
+func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventProcessor, error) {
+	description := c.events.DescribeConfiguration(client)
+	s := newSettings(c.opts, description.GetByKey("eventsCapacity").IntValue())
+	interval := time.Duration(description.GetByKey("eventsFlushIntervalMillis").IntValue()) * time.Millisecond
+	if interval <= 0 {
+		interval = ldcomponents.DefaultFlushInterval
+	}
+	basic := subsystems.BasicClientContext{
+		SDKKey:           client.GetSDKKey(),
+		ApplicationInfo:  client.GetApplicationInfo(),
+		InstanceID:       client.GetInstanceID(),
+		HTTP:             client.GetHTTP(),
+		Logging:          client.GetLogging(),
+		Offline:          client.GetOffline(),
+		ServiceEndpoints: client.GetServiceEndpoints(),
+	}
+	stopping, stop := context.WithCancel(context.Background())
+	p := &Processor{queue: newQueue(s), stop: stop, closed: make(chan struct{})}
+	p.reporter.settings = s
+	var err error
+	if p.evaluations, err = newEvaluationLane(c, basic, stopping); err != nil {
+		stop()
+		return nil, err
+	}
+	r := &retrier{settings: s, stopping: stopping, attempted: p.attempted}
+	if p.custom, err = newCustomLane(c, basic, p.queue, r, p.reporter.dropped); err != nil {
+		stop()
+		_ = p.evaluations.processor.Close()
+		return nil, err
+	}
+	p.running.Go(func() { p.custom.run(stopping, interval) })
+	p.running.Go(func() { p.evaluations.run(stopping, interval) })
+	c.latest.Store(p)
+	return p, nil
+}

@@ -1,0 +1,125 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+)
+
+// The defaults of the options.
+const (
+	DefaultMaxEvents      = 100_000
+	DefaultMaxBytes       = 64 << 20
+	DefaultMaxWait        = 50 * time.Millisecond
+	DefaultRequestEvents  = 2_000
+	DefaultRequestTimeout = 30 * time.Second
+	DefaultMinBackoff     = 200 * time.Millisecond
+	DefaultMaxBackoff     = 15 * time.Second
+)
+
+// Option changes how events are delivered. See [Lossless].
+type Option interface{ apply(*settings) }
+
+type optionFunc func(*settings)
+
+func (f optionFunc) apply(s *settings) { f(s) }
+
+type settings struct {
+	maxEvents      int
+	maxBytes       int
+	maxWait        time.Duration
+	requestEvents  int
+	requestTimeout time.Duration
+	minBackoff     time.Duration
+	maxBackoff     time.Duration
+	logger         *slog.Logger
+	onError        []func(error)
+}
+
+// newSettings applies the options. capacity is that of the SDK's builder.
+func newSettings(opts []Option, capacity int) settings {
+	s := settings{
+		maxEvents:      max(DefaultMaxEvents, capacity),
+		maxBytes:       DefaultMaxBytes,
+		maxWait:        DefaultMaxWait,
+		requestEvents:  DefaultRequestEvents,
+		requestTimeout: DefaultRequestTimeout,
+		minBackoff:     DefaultMinBackoff,
+		maxBackoff:     DefaultMaxBackoff,
+	}
+	for _, opt := range opts {
+		if opt != nil {
+			opt.apply(&s)
+		}
+	}
+	s.requestEvents = min(s.requestEvents, s.maxEvents)
+	s.maxBackoff = max(s.minBackoff, s.maxBackoff)
+	if s.logger == nil {
+		s.logger = slog.Default()
+	}
+	return s
+}
+
+// WithMaxEvents bounds how many custom events may wait for delivery, those in the current request included. The default
+// is 100,000; a number below 1 means the default.
+func WithMaxEvents(n int) Option {
+	return optionFunc(func(s *settings) { s.maxEvents = positive(n, DefaultMaxEvents) })
+}
+
+// WithMaxBytes bounds the memory that waiting custom events may take, in approximate bytes. The default is 64 MiB; a
+// number below 1 means the default.
+func WithMaxBytes(n int) Option {
+	return optionFunc(func(s *settings) { s.maxBytes = positive(n, DefaultMaxBytes) })
+}
+
+// WithMaxWait sets how long recording a custom event may wait for room in a full queue while requests succeed. The
+// default is 50ms; with 0, or less, it never waits. It never waits while requests fail, either.
+func WithMaxWait(d time.Duration) Option {
+	return optionFunc(func(s *settings) { s.maxWait = max(d, 0) })
+}
+
+// WithRequestEvents sets how many custom events one request carries at most. The default is 2,000; a number below 1
+// means the default. A request that the events service finds too large is halved, and later ones stay that small.
+func WithRequestEvents(n int) Option {
+	return optionFunc(func(s *settings) { s.requestEvents = positive(n, DefaultRequestEvents) })
+}
+
+// WithRequestTimeout sets how long one attempt at a request may take before it is tried again. The default is 30s; the
+// timeout of the SDK's HTTP client applies where it is longer. A duration of 0 or less means the default.
+func WithRequestTimeout(d time.Duration) Option {
+	return optionFunc(func(s *settings) { s.requestTimeout = positive(d, DefaultRequestTimeout) })
+}
+
+// WithBackoff sets how long to wait before a failed request is tried again: about shortest at first, twice as long
+// after each further failure, and about longest at most. The defaults are 200ms and 15s; a duration of 0 or less means
+// the default.
+func WithBackoff(shortest, longest time.Duration) Option {
+	return optionFunc(func(s *settings) {
+		s.minBackoff = positive(shortest, DefaultMinBackoff)
+		s.maxBackoff = positive(longest, DefaultMaxBackoff)
+	})
+}
+
+// WithLogger sets where failures of delivery are logged, at most one line a minute for each cause. The default, and
+// what nil means, is [slog.Default].
+func WithLogger(l *slog.Logger) Option {
+	return optionFunc(func(s *settings) { s.logger = l })
+}
+
+// WithErrorHandler adds a function that hears of all custom events that are dropped, as a [DropError]. It is called by
+// the goroutine that records the event, or by the one that delivers, and must return quickly. It may be called by
+// several goroutines at once. A nil function is ignored.
+func WithErrorHandler(f func(error)) Option {
+	return optionFunc(func(s *settings) {
+		if f != nil {
+			s.onError = append(s.onError[:len(s.onError):len(s.onError)], f)
+		}
+	})
+}
+
+// positive is the value, or the default where it is not above 0.
+func positive[T int | time.Duration](value, byDefault T) T {
+	if value <= 0 {
+		return byDefault
+	}
+	return value
+}

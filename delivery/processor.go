@@ -1,0 +1,178 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	ldevents "github.com/launchdarkly/go-sdk-events/v3"
+)
+
+// closeTimeout is how long Close delivers what waits. The SDK calls it without a deadline.
+const closeTimeout = 10 * time.Second
+
+// Processor is the event processor that [Lossless] configures. All of its methods are safe for concurrent use.
+type Processor struct {
+	queue       *queue
+	custom      *customLane
+	evaluations *evaluationLane
+	reporter    reporter
+	stop        context.CancelFunc // ends what is going on at once
+	running     sync.WaitGroup
+	closing     sync.Once
+	closed      chan struct{}
+	closeError  error // valid once closed is
+}
+
+var _ ldevents.EventProcessor = (*Processor)(nil)
+
+// RecordCustomEvent takes a tracked event into the queue. It may wait for room there, at most as long as [WithMaxWait]
+// says. An event that it drops is counted and reported.
+func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
+	if err := p.queue.put(event); err != nil {
+		p.reporter.dropped(DropError{Cause: err, Events: 1, EventName: event.Key})
+	}
+}
+
+// RecordEvaluation takes LaunchDarkly's usual path.
+func (p *Processor) RecordEvaluation(event ldevents.EvaluationData) {
+	p.evaluations.note(!event.ExcludeFromSummaries)
+	p.evaluations.processor.RecordEvaluation(event)
+}
+
+// RecordIdentifyEvent takes LaunchDarkly's usual path.
+func (p *Processor) RecordIdentifyEvent(event ldevents.IdentifyEventData) {
+	p.evaluations.note(false) // one of an anonymous context may be left out
+	p.evaluations.processor.RecordIdentifyEvent(event)
+}
+
+// RecordMigrationOpEvent takes LaunchDarkly's usual path.
+func (p *Processor) RecordMigrationOpEvent(event ldevents.MigrationOpEventData) {
+	p.evaluations.note(false) // it may be sampled out
+	p.evaluations.processor.RecordMigrationOpEvent(event)
+}
+
+// RecordRawEvent takes LaunchDarkly's usual path.
+func (p *Processor) RecordRawEvent(data json.RawMessage) {
+	p.evaluations.note(true)
+	p.evaluations.processor.RecordRawEvent(data)
+}
+
+// Flush starts to deliver what has been recorded and does not wait for it.
+func (p *Processor) Flush() {
+	signal(p.queue.flushes)
+	signal(p.evaluations.flushes)
+}
+
+// FlushBlocking is [Processor.FlushContext] with a timeout, as the SDK knows it: true when everything is delivered. A
+// timeout of 0 or less is none.
+func (p *Processor) FlushBlocking(timeout time.Duration) bool {
+	ctx := context.Background()
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	return p.FlushContext(ctx) == nil
+}
+
+// FlushContext returns nil once everything that was recorded before the call is delivered: at once where nothing waits.
+// Otherwise it returns an [UndeliveredError] when ctx ends, or when events that waited had to be dropped.
+func (p *Processor) FlushContext(ctx context.Context) error {
+	target, _, lostBefore, _ := p.queue.progress()
+	signal(p.queue.flushes)
+	evaluationsError := p.evaluations.flush(ctx)
+
+	_, done, lost, changed := p.queue.progress()
+	for done < target && ctx.Err() == nil {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+		_, done, lost, changed = p.queue.progress()
+	}
+	undelivered := min(lost, target) - min(lostBefore, target)
+	if done < target {
+		undelivered += target - done
+	}
+	if undelivered == 0 && evaluationsError == nil {
+		return nil
+	}
+	return &UndeliveredError{
+		Events:      int(undelivered),
+		Evaluations: evaluationsError != nil,
+		Cause:       cause(ctx, evaluationsError),
+	}
+}
+
+// cause is why a flush failed, unless that is only that events were dropped, which was reported.
+func cause(ctx context.Context, evaluationsError error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return evaluationsError
+}
+
+// Shutdown refuses further events, delivers what waits, and ends all goroutines. When ctx ends first, it gives up on
+// what is left, counts and reports it as dropped, and returns an [UndeliveredError]. A context without a deadline may
+// make it wait for as long as the events service fails. Further calls wait for the first and return the same.
+func (p *Processor) Shutdown(ctx context.Context) error {
+	p.closing.Do(func() {
+		p.queue.stop(ErrClosed)
+		p.closeError = p.FlushContext(ctx)
+		p.stop()
+		go p.finish()
+	})
+	select {
+	case <-p.closed:
+	case <-ctx.Done():
+		// LaunchDarkly's sender may be asleep before its retry, for a second at most.
+	}
+	return p.closeError
+}
+
+// finish ends everything. Nothing of it waits for the events service any more.
+func (p *Processor) finish() {
+	defer close(p.closed)
+	p.running.Wait()
+	if n := p.queue.drop(ErrClosed); n > 0 {
+		p.reporter.dropped(DropError{Cause: ErrClosed, Events: n})
+	}
+	_ = p.custom.processor.Close()
+	_ = p.evaluations.processor.Close()
+}
+
+// Close is [Processor.Shutdown] with a deadline of 10s. The SDK calls it when its client is closed.
+func (p *Processor) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return p.Shutdown(ctx)
+}
+
+// Ended tells whether Shutdown has ended everything, so that the counters won't change any more, other than by events
+// that come too late.
+func (p *Processor) Ended() bool {
+	select {
+	case <-p.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Stats returns the counters. It is cheap enough to be called often.
+func (p *Processor) Stats() Stats {
+	s := p.queue.snapshot()
+	s.Evaluations = p.evaluations.total.Load()
+	return s
+}
+
+// attempted follows the retrier.
+func (p *Processor) attempted(err error, pause time.Duration) {
+	p.queue.attempted(err == nil)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		p.reporter.retrying(err, pause)
+	}
+}

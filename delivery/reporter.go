@@ -1,0 +1,62 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
+)
+
+// reporter tells the log, rarely, and the error handlers, always, what goes wrong.
+type reporter struct {
+	settings     settings
+	limiter      ratelimit.Limiter
+	unauthorized atomic.Bool
+}
+
+// dropped reports events that will not be delivered.
+func (r *reporter) dropped(report DropError) {
+	for _, handle := range r.settings.onError {
+		handle(&report)
+	}
+	if errors.Is(report.Cause, ErrUnauthorized) {
+		// It stays so until the process has another key. Saying it once is enough.
+		if !r.unauthorized.Swap(true) {
+			r.log(slog.LevelError, "LaunchDarkly refuses the SDK key: no more events are sent", 0,
+				slog.Any("error", report.Cause))
+		}
+		return
+	}
+	if suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "dropped", Detail: kindOf(report.Cause)}); ok {
+		r.log(slog.LevelError, "tracked events dropped", suppressed,
+			slog.Any("error", report.Cause), slog.Int("events", report.Events))
+	}
+}
+
+// kindOf keeps the causes that the log tells apart few.
+func kindOf(cause error) string {
+	for _, kind := range []error{ErrQueueFull, ErrTooLarge, ErrRefused, ErrClosed} {
+		if errors.Is(cause, kind) {
+			return kind.Error()
+		}
+	}
+	return ""
+}
+
+// retrying reports an attempt that failed and will be followed by another.
+func (r *reporter) retrying(err error, pause time.Duration) {
+	if suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "retrying"}); ok {
+		r.log(slog.LevelWarn, "sending tracked events failed, will retry", suppressed,
+			slog.Any("error", err), slog.Duration("retryIn", pause))
+	}
+}
+
+func (r *reporter) log(level slog.Level, message string, suppressed int, attributes ...slog.Attr) {
+	if suppressed > 0 {
+		attributes = append(attributes, slog.Int("suppressed", suppressed))
+	}
+	r.settings.logger.LogAttrs(context.Background(), level, message, attributes...)
+}

@@ -1,0 +1,166 @@
+package delivery
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
+)
+
+// outcome is how the delivery of one request ended.
+type outcome int
+
+const (
+	failed outcome = iota // for now: another attempt may go better
+	accepted
+	tooLarge
+	invalid // its body is not JSON: one event of it spoils the others
+	refused
+	unauthorized
+	cancelled
+)
+
+// maxRetryAfter bounds how long the events service can ask us to wait.
+const maxRetryAfter = 10 * time.Minute
+
+// retrier is the HTTP transport of the custom events' lane. It delivers a request whatever it takes, keeps the outcome,
+// and tells LaunchDarkly's sender that all is well: its one retry, its giving up and its shutting down are not wanted
+// here. It serves one request at a time.
+type retrier struct {
+	client   *http.Client
+	settings settings
+	stopping context.Context // ends delivery at once
+	// attempted hears of each attempt; err is nil for one that was accepted or refused.
+	attempted func(err error, willWait time.Duration)
+
+	last   outcome
+	status int // of the last response
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (r *retrier) RoundTrip(request *http.Request) (*http.Response, error) {
+	r.last, r.status = r.deliver(request)
+	return httpstop.Respond(request, http.StatusAccepted), nil
+}
+
+func (r *retrier) deliver(request *http.Request) (outcome, int) {
+	for attempt := 0; ; attempt++ {
+		if r.stopping.Err() != nil {
+			return cancelled, 0
+		}
+		status, retryAfter, err := r.attempt(request)
+		if err == nil {
+			if result := outcomeOf(status); result != failed {
+				r.attempted(nil, 0)
+				if result == refused && status == http.StatusBadRequest && !hasJSONBody(request) {
+					result = invalid
+				}
+				return result, status
+			}
+			err = fmt.Errorf("status %d", status)
+		}
+		if r.stopping.Err() != nil {
+			return cancelled, 0
+		}
+		pause := max(r.backoff(attempt), min(retryAfter, maxRetryAfter))
+		r.attempted(err, pause)
+		select {
+		case <-time.After(pause):
+		case <-r.stopping.Done():
+			return cancelled, 0
+		}
+	}
+}
+
+// outcomeOf tells what a status means.
+func outcomeOf(status int) outcome {
+	switch {
+	case status >= 200 && status < 300:
+		return accepted
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return unauthorized
+	case status == http.StatusRequestEntityTooLarge:
+		return tooLarge
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+		return failed
+	default:
+		return refused
+	}
+}
+
+// attempt sends the request once. The payload ID is among the headers that stay the same.
+func (r *retrier) attempt(request *http.Request) (status int, retryAfter time.Duration, err error) {
+	attempt := request.Clone(r.stopping)
+	if request.GetBody != nil {
+		if attempt.Body, err = request.GetBody(); err != nil {
+			return 0, 0, err
+		}
+	}
+	response, err := r.client.Do(attempt)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // lets the connection be used again
+	_ = response.Body.Close()
+	return response.StatusCode, retryAfterOf(response.Header), nil
+}
+
+// retryAfterOf reads how long the service wants to be left alone, in seconds or as a date (RFC 9110, section 10.2.3).
+func retryAfterOf(header http.Header) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(time.Until(date), 0)
+	}
+	return 0
+}
+
+// backoff doubles with each failure, up to the longest, and is spread by half of it either way, so that a fleet does
+// not come back all at once.
+func (r *retrier) backoff(failures int) time.Duration {
+	pause := r.settings.minBackoff
+	for range failures {
+		if pause >= r.settings.maxBackoff/2 {
+			pause = r.settings.maxBackoff
+			break
+		}
+		pause *= 2
+	}
+	return pause/2 + rand.N(pause)
+}
+
+// hasJSONBody tells whether a refused request was valid JSON.
+func hasJSONBody(request *http.Request) bool {
+	if request.GetBody == nil {
+		return true
+	}
+	body, err := request.GetBody()
+	if err != nil {
+		return true
+	}
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return true
+	}
+	if request.Header.Get("Content-Encoding") == "gzip" {
+		zipped, err := gzip.NewReader(bytes.NewReader(text))
+		if err != nil {
+			return true
+		}
+		if text, err = io.ReadAll(zipped); err != nil {
+			return true
+		}
+	}
+	return json.Valid(text)
+}
