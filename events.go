@@ -332,10 +332,10 @@ func (c *changeCollector) quiet() <-chan time.Time {
 // collect makes the event that has to be sent, together with the changes of one that was not sent yet.
 func (c *changeCollector) collect() {
 	c.stop()
-	if c.due != nil {
-		if c.due.FlagChanges == nil {
-			c.many = true
-		}
+	if c.due != nil && c.due.FlagChanges == nil {
+		c.many = true
+	}
+	if c.due != nil && !c.many {
 		for _, key := range c.due.FlagChanges {
 			c.keys[key] = struct{}{}
 		}

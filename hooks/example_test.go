@@ -1,0 +1,118 @@
+package hooks_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/open-feature/go-sdk/openfeature"
+	"github.com/open-feature/go-sdk/openfeature/isolated"
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
+)
+
+// demo returns a client of an in-memory provider with the flag "bool".
+func demo() (client *openfeature.Client, shutdown func()) {
+	api := isolated.NewAPI()
+	if err := api.SetProviderAndWait(context.Background(), provider()); err != nil {
+		fmt.Println(err)
+	}
+	return api.NewClient(), func() { _ = api.Shutdown(context.Background()) }
+}
+
+// The flag is another system's, and the exposure goes to the one that measures.
+// A user who sees the same variant again is reported once.
+func ExampleTrackerSink() {
+	analytics := provider() // in an application, the LaunchDarkly provider
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(hooks.NewTrackerSink(analytics, hooks.WithTrackingName("exposure"))))
+
+	for range 3 {
+		client.Boolean(context.Background(), "bool", false, openfeature.NewEvaluationContext("anna", nil))
+	}
+	for _, event := range analytics.TrackingEvents("exposure") {
+		fmt.Println(event.Data["feature_flag.key"], event.Data["feature_flag.result.variant"])
+	}
+	// Output:
+	// bool on
+}
+
+func ExampleSlogSink() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey { // for an output that stays the same
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(
+		hooks.NewSlogSink(logger, slog.LevelInfo),
+		hooks.WithoutContextID(),
+		hooks.WithExcludedAttributes("feature_flag.provider.name"),
+	))
+
+	client.Boolean(context.Background(), "bool", false, openfeature.NewEvaluationContext("anna", nil))
+	client.Boolean(context.Background(), "none", false, openfeature.NewEvaluationContext("anna", nil))
+	// Output:
+	// level=INFO msg=feature_flag.evaluation feature_flag.key=bool feature_flag.result.variant=on feature_flag.result.value=true feature_flag.result.reason=static
+	// level=INFO msg=feature_flag.evaluation feature_flag.key=none feature_flag.result.value=false feature_flag.result.reason=error error.type=flag_not_found error.message="flag for key none not found"
+}
+
+// printing is a sink of an application's own.
+type printing struct{}
+
+func (printing) Enabled(context.Context) bool { return true }
+
+func (printing) Emit(_ context.Context, event hooks.Event) {
+	fmt.Println(event.FlagKey, event.Variant, event.EvaluationContext.TargetingKey())
+}
+
+// Each sink of a fan-out keeps its own default: the tracker gets the exposure
+// once, the other sink every evaluation.
+func ExampleMultiSink() {
+	analytics := provider()
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(hooks.NewMultiSink(hooks.NewTrackerSink(analytics), printing{})))
+
+	for range 2 {
+		client.Boolean(context.Background(), "bool", false, openfeature.NewEvaluationContext("anna", nil))
+	}
+	fmt.Println(len(analytics.TrackingEvents("feature_flag.evaluation")), "tracked")
+	// Output:
+	// bool on anna
+	// bool on anna
+	// 1 tracked
+}
+
+// Attributes can be added, left out and changed before sinks get them.
+func ExampleNewEvaluationHook() {
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(
+		printingAttributes{},
+		hooks.WithoutValues(),
+		hooks.WithoutContextID(),
+		hooks.WithFlagFilter(func(key string) bool { return key != "noisy" }),
+		hooks.WithAttributeMapper(func(hc openfeature.HookContext, _ openfeature.InterfaceEvaluationDetails) []slog.Attr {
+			return []slog.Attr{slog.Any("plan", hc.EvaluationContext().Attribute("plan"))}
+		}),
+		hooks.WithEventMutator(func(event *hooks.Event) {
+			event.Remove("feature_flag.provider.name")
+		}),
+	))
+
+	client.Boolean(context.Background(), "bool", false, openfeature.NewEvaluationContext("anna", map[string]any{"plan": "pro"}))
+	// Output:
+	// [feature_flag.key=bool feature_flag.result.variant=on feature_flag.result.reason=static plan=pro]
+}
+
+type printingAttributes struct{ printing }
+
+func (printingAttributes) Emit(_ context.Context, event hooks.Event) {
+	fmt.Println(event.Attributes)
+}

@@ -1,0 +1,28 @@
+package otel
+
+import (
+	"log/slog"
+
+	"go.opentelemetry.io/otel/attribute"
+)
+
+// convert fills to with the attributes, of which it has room for all. The four
+// kinds are all that an event has.
+func convert(to []attribute.KeyValue, attrs []slog.Attr) []attribute.KeyValue {
+	to = to[:len(attrs)]
+	for i := range attrs {
+		kv, attr := &to[i], &attrs[i]
+		kv.Key = attribute.Key(attr.Key)
+		switch attr.Value.Kind() {
+		case slog.KindBool:
+			kv.Value = attribute.BoolValue(attr.Value.Bool())
+		case slog.KindInt64:
+			kv.Value = attribute.Int64Value(attr.Value.Int64())
+		case slog.KindFloat64:
+			kv.Value = attribute.Float64Value(attr.Value.Float64())
+		default:
+			kv.Value = attribute.StringValue(attr.Value.String())
+		}
+	}
+	return to
+}

@@ -1,0 +1,129 @@
+package otel_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/open-feature/go-sdk/openfeature"
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"go.opentelemetry.io/otel/attribute"
+	logapi "go.opentelemetry.io/otel/log"
+	lognoop "go.opentelemetry.io/otel/log/noop"
+	"go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// finally returns a function that runs the hook's part of one evaluation, with
+// a successful result of a boolean flag.
+func finally(ctx context.Context, hook openfeature.Hook) func() {
+	hc := openfeature.NewHookContext("flag-key", openfeature.Boolean, false, openfeature.ClientMetadata{},
+		openfeature.Metadata{Name: "LaunchDarkly"}, openfeature.NewEvaluationContext("user-key", nil))
+	details := openfeature.InterfaceEvaluationDetails{Value: true, EvaluationDetails: openfeature.EvaluationDetails{
+		FlagKey:          "flag-key",
+		ResolutionDetail: openfeature.ResolutionDetail{Variant: "0", Reason: openfeature.TargetingMatchReason},
+	}}
+	return func() { hook.Finally(ctx, hc, details, openfeature.HookHints{}) }
+}
+
+// span is a recording span that takes events and forgets them, after doing what
+// the API does with their options.
+type span struct{ trace.Span }
+
+func (span) IsRecording() bool { return true }
+
+func (span) AddEvent(_ string, options ...trace.EventOption) {
+	_ = trace.NewEventConfig(options...)
+}
+
+// plain is the least that a span event can cost: a hook that appends the same
+// attributes to a slice and knows no options. It is what there is to compare
+// with.
+type plain struct{ openfeature.UnimplementedHook }
+
+func (plain) Finally(ctx context.Context, hc openfeature.HookContext, details openfeature.InterfaceEvaluationDetails, _ openfeature.HookHints) {
+	attrs := []attribute.KeyValue{
+		attribute.String("feature_flag.key", hc.FlagKey()),
+		attribute.String("feature_flag.provider.name", hc.ProviderMetadata().Name),
+	}
+	if value, ok := details.Value.(bool); ok {
+		attrs = append(attrs, attribute.Bool("feature_flag.result.value", value))
+	}
+	if details.Variant != "" {
+		attrs = append(attrs, attribute.String("feature_flag.result.variant", details.Variant))
+	}
+	attrs = append(attrs, attribute.String("feature_flag.result.reason", "targeting_match"))
+	attrs = append(attrs, attribute.String("feature_flag.context.id", hc.EvaluationContext().TargetingKey()))
+	trace.SpanFromContext(ctx).AddEvent("feature_flag.evaluation", trace.WithAttributes(attrs...))
+}
+
+// logger is a logger that takes records and forgets them.
+type logger struct{ logapi.Logger }
+
+func (logger) Enabled(context.Context, logapi.EnabledParameters) bool { return true }
+func (logger) Emit(context.Context, logapi.Record)                    {}
+
+type loggers struct{ lognoop.LoggerProvider }
+
+func (loggers) Logger(string, ...logapi.LoggerOption) logapi.Logger { return logger{} }
+
+func cases() map[string]func() {
+	background := context.Background()
+	recording := trace.ContextWithSpan(background, span{trace.SpanFromContext(background)})
+	meters := metric.NewMeterProvider(metric.WithReader(metric.NewManualReader()))
+	return map[string]func(){
+		"span":          finally(recording, hooks.NewEvaluationHook(otel.NewSpanSink())),
+		"span, plain":   finally(recording, plain{}),
+		"span, no span": finally(background, hooks.NewEvaluationHook(otel.NewSpanSink())),
+		"log":           finally(background, hooks.NewEvaluationHook(otel.NewLogSink(loggers{}))),
+		"log, disabled": finally(background, hooks.NewEvaluationHook(otel.NewLogSink(lognoop.NewLoggerProvider()))),
+		"metric":        finally(background, hooks.NewEvaluationHook(otel.NewMetricSink(meters))),
+	}
+}
+
+func BenchmarkSinks(b *testing.B) {
+	for name, run := range cases() {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+		})
+	}
+}
+
+// BenchmarkSDKSpan is the span sink with OpenTelemetry's own SDK.
+func BenchmarkSDKSpan(b *testing.B) {
+	for name, hook := range map[string]openfeature.Hook{
+		"sink":  hooks.NewEvaluationHook(otel.NewSpanSink()),
+		"plain": plain{},
+	} {
+		b.Run(name, func(b *testing.B) {
+			ctx, span := sdktrace.NewTracerProvider().Tracer("bench").Start(context.Background(), "request")
+			defer span.End()
+			run := finally(ctx, hook)
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+		})
+	}
+}
+
+// Not parallel: AllocsPerRun counts the allocations of the whole process.
+func TestAllocations(t *testing.T) {
+	got := map[string]float64{}
+	for name, run := range cases() {
+		got[name] = testing.AllocsPerRun(100, run)
+	}
+	if got["span, no span"] != 0 || got["log, disabled"] != 0 {
+		t.Errorf("disabled sinks allocate: %v", got)
+	}
+	if got["span"] > got["span, plain"] {
+		t.Errorf("the span sink allocates more than a plain hook: %v", got)
+	}
+	if got["metric"] != 0 {
+		t.Errorf("the metric sink allocates: %v", got)
+	}
+}

@@ -1,0 +1,100 @@
+package otel_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/open-feature/go-sdk/openfeature"
+	"github.com/open-feature/go-sdk/openfeature/isolated"
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"go.opentelemetry.io/otel/attribute"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+)
+
+var anna = openfeature.NewEvaluationContext("anna", nil)
+
+// demo returns a client of an in-memory provider with the flag "bool".
+func demo() (client *openfeature.Client, shutdown func()) {
+	api := isolated.NewAPI()
+	if err := api.SetProviderAndWait(context.Background(), provider()); err != nil {
+		fmt.Println(err)
+	}
+	return api.NewClient(), func() { _ = api.Shutdown(context.Background()) }
+}
+
+func ExampleSpanSink() {
+	exporter := tracetest.NewInMemoryExporter()
+	tracers := trace.NewTracerProvider(trace.WithSyncer(exporter))
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(otel.NewSpanSink(), hooks.WithoutContextID()))
+
+	ctx, span := tracers.Tracer("shop").Start(context.Background(), "checkout")
+	client.Boolean(ctx, "bool", false, anna)
+	span.End()
+
+	event := exporter.GetSpans()[0].Events[0]
+	fmt.Println(event.Name)
+	for _, attr := range event.Attributes {
+		fmt.Println(attr.Key, "=", attr.Value.String())
+	}
+	// Output:
+	// feature_flag.evaluation
+	// feature_flag.key = bool
+	// feature_flag.provider.name = InMemoryProvider
+	// feature_flag.result.variant = on
+	// feature_flag.result.value = true
+	// feature_flag.result.reason = static
+}
+
+func ExampleLogSink() {
+	var exported records // an exporter
+	loggers := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(&exported)))
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(otel.NewLogSink(loggers), hooks.WithoutValues()))
+
+	client.Boolean(context.Background(), "bool", false, anna)
+
+	record := exported.got[0]
+	fmt.Println(record.EventName(), record.Severity())
+	record.WalkAttributes(func(attr attribute.KeyValue) bool {
+		fmt.Println(attr.Key, "=", attr.Value.String())
+		return true
+	})
+	// Output:
+	// feature_flag.evaluation INFO
+	// feature_flag.key = bool
+	// feature_flag.provider.name = InMemoryProvider
+	// feature_flag.result.variant = on
+	// feature_flag.result.reason = static
+	// feature_flag.context.id = anna
+}
+
+func ExampleMetricSink() {
+	reader := metric.NewManualReader()
+	meters := metric.NewMeterProvider(metric.WithReader(reader))
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(otel.NewMetricSink(meters)))
+
+	for range 3 {
+		client.Boolean(context.Background(), "bool", false, anna)
+	}
+
+	var collected metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &collected); err != nil {
+		fmt.Println(err)
+	}
+	counter := collected.ScopeMetrics[0].Metrics[0]
+	point := counter.Data.(metricdata.Sum[int64]).DataPoints[0]
+	variant, _ := point.Attributes.Value("feature_flag.result.variant")
+	fmt.Println(counter.Name, variant.AsString(), point.Value)
+	// Output:
+	// feature_flag.evaluation on 3
+}
