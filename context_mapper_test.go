@@ -3,6 +3,7 @@ package launchdarkly
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -122,9 +123,7 @@ func TestPrivacyFailsClosed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			attributes := map[string]any{"email": "e", "name": "N", "a/b": map[string]any{"c": 1}}
-			for k, v := range private {
-				attributes[k] = v
-			}
+			maps.Copy(attributes, private)
 			check := func(t *testing.T, attributes map[string]any) {
 				t.Helper()
 				context, warnings, err := contextMapper{kindAttribute: "kind"}.context(nil, attributes)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -56,21 +55,28 @@ func Example() {
 	// checkout 99.9 {"currency":"EUR"} map[user:user-42]
 }
 
-// All of LaunchDarkly's own configuration goes through WithConfig.
+// All of LaunchDarkly's own configuration goes through WithConfig: here, a Relay Proxy between the service and
+// LaunchDarkly, and attributes that never leave the process.
 func ExampleNewProvider() {
-	provider, err := launchdarkly.NewProvider(os.Getenv("LAUNCHDARKLY_SDK_KEY"),
+	relay := launchdarklytest.NewServer() // a Relay Proxy looks the same to its clients
+	defer relay.Close()
+
+	provider, err := launchdarkly.NewProvider(relay.SDKKey(),
 		launchdarkly.WithConfig(ld.Config{
-			ServiceEndpoints: ldcomponents.RelayProxyEndpoints("http://relay:8030"),
+			ServiceEndpoints: ldcomponents.RelayProxyEndpoints(relay.URL()),
 			Events:           ldcomponents.SendEvents().PrivateAttributes("email"),
 		}),
 		launchdarkly.WithInitTimeout(5*time.Second),
-		launchdarkly.WithLogger(slog.Default()),
+		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
 	if err != nil {
-		slog.Error("no feature flags", "error", err)
+		fmt.Println(err)
 		return
 	}
 	defer provider.Shutdown()
+
+	fmt.Println(provider.Init(openfeature.EvaluationContext{})) // OpenFeature does this when a provider is registered
+	// Output: <nil>
 }
 
 // An application that has a LaunchDarkly client keeps it. With lossless delivery in its configuration, Flush and Stats

@@ -34,10 +34,11 @@ type sdkConfig struct {
 func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
 	c := sdkConfig{Config: s.config, requests: newRequestStopper()}
 
-	c.HTTP = httpConfiguration{base: s.config.HTTP, requests: c.requests}
-	if c.HTTP.(httpConfiguration).base == nil {
-		c.HTTP = httpConfiguration{base: ldcomponents.HTTPConfiguration(), requests: c.requests}
+	base := s.config.HTTP
+	if base == nil {
+		base = ldcomponents.HTTPConfiguration()
 	}
+	c.HTTP = httpConfiguration{base: base, requests: c.requests}
 
 	if s.config.Logging == nil || s.ownLogger {
 		c.logs = &logSwitch{logger: s.logger}

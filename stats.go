@@ -1,6 +1,7 @@
 package launchdarkly
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
@@ -94,12 +95,7 @@ func (r *retired) includes(p *delivery.Processor) bool {
 }
 
 func (r *retired) has(p *delivery.Processor) bool {
-	for _, known := range r.processors {
-		if known == p {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.processors, p)
 }
 
 // stats sums up all retired processors, and lets go of those that have ended.

@@ -2,12 +2,12 @@ package hooks_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
+
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
@@ -31,7 +31,7 @@ func finally(hook openfeature.Hook, metadata openfeature.FlagMetadata) func() {
 func cases() map[string]func() {
 	metadata := openfeature.FlagMetadata{"reasonKind": "RULE_MATCH", "ruleIndex": 1, "ruleId": "rule", "contextId": "org:acme"}
 	noop := hooks.NewTrackerSink(openfeature.NoopProvider{})
-	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	return map[string]func(){
 		"no sink":                             finally(hooks.NewEvaluationHook(nil), metadata),
 		"disabled":                            finally(hooks.NewEvaluationHook(null{disabled: true}), metadata),

@@ -3,6 +3,7 @@ package hooks_test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/open-feature/go-sdk/openfeature/isolated"
+
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
@@ -70,9 +72,11 @@ func TestDeduplicationForgetsTheLeastRecentlySeen(t *testing.T) {
 		client.Boolean(context.Background(), "bool", false, user(key))
 	}
 	got := ""
+	var gotSb73 strings.Builder
 	for _, event := range sink.all() {
-		got += event.EvaluationContext.TargetingKey()
+		gotSb73.WriteString(event.EvaluationContext.TargetingKey())
 	}
+	got += gotSb73.String()
 	if got != "abcb" {
 		t.Errorf("got events for %s", got)
 	}

@@ -155,8 +155,7 @@ func (o *outcome) read(hookContext *openfeature.HookContext, details *openfeatur
 // errorCodeOf finds the code of a resolution error. The type keeps it to
 // itself; a resolution detail does not.
 func errorCodeOf(err error) openfeature.ErrorCode {
-	var resolution openfeature.ResolutionError
-	if errors.As(err, &resolution) {
+	if resolution, ok := errors.AsType[openfeature.ResolutionError](err); ok {
 		detail := openfeature.ProviderResolutionDetail{ResolutionError: resolution}.ResolutionDetail()
 		if detail.ErrorCode != "" {
 			return detail.ErrorCode

@@ -8,6 +8,7 @@ import (
 
 	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/open-feature/go-sdk/openfeature/isolated"
+
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 

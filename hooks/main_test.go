@@ -10,8 +10,9 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 	"github.com/open-feature/go-sdk/openfeature/memprovider"
-	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	"go.uber.org/goleak"
+
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
 func TestMain(m *testing.M) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
+
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 

@@ -88,8 +88,8 @@ func (p *pendingErrors) take(evalCtx openfeature.EvaluationContext) error {
 // that ever changes, errors of other hooks lose their message, and no more.
 func identity(evalCtx openfeature.EvaluationContext) uintptr {
 	v := reflect.ValueOf(evalCtx)
-	for i := range v.NumField() {
-		if field := v.Field(i); field.Kind() == reflect.Map {
+	for _, field := range v.Fields() {
+		if field.Kind() == reflect.Map {
 			return field.Pointer()
 		}
 	}

@@ -36,7 +36,8 @@ func TestPendingErrorsAreBounded(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	a, b := openfeature.NewEvaluationContext("", nil), openfeature.NewEvaluationContext("", nil)
-	if identity(a) == 0 || identity(a) != identity(a) || identity(a) == identity(b) {
+	first, again := identity(a), identity(a)
+	if first == 0 || first != again || first == identity(b) {
 		t.Error("contexts cannot be told apart")
 	}
 	var p pendingErrors

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
+
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
@@ -101,7 +102,7 @@ func TestTrackerSinkThroughAClient(t *testing.T) {
 func TestSlogSinkAttributes(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(&buf, nil)).With("app", "shop").WithGroup("flags")
+	logger := slog.New(slog.NewJSONHandler(&buf, nil)).With(slog.String("app", "shop")).WithGroup("flags")
 	client := newClient(t, provider(), hooks.NewEvaluationHook(hooks.NewSlogSink(logger, slog.LevelWarn)))
 	client.Float(context.Background(), "float", 0, user("anna"))
 

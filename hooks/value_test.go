@@ -14,12 +14,12 @@ import (
 )
 
 type (
-	color   string
-	switch_ bool
-	count   uint8
-	text    struct{ s string }
-	broken  struct{}
-	looped  struct{ Next *looped }
+	color  string
+	flip   bool
+	count  uint8
+	text   struct{ s string }
+	broken struct{}
+	looped struct{ Next *looped }
 )
 
 func (t text) MarshalText() ([]byte, error) { return []byte(t.s), nil }
@@ -58,7 +58,7 @@ func TestEncodeValue(t *testing.T) {
 		{"+Inf", math.Inf(1), "+Inf"},
 		{"-Inf", float32(math.Inf(-1)), "-Inf"},
 		{"named string", color("red"), "red"},
-		{"named bool", switch_(true), true},
+		{"named bool", flip(true), true},
 		{"named uint", count(3), int64(3)},
 		{"slice", []any{1, "a", nil}, `[1,"a",null]`},
 		{"map", map[string]any{"b": "<&>", "a": 1.5}, `{"a":1.5,"b":"<&>"}`},

@@ -2,6 +2,7 @@ package launchdarklytest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -51,7 +52,7 @@ func describeAnswer(r Request) string {
 	case r.Duplicate:
 		return fmt.Sprintf("%d, duplicate", r.Status)
 	default:
-		return fmt.Sprint(r.Status)
+		return strconv.Itoa(r.Status)
 	}
 }
 

@@ -253,11 +253,11 @@ func TestRefuseStreams(t *testing.T) {
 
 	box.RefuseStreams(503)
 	byHand := newHTTPClient(t)
-	if _, response := poll(t, byHand, box, ""); response.StatusCode != 503 {
+	if _, response := poll(t, byHand, box, ""); response.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("a poll got %d", response.StatusCode)
 	}
 	box.AcceptStreams()
-	if _, response := poll(t, byHand, box, ""); response.StatusCode != 200 {
+	if _, response := poll(t, byHand, box, ""); response.StatusCode != http.StatusOK {
 		t.Errorf("a poll got %d", response.StatusCode)
 	}
 }

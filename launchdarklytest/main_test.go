@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -115,9 +116,7 @@ func (p post) send(t *testing.T, client *http.Client, box *launchdarklytest.Serv
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range p.header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, p.header)
 	if p.key == "" {
 		p.key = box.SDKKey()
 	}

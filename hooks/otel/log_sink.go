@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature/telemetry"
-	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
-	"go.opentelemetry.io/otel/log/global"
+
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
 var _ hooks.Sink = (*LogSink)(nil)
@@ -28,7 +29,7 @@ type LogSink struct {
 // global provider. It is safe for concurrent use.
 func NewLogSink(provider log.LoggerProvider) *LogSink {
 	if provider == nil {
-		provider = global.GetLoggerProvider()
+		provider = otel.GetLoggerProvider()
 	}
 	return &LogSink{logger: provider.Logger(scopeName)}
 }

@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/log/logtest"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
 )
 
 // records is an in-memory exporter for log records.

@@ -7,9 +7,10 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 	"github.com/open-feature/go-sdk/openfeature/memprovider"
-	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	"go.opentelemetry.io/otel/attribute"
 	"go.uber.org/goleak"
+
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
 func TestMain(m *testing.M) {

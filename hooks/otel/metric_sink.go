@@ -6,10 +6,11 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/open-feature/go-sdk/openfeature/telemetry"
-	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	otelapi "go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
 var _ hooks.Sink = (*MetricSink)(nil)

@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/open-feature/go-sdk/openfeature"
-	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
 )
 
 func collect(t *testing.T, reader metric.Reader) metricdata.Metrics {

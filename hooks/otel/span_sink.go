@@ -4,9 +4,10 @@ import (
 	"context"
 	"sync"
 
-	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
 var _ hooks.Sink = (*SpanSink)(nil)

@@ -6,11 +6,12 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
 )
 
 func TestSpanSink(t *testing.T) {

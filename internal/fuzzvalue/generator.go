@@ -102,7 +102,7 @@ func (g *Generator) pick(depth int) any {
 	case 5:
 		return int64(g.byte()) * 1_000_003
 	case 6:
-		return pointer(g.value(depth + 1))
+		return new(g.value(depth + 1))
 	case 7:
 		s := make([]any, 0, n)
 		for range n {
@@ -193,4 +193,4 @@ func (panics) MarshalJSON() ([]byte, error)    { panic("no") }
 func (fails) MarshalText() ([]byte, error)     { return nil, errors.New("no") }
 func (lies) MarshalJSON() ([]byte, error)      { return []byte("{"), nil }
 
-func pointer[T any](v T) *T { return &v }
+//go:fix inline

@@ -21,7 +21,7 @@ type Transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	if t.Stopped.Err() != nil {
+	if stopped(t.Stopped) {
 		return Respond(request, t.Status), nil
 	}
 	ctx, cancel := context.WithCancel(request.Context())
@@ -35,6 +35,8 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response.Body = &body{ReadCloser: response.Body, release: release}
 	return response, nil
 }
+
+func stopped(ctx context.Context) bool { return ctx.Err() != nil }
 
 // CloseIdleConnections passes on the call of [http.Client.CloseIdleConnections].
 func (t *Transport) CloseIdleConnections() {

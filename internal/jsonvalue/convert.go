@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,10 +136,8 @@ func (c *converter) located(from int, step string) {
 // enter begins a map, slice or pointer. It fails where the walk is already inside of it. Each enter that succeeds must
 // be followed by a leave.
 func (c *converter) enter(entered container) error {
-	for _, outer := range c.open {
-		if outer == entered {
-			return ErrCycle
-		}
+	if slices.Contains(c.open, entered) {
+		return ErrCycle
 	}
 	c.open = append(c.open, entered)
 	return nil

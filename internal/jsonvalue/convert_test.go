@@ -76,8 +76,10 @@ func (p *pointed) MarshalJSON() ([]byte, error) { return []byte(`"` + p.s + `"`)
 func (panics) MarshalJSON() ([]byte, error)     { panic("no") }
 func (fails) MarshalText() ([]byte, error)      { return nil, errors.New("secret") }
 func (lies) MarshalJSON() ([]byte, error)       { return []byte("{"), nil }
-func pointTo[T any](v T) *T                     { return &v }
-func nested(depth int) (v any)                  { return nestedIn(depth, 1) }
+
+//go:fix inline
+func pointTo[T any](v T) *T    { return new(v) }
+func nested(depth int) (v any) { return nestedIn(depth, 1) }
 func nestedIn(depth int, v any) any {
 	for range depth {
 		v = []any{v}
@@ -114,8 +116,8 @@ func TestConvertAsEncodingJSON(t *testing.T) {
 		"named int":             cents(1999),
 		"named float32":         ratio(0.3),
 		"named uint8":           level(3),
-		"pointer":               pointTo(42),
-		"pointer to pointer":    pointTo(pointTo("x")),
+		"pointer":               new(42),
+		"pointer to pointer":    new(new("x")),
 		"nil pointer":           (*int)(nil),
 		"nil slice":             []int(nil),
 		"nil map":               map[string]int(nil),
@@ -141,7 +143,7 @@ func TestConvertAsEncodingJSON(t *testing.T) {
 		"empty json.Number":     json.Number(""),
 		"json.RawMessage":       json.RawMessage(`{"a":[1,null,"x"]}`),
 		"nil json.RawMessage":   json.RawMessage(nil),
-		"pointer to RawMessage": pointTo(json.RawMessage(`[1]`)),
+		"pointer to RawMessage": new(json.RawMessage(`[1]`)),
 		"TextMarshaler":         textual{"a"},
 		"Marshaler":             marshals{`{"x":[1,2]}`},
 		"pointer Marshaler":     &pointed{"a"},
@@ -153,7 +155,7 @@ func TestConvertAsEncodingJSON(t *testing.T) {
 		"duration":              time.Second,
 		"ldvalue":               ldvalue.Parse([]byte(`{"a":[true,{"b":null}]}`)),
 		"raw ldvalue":           ldvalue.Raw(json.RawMessage(`{"a":1}`)),
-		"pointer to ldvalue":    pointTo(ldvalue.Int(3)),
+		"pointer to ldvalue":    new(ldvalue.Int(3)),
 		"linked list":           &node{Value: 1, Next: &node{Value: 2}},
 		"interface in struct":   struct{ E any }{E: &friend},
 		"string options": struct {
@@ -161,7 +163,7 @@ func TestConvertAsEncodingJSON(t *testing.T) {
 			S string   `json:",string"`
 			F *float64 `json:",string"`
 			L []int    `json:",string"`
-		}{true, "s", pointTo(2.5), []int{1}},
+		}{true, "s", new(2.5), []int{1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want, err := json.Marshal(v)
@@ -220,7 +222,7 @@ func TestConvertItsOwnWay(t *testing.T) {
 		"Inf":                    {v: math.Inf(1), err: jsonvalue.ErrNotFinite},
 		"float32 NaN":            {v: float32(math.NaN()), err: jsonvalue.ErrNotFinite},
 		"float32 -Inf":           {v: float32(math.Inf(-1)), err: jsonvalue.ErrNotFinite},
-		"pointer to NaN":         {v: pointTo(math.NaN()), err: jsonvalue.ErrNotFinite},
+		"pointer to NaN":         {v: new(math.NaN()), err: jsonvalue.ErrNotFinite},
 		"ldvalue NaN":            {v: ldvalue.Float64(math.NaN()), err: jsonvalue.ErrNotFinite},
 		"number beyond float64":  {v: json.RawMessage("1e999"), err: jsonvalue.ErrNotFinite},
 		"json.Number too large":  {v: json.Number("1e999"), err: jsonvalue.ErrNotFinite},

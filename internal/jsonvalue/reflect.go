@@ -187,7 +187,7 @@ func memberName(key reflect.Value) (string, error) {
 	if key.Kind() == reflect.String {
 		return key.String(), nil
 	}
-	if m, ok := key.Interface().(encoding.TextMarshaler); ok {
+	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](key); ok {
 		if key.Kind() == reflect.Pointer && key.IsNil() {
 			return "", nil
 		}
@@ -246,9 +246,9 @@ func isZero(v reflect.Value) (zero bool) {
 	if !v.CanInterface() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return v.IsZero()
 	}
-	m, ok := v.Interface().(interface{ IsZero() bool })
+	m, ok := reflect.TypeAssert[interface{ IsZero() bool }](v)
 	if !ok && v.CanAddr() {
-		m, ok = v.Addr().Interface().(interface{ IsZero() bool })
+		m, ok = reflect.TypeAssert[interface{ IsZero() bool }](v.Addr())
 	}
 	if !ok {
 		return v.IsZero()

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
+
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// boxedLaunchDarkly takes LaunchDarkly's place, with the flags that the application asks for.
+type boxedLaunchDarkly struct{ server *launchdarklytest.Server }
+
+func startBox() *boxedLaunchDarkly {
+	server := launchdarklytest.NewServer()
+	server.SetFlags(
+		// On for users of the gold plan.
+		flag("new-checkout", ldvalue.Bool(false), ldvalue.Bool(true)).
+			AddRule(ldbuilders.NewRuleBuilder().ID("gold").Variation(1).
+				Clauses(ldbuilders.ClauseWithKind("user", "plan", ldmodel.OperatorIn, ldvalue.String("gold")))).
+			Build(),
+		// One user gets something else than everybody.
+		flag("headline", ldvalue.String("Welcome"), ldvalue.String("Welcome back")).
+			AddTarget(1, "user-42").
+			Build(),
+		// Larger organizations upload more.
+		flag("upload-limit", ldvalue.Int(10), ldvalue.Int(500)).
+			AddRule(ldbuilders.NewRuleBuilder().ID("large").Variation(1).
+				Clauses(ldbuilders.ClauseWithKind("org", "employees", ldmodel.OperatorGreaterThan, ldvalue.Int(100)))).
+			Build(),
+		// Turned off.
+		flag("discount", ldvalue.Float64(0), ldvalue.Float64(12.5)).On(false).OffVariation(0).Build(),
+		// The same for everybody.
+		flag("theme", ldvalue.Parse([]byte(`{"color": "teal", "rounded": true}`))).Build(),
+	)
+	return &boxedLaunchDarkly{server: server}
+}
+
+// flag is one that serves its first variation, unless it is told otherwise.
+func flag(key string, variations ...ldvalue.Value) *ldbuilders.FlagBuilder {
+	return ldbuilders.NewFlagBuilder(key).On(true).Variations(variations...).FallthroughVariation(0)
+}
+
+// show prints the tracked events as LaunchDarkly received them.
+func (b *boxedLaunchDarkly) show(out io.Writer) {
+	fmt.Fprintln(out, "\nWhat LaunchDarkly received")
+	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "  EVENT\tMETRIC\tDATA\tCONTEXT")
+	for _, event := range b.server.CustomEvents() {
+		metric := "-"
+		if event.MetricValue != nil {
+			metric = fmt.Sprint(*event.MetricValue)
+		}
+		data := "-"
+		if event.HasData {
+			data = event.Data.JSONString()
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", event.Key, metric, data, describe(event.Context))
+	}
+	_ = table.Flush()
+}
+
+// describe writes a context, or each part of a multi-context, on one line.
+func describe(context ldvalue.Value) string {
+	kind := context.GetByKey("kind").StringValue()
+	if kind != "multi" {
+		return describeOne(kind, context)
+	}
+	var parts []string
+	for _, kind := range names(context) {
+		if kind != "kind" {
+			parts = append(parts, describeOne(kind, context.GetByKey(kind)))
+		}
+	}
+	return strings.Join(parts, " + ")
+}
+
+func describeOne(kind string, context ldvalue.Value) string {
+	fields := []string{kind, context.GetByKey("key").StringValue()}
+	for _, name := range names(context) {
+		switch name {
+		case "kind", "key", "_meta":
+		default:
+			fields = append(fields, name+"="+context.GetByKey(name).JSONString())
+		}
+	}
+	private := context.GetByKey("_meta").GetByKey("redactedAttributes")
+	for i := range private.Count() {
+		fields = append(fields, private.GetByIndex(i).StringValue()+"=[private]")
+	}
+	return strings.Join(fields, " ")
+}
+
+// names lists the members of an object, always in the same order.
+func names(object ldvalue.Value) []string {
+	return slices.Sorted(slices.Values(object.Keys(nil)))
+}
