@@ -1,0 +1,81 @@
+package launchdarkly_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// The code of the README. It is compiled here; what it does is tested elsewhere.
+var (
+	_ = readmeUse
+	_ = readmeConfigure
+	_ = readmeHooks
+	_ = readmeBox
+)
+
+func readmeUse(ctx context.Context) error {
+	provider, err := launchdarkly.NewProvider(os.Getenv("LAUNCHDARKLY_SDK_KEY"))
+	if err != nil {
+		return err
+	}
+	if err := openfeature.SetProviderAndWait(provider); err != nil {
+		return err // no flags: the key is wrong, or there was no connection within 10 seconds
+	}
+	defer openfeature.Shutdown() // delivers what was tracked
+
+	client := openfeature.NewDefaultClient()
+	user := openfeature.NewEvaluationContext("user-42", map[string]any{
+		"plan":              "gold",
+		"email":             "sandy@example.com",
+		"privateAttributes": []string{"email"}, // evaluated here, never sent
+	})
+	if enabled, _ := client.BooleanValue(ctx, "new-checkout", false, user); enabled {
+		client.Track(ctx, "checkout", user,
+			openfeature.NewTrackingEventDetails(99.90).Add("currency", "EUR"))
+	}
+	return nil
+}
+
+func readmeConfigure(
+	sdkKey string, store subsystems.ComponentConfigurer[subsystems.PersistentDataStore], alert func(error),
+) (*launchdarkly.Provider, error) {
+	provider, err := launchdarkly.NewProvider(sdkKey,
+		launchdarkly.WithConfig(ld.Config{
+			ServiceEndpoints: ldcomponents.RelayProxyEndpoints("http://relay:8030"),
+			DataStore:        ldcomponents.PersistentDataStore(store).CacheSeconds(30),
+			Events:           ldcomponents.SendEvents().PrivateAttributes("email"),
+		}),
+		launchdarkly.WithErrorHandler(func(_ context.Context, err error) {
+			if errors.Is(err, delivery.ErrQueueFull) {
+				alert(err)
+			}
+		}),
+	)
+	return provider, err
+}
+
+func readmeHooks() {
+	openfeature.AddHooks(hooks.NewEvaluationHook(hooks.NewSlogSink(slog.Default(), slog.LevelInfo)))
+}
+
+func readmeBox() (*launchdarkly.Provider, error) {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("new-checkout", ldvalue.Bool(true))
+
+	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	return provider, err
+}
