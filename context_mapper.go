@@ -30,25 +30,23 @@ type contextMapper struct {
 	kindAttribute string
 }
 
-// context maps one evaluation context. The targeting key is an argument of its own because OpenFeature holds it in two
-// ways; where it is nil, the attribute of that name counts. The attributes may be used by others at the same time.
+// context maps one evaluation context into out, a large value that is not copied around here for speed. targetingKey is
+// the one that OpenFeature holds beside the attributes; where it is empty, the attribute of that name counts. The
+// attributes may be used by others at the same time.
 //
 // warnings are about attributes that were left out or read otherwise than they were meant; err says why there is no
 // context at all.
-func (m contextMapper) context(targetingKey any, attributes map[string]any) (
-	context ldcontext.Context, warnings []error, err error,
-) {
-	if targetingKey == nil {
-		targetingKey = attributes[openfeature.TargetingKey]
-	}
+func (m contextMapper) context(
+	out *ldcontext.Context, targetingKey string, attributes map[string]any,
+) (warnings []error, err error) {
 	b := contextBuilder{kindAttribute: m.kindAttribute}
 	kind := b.kind(attributes)
 	if kind == ldcontext.MultiKind {
-		context, err = b.multi(attributes)
+		err = b.multi(out, attributes)
 	} else {
-		context, err = b.single(kind, targetingKey, attributes)
+		err = b.single(out, kind, targetingKey, attributes)
 	}
-	return context, b.warnings, err
+	return b.warnings, err
 }
 
 // contextBuilder collects the warnings of one mapping.
@@ -81,24 +79,28 @@ func (b *contextBuilder) kind(attributes map[string]any) ldcontext.Kind {
 }
 
 // single maps the attributes of one context of the given kind.
-func (b *contextBuilder) single(kind ldcontext.Kind, targetingKey any, attributes map[string]any) (
-	ldcontext.Context, error,
-) {
+func (b *contextBuilder) single(
+	out *ldcontext.Context, kind ldcontext.Kind, targetingKey string, attributes map[string]any,
+) error {
 	if kind == "" { // LaunchDarkly's builder would take it for a user
-		return ldcontext.Context{}, invalidContext(lderrors.ErrContextKindEmpty{})
+		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
-	key := b.key(targetingKey, attributes)
-	if key == "" {
-		return ldcontext.Context{}, b.missingKey(kind)
+	var builder ldcontext.Builder
+	if n := b.customAttributes(attributes); n > smallMap {
+		builder = *ldcontext.NewBuilderWithCapacity("", n)
 	}
-	builder := ldcontext.NewBuilder(key).Kind(kind)
-	if n := b.customAttributes(attributes); n > 8 { // a smaller map needs no size
-		builder = ldcontext.NewBuilderWithCapacity(key, n).Kind(kind)
-	}
+	targetingKey = jsonvalue.String(targetingKey)
+	var key string
 	var private privateAttributes
 	for name, v := range attributes {
 		switch name {
-		case b.kindAttribute, openfeature.TargetingKey, keyAttribute:
+		case b.kindAttribute:
+		case openfeature.TargetingKey:
+			if targetingKey == "" {
+				targetingKey, _ = text(v)
+			}
+		case keyAttribute:
+			key, _ = text(v)
 		case nameAttribute:
 			if s, ok := text(v); ok {
 				builder.Name(s)
@@ -122,32 +124,24 @@ func (b *contextBuilder) single(kind ldcontext.Kind, targetingKey any, attribute
 		case "", ldattr.KindAttr: // the latter where another attribute holds the kind
 			b.warn(ErrAttributeIgnored, name)
 		default:
-			b.set(builder, name, v)
+			b.set(&builder, name, v)
 		}
 	}
-	private.apply(builder, attributes)
-	context, err := builder.TryBuild()
-	if err != nil {
-		return ldcontext.Context{}, invalidContext(err)
+	if targetingKey != "" {
+		if key != "" {
+			b.warn(fmt.Errorf("%w: the targeting key is set, too", ErrAttributeIgnored), keyAttribute)
+		}
+		key = targetingKey
 	}
-	return context, nil
-}
-
-// key picks the context key: the targeting key, or else the key attribute.
-func (b *contextBuilder) key(targetingKey any, attributes map[string]any) string {
-	first, _ := text(targetingKey)
-	v, ok := attributes[keyAttribute]
-	if !ok {
-		return first
+	if key == "" {
+		return b.missingKey(kind)
 	}
-	second, _ := text(v)
-	if first == "" {
-		return second
+	private.apply(&builder, attributes)
+	*out = builder.Kind(kind).Key(key).Build()
+	if err := out.Err(); err != nil {
+		return invalidContext(err)
 	}
-	if second != "" {
-		b.warn(fmt.Errorf("%w: the targeting key is set, too", ErrAttributeIgnored), keyAttribute)
-	}
-	return first
+	return nil
 }
 
 func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
@@ -159,11 +153,14 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 		ErrTargetingKeyMissing, openfeature.TargetingKey, keyAttribute)
 }
 
-// customAttributes counts the attributes that end up in LaunchDarkly's map: a map that is sized for the others, too,
-// can be one size too large.
+// smallMap is how many entries a Go map holds before its size makes a difference.
+const smallMap = 8
+
+// customAttributes counts the attributes that end up in LaunchDarkly's map, as far as that can be more than a small one:
+// a map that is sized for the others, too, can be twice as large.
 func (b *contextBuilder) customAttributes(attributes map[string]any) int {
 	n := len(attributes)
-	if n <= 8 {
+	if n <= smallMap {
 		return n
 	}
 	for _, name := range [...]string{
@@ -189,7 +186,7 @@ func (b *contextBuilder) set(builder *ldcontext.Builder, name string, v any) {
 }
 
 // multi maps an evaluation context whose attributes are contexts of their own, each under its kind.
-func (b *contextBuilder) multi(attributes map[string]any) (ldcontext.Context, error) {
+func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
 	multi := ldcontext.NewMultiBuilder()
 	for _, kind := range slices.Sorted(maps.Keys(attributes)) { // always the same error where several are possible
 		if kind == b.kindAttribute || kind == openfeature.TargetingKey {
@@ -204,18 +201,18 @@ func (b *contextBuilder) multi(attributes map[string]any) (ldcontext.Context, er
 			continue
 		}
 		b.parent = kind
-		context, err := b.single(ldcontext.Kind(kind), part[openfeature.TargetingKey], part)
+		err := b.single(out, ldcontext.Kind(kind), "", part)
 		b.parent = ""
 		if err != nil {
-			return ldcontext.Context{}, err
+			return err
 		}
-		multi.Add(context)
+		multi.Add(*out)
 	}
-	context, err := multi.TryBuild()
-	if err != nil {
-		return ldcontext.Context{}, invalidContext(err)
+	*out = multi.Build()
+	if err := out.Err(); err != nil {
+		return invalidContext(err)
 	}
-	return context, nil
+	return nil
 }
 
 // objectOf reads a value that may be a context of its own: anything that is an object in JSON. It gives nil for what is

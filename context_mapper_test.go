@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/lderrors"
 	"github.com/open-feature/go-sdk/openfeature"
 )
@@ -86,11 +87,7 @@ func TestContextMapper(t *testing.T) {
 		}{Key: "o"}}, `{"kind":"org","key":"o"}`, []string{"/org/F"}, ErrUnsupportedValue},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var targetingKey any
-			if test.targetingKey != "" {
-				targetingKey = test.targetingKey
-			}
-			context, warnings, err := contextMapper{kindAttribute: "kind"}.context(targetingKey, test.attributes)
+			context, warnings, err := mapped(test.targetingKey, test.attributes)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +123,7 @@ func TestPrivacyFailsClosed(t *testing.T) {
 			maps.Copy(attributes, private)
 			check := func(t *testing.T, attributes map[string]any) {
 				t.Helper()
-				context, warnings, err := contextMapper{kindAttribute: "kind"}.context(nil, attributes)
+				context, warnings, err := mapped("", attributes)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -159,7 +156,7 @@ func TestPrivacyFailsClosed(t *testing.T) {
 		for i := range 70_000 {
 			part["x"+strings.Repeat("y", i%7)+string(rune('a'+i%26))+json.Number(strings.Repeat("1", i%5)).String()+itoa(i)] = ""
 		}
-		context, _, err := contextMapper{kindAttribute: "kind"}.context(nil, map[string]any{"kind": "multi", "org": part})
+		context, _, err := mapped("", map[string]any{"kind": "multi", "org": part})
 		if err == nil && context.PrivateAttributeCount() == 0 {
 			t.Error("what named the private attributes may have been left out")
 		}
@@ -193,7 +190,7 @@ func TestContextMapperErrors(t *testing.T) {
 		"no usable part":          {attributes{"kind": "multi", "org": "acme", "targetingKey": "k"}, lderrors.ErrContextKindMultiWithNoKinds{}, "at least one kind"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := contextMapper{kindAttribute: "kind"}.context(nil, test.attributes)
+			_, _, err := mapped("", test.attributes)
 			if !errors.Is(err, test.cause) || !strings.Contains(err.Error(), test.message) {
 				t.Errorf("got %v, want %v", err, test.cause)
 			}
@@ -206,14 +203,14 @@ func TestContextMapperErrors(t *testing.T) {
 
 func TestContextKindAttribute(t *testing.T) {
 	m := contextMapper{kindAttribute: "contextKind"}
-	context, warnings, err := m.context("k", map[string]any{"contextKind": "org", "kind": "pro"})
+	context, warnings, err := mappedBy(m, "k", map[string]any{"contextKind": "org", "kind": "pro"})
 	if err != nil || context.Kind() != "org" {
 		t.Errorf("got %v, %v", context, err)
 	}
 	if got := attributesOf(t, warnings, ErrAttributeIgnored); !slices.Equal(got, []string{"kind"}) {
 		t.Errorf("LaunchDarkly has no place for an attribute named kind; warnings about %q", got)
 	}
-	context, _, err = m.context(nil, map[string]any{"contextKind": "multi", "org": map[string]any{"key": "o"}, "user": map[string]any{"key": "u"}})
+	context, _, err = mappedBy(m, "", map[string]any{"contextKind": "multi", "org": map[string]any{"key": "o"}, "user": map[string]any{"key": "u"}})
 	if err != nil || context.IndividualContextCount() != 2 {
 		t.Errorf("got %v, %v", context, err)
 	}
@@ -224,7 +221,7 @@ func TestContextMapperKeepsItsDistance(t *testing.T) {
 	tags := []string{"a"}
 	private := []string{"tags"}
 	attributes := map[string]any{"tags": tags, "nested": map[string]any{"x": 1}, "privateAttributes": private}
-	context, _, err := contextMapper{kindAttribute: "kind"}.context("k", attributes)
+	context, _, err := mapped("k", attributes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,6 +231,16 @@ func TestContextMapperKeepsItsDistance(t *testing.T) {
 	if after := context.JSONString(); !sameJSON(t, before, after) {
 		t.Errorf("%s became %s", before, after)
 	}
+}
+
+func mapped(targetingKey string, attributes map[string]any) (ldcontext.Context, []error, error) {
+	return mappedBy(contextMapper{kindAttribute: "kind"}, targetingKey, attributes)
+}
+
+func mappedBy(m contextMapper, targetingKey string, attributes map[string]any) (ldcontext.Context, []error, error) {
+	var context ldcontext.Context
+	warnings, err := m.context(&context, targetingKey, attributes)
+	return context, warnings, err
 }
 
 // attributesOf lists what the warnings are about, sorted. All must match the cause, if there is one.

@@ -115,43 +115,42 @@ type evaluation struct {
 	contextID string // where it differs from the targeting key
 }
 
-// evaluation prepares an evaluation. It returns false, and why as resolution details, where LaunchDarkly can't be asked.
-func (p *Provider) evaluation(ctx context.Context, flag string, flat openfeature.FlattenedContext) (
-	evaluation, openfeature.ProviderResolutionDetail, bool,
+// prepare fills in an evaluation. It returns false, and why as resolution details, where LaunchDarkly can't be asked.
+func (p *Provider) prepare(e *evaluation, ctx context.Context, flag string, flat openfeature.FlattenedContext) (
+	openfeature.ProviderResolutionDetail, bool,
 ) {
 	s := p.session.Load()
 	if s == nil {
 		err := openfeature.NewProviderNotReadyResolutionError(ErrClosed.Error())
-		return evaluation{}, p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
+		return p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
 	}
-	flag = jsonvalue.String(flag)
-	context, warnings, err := p.mapper.context(nil, flat)
+	e.client, e.flag = s.client, jsonvalue.String(flag)
+	warnings, err := p.mapper.context(&e.context, "", flat)
 	if warnings != nil {
-		p.reporter.evaluation(ctx, flag, warnings)
+		p.reporter.evaluation(ctx, e.flag, warnings)
 	}
 	if err != nil {
-		return evaluation{}, p.resolver.contextFailure(err), false
+		return p.resolver.contextFailure(err), false
 	}
-	e := evaluation{client: s.client, flag: flag, context: context}
 	targetingKey, _ := flat[openfeature.TargetingKey].(string)
-	if id := context.FullyQualifiedKey(); id != targetingKey {
+	if id := e.context.FullyQualifiedKey(); id != targetingKey {
 		e.contextID = id
 	}
-	return e, openfeature.ProviderResolutionDetail{}, true
+	return openfeature.ProviderResolutionDetail{}, true
 }
 
 // BooleanEvaluation resolves a boolean flag (OpenFeature requirement 2.2.1). The default comes back on every error.
 func (p *Provider) BooleanEvaluation(
 	ctx context.Context, flag string, defaultValue bool, flatCtx openfeature.FlattenedContext,
 ) openfeature.BoolResolutionDetail {
-	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
-	if !ok {
+	var e evaluation
+	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
 		return openfeature.BoolResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	value, detail, err := e.client.BoolVariationDetailCtx(ctx, e.flag, e.context, defaultValue)
 	return openfeature.BoolResolutionDetail{
 		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
 	}
 }
 
@@ -159,8 +158,8 @@ func (p *Provider) BooleanEvaluation(
 func (p *Provider) StringEvaluation(
 	ctx context.Context, flag string, defaultValue string, flatCtx openfeature.FlattenedContext,
 ) openfeature.StringResolutionDetail {
-	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
-	if !ok {
+	var e evaluation
+	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
 		return openfeature.StringResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	value, detail, err := e.client.StringVariationDetailCtx(ctx, e.flag, e.context, jsonvalue.String(defaultValue))
@@ -169,7 +168,7 @@ func (p *Provider) StringEvaluation(
 	}
 	return openfeature.StringResolutionDetail{
 		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
 	}
 }
 
@@ -178,8 +177,8 @@ func (p *Provider) StringEvaluation(
 func (p *Provider) FloatEvaluation(
 	ctx context.Context, flag string, defaultValue float64, flatCtx openfeature.FlattenedContext,
 ) openfeature.FloatResolutionDetail {
-	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
-	if !ok {
+	var e evaluation
+	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
 		return openfeature.FloatResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	value, detail, err := e.number(ctx, defaultValue)
@@ -188,13 +187,13 @@ func (p *Provider) FloatEvaluation(
 	}
 	return openfeature.FloatResolutionDetail{
 		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
 	}
 }
 
 // number asks for a number. LaunchDarkly records defaults in its events, where one that is no JSON number would spoil
 // the whole payload: it becomes null there.
-func (e evaluation) number(ctx context.Context, defaultValue float64) (float64, ldreason.EvaluationDetail, error) {
+func (e *evaluation) number(ctx context.Context, defaultValue float64) (float64, ldreason.EvaluationDetail, error) {
 	if !math.IsNaN(defaultValue) && !math.IsInf(defaultValue, 0) {
 		return e.client.Float64VariationDetailCtx(ctx, e.flag, e.context, defaultValue)
 	}
@@ -211,8 +210,8 @@ func (e evaluation) number(ctx context.Context, defaultValue float64) (float64, 
 func (p *Provider) IntEvaluation(
 	ctx context.Context, flag string, defaultValue int64, flatCtx openfeature.FlattenedContext,
 ) openfeature.IntResolutionDetail {
-	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
-	if !ok {
+	var e evaluation
+	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
 		return openfeature.IntResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	_, detail, err := e.client.IntVariationDetailCtx(ctx, e.flag, e.context, int(defaultValue))
@@ -228,7 +227,7 @@ func (p *Provider) IntEvaluation(
 	}
 	return openfeature.IntResolutionDetail{
 		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
 	}
 }
 
@@ -238,8 +237,8 @@ func (p *Provider) IntEvaluation(
 func (p *Provider) ObjectEvaluation(
 	ctx context.Context, flag string, defaultValue any, flatCtx openfeature.FlattenedContext,
 ) openfeature.InterfaceResolutionDetail {
-	e, failure, ok := p.evaluation(ctx, flag, flatCtx)
-	if !ok {
+	var e evaluation
+	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
 		return openfeature.InterfaceResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	recorded, _, problems := jsonvalue.Convert(defaultValue) // for LaunchDarkly's events
@@ -253,7 +252,7 @@ func (p *Provider) ObjectEvaluation(
 	}
 	return openfeature.InterfaceResolutionDetail{
 		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(detail, err, e.contextID),
+		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
 	}
 }
 

@@ -43,7 +43,7 @@ type resolver struct {
 // resolution gives the details of a value that LaunchDarkly resolved, or why it could not. err is what the SDK returned
 // next to the detail.
 func (r *resolver) resolution(
-	detail ldreason.EvaluationDetail, err error, contextID string,
+	detail *ldreason.EvaluationDetail, err error, contextID string,
 ) openfeature.ProviderResolutionDetail {
 	resolution := openfeature.ProviderResolutionDetail{
 		Reason:       r.reason(detail.Reason),
@@ -154,11 +154,33 @@ const maxCachedMetadata = 4096
 // no lock. The maps are never changed: ProviderResolutionDetail.ResolutionDetail hands out clones. Its zero value is
 // ready, and it is safe for concurrent use.
 type metadataCache struct {
-	byReason atomic.Pointer[map[ldreason.EvaluationReason]openfeature.FlagMetadata]
+	fallthroughs atomic.Pointer[openfeature.FlagMetadata]
+	byReason     atomic.Pointer[map[ldreason.EvaluationReason]openfeature.FlagMetadata]
 }
 
 // of gives the metadata of a reason and, unless it is empty, a context ID, which makes a map of its own.
 func (c *metadataCache) of(reason ldreason.EvaluationReason, contextID string) openfeature.FlagMetadata {
+	metadata := c.shared(reason)
+	if contextID == "" {
+		return metadata
+	}
+	own := make(openfeature.FlagMetadata, len(metadata)+1)
+	maps.Copy(own, metadata)
+	own[MetadataContextID] = contextID
+	return own
+}
+
+// shared gives the map that all evaluations with the reason have in common.
+func (c *metadataCache) shared(reason ldreason.EvaluationReason) openfeature.FlagMetadata {
+	// By far the most frequent reason is worth a look of its own: hashing one costs more than all else here.
+	if reason == ldreason.NewEvalReasonFallthrough() {
+		if metadata := c.fallthroughs.Load(); metadata != nil {
+			return *metadata
+		}
+		metadata := flagMetadata(reason)
+		c.fallthroughs.Store(&metadata)
+		return metadata
+	}
 	var known map[ldreason.EvaluationReason]openfeature.FlagMetadata
 	if cached := c.byReason.Load(); cached != nil {
 		known = *cached
@@ -168,13 +190,7 @@ func (c *metadataCache) of(reason ldreason.EvaluationReason, contextID string) o
 		metadata = flagMetadata(reason)
 		c.add(known, reason, metadata)
 	}
-	if contextID == "" {
-		return metadata
-	}
-	own := make(openfeature.FlagMetadata, len(metadata)+1)
-	maps.Copy(own, metadata)
-	own[MetadataContextID] = contextID
-	return own
+	return metadata
 }
 
 // add replaces the map that readers see. When two goroutines do so at once, one entry may be lost until it is asked

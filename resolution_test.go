@@ -60,11 +60,11 @@ func TestResolution(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var r resolver
-			got := r.resolution(test.detail, test.err, "")
+			got := r.resolution(&test.detail, test.err, "")
 			if got.Reason != test.reason {
 				t.Errorf("reason %s, want %s", got.Reason, test.reason)
 			}
-			if standard := (&resolver{standardReasons: true}).resolution(test.detail, test.err, ""); standard.Reason != test.standard {
+			if standard := (&resolver{standardReasons: true}).resolution(&test.detail, test.err, ""); standard.Reason != test.standard {
 				t.Errorf("standard reason %s, want %s", standard.Reason, test.standard)
 			}
 			if !maps.Equal(got.FlagMetadata, test.metadata) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync/atomic"
 
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
 
@@ -54,11 +55,8 @@ func (p *Provider) Track(
 		return
 	}
 	name := jsonvalue.String(trackingEventName)
-	var targetingKey any
-	if key := evaluationContext.TargetingKey(); key != "" {
-		targetingKey = key
-	}
-	context, problems, err := p.mapper.context(targetingKey, evaluationContext.Attributes())
+	var context ldcontext.Context
+	problems, err := p.mapper.context(&context, evaluationContext.TargetingKey(), evaluationContext.Attributes())
 	if err != nil {
 		p.tracked.invalidContext.Add(1)
 		p.reporter.tracking(ctx, name, append(problems, err)...)

@@ -39,9 +39,46 @@ const replacement = "\uFFFD"
 //
 // Convert never panics and always returns, whatever v is, as long as nobody else changes v while it runs.
 func Convert(v any) (value ldvalue.Value, ok bool, problems []Problem) {
+	if value, ok := scalar(v); ok {
+		return value, true, nil
+	}
+	return convert(v)
+}
+
+// convert does what Convert does, for what is not a scalar: only that needs a converter, which costs an allocation.
+func convert(v any) (ldvalue.Value, bool, []Problem) {
 	var c converter
-	value, ok = c.any(v, 0)
+	value, ok := c.any(v, 0)
 	return value, ok, c.problems
+}
+
+// scalar converts the values that most attributes are. It reports false for everything else, also for a scalar that
+// has no JSON form or counts against a bound.
+func scalar(v any) (ldvalue.Value, bool) {
+	switch x := v.(type) {
+	case string:
+		return ldvalue.String(String(x)), len(x) <= MaxBytes
+	case bool:
+		return ldvalue.Bool(x), true
+	case int:
+		return ldvalue.Float64(float64(x)), true
+	case float64:
+		return ldvalue.Float64(x), !math.IsNaN(x) && !math.IsInf(x, 0)
+	case int64:
+		return ldvalue.Float64(float64(x)), true
+	case int32:
+		return ldvalue.Float64(float64(x)), true
+	case uint64:
+		return ldvalue.Float64(float64(x)), true
+	case uint32:
+		return ldvalue.Float64(float64(x)), true
+	case uint:
+		return ldvalue.Float64(float64(x)), true
+	case nil:
+		return ldvalue.Null(), true
+	default:
+		return ldvalue.Null(), false
+	}
 }
 
 // String returns s with whatever is not valid UTF-8 replaced by U+FFFD. It does not allocate where there is nothing to
@@ -69,27 +106,15 @@ func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
 	if c.nodes++; c.nodes > MaxNodes {
 		return c.fail(ErrTooLarge)
 	}
+	if s, ok := v.(string); ok {
+		return c.string(s)
+	}
+	if value, ok := scalar(v); ok {
+		return value, true
+	}
 	switch x := v.(type) {
-	case nil:
-		return ldvalue.Null(), true
-	case string:
-		return c.string(x)
-	case bool:
-		return ldvalue.Bool(x), true
-	case int:
-		return ldvalue.Float64(float64(x)), true
 	case float64:
 		return c.number(x)
-	case int64:
-		return ldvalue.Float64(float64(x)), true
-	case int32:
-		return ldvalue.Float64(float64(x)), true
-	case uint64:
-		return ldvalue.Float64(float64(x)), true
-	case uint32:
-		return ldvalue.Float64(float64(x)), true
-	case uint:
-		return ldvalue.Float64(float64(x)), true
 	case float32:
 		return c.float32(x)
 	case json.Number:
