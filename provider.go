@@ -116,7 +116,7 @@ type evaluation struct {
 }
 
 // prepare fills in an evaluation. It returns false, and why as resolution details, where LaunchDarkly can't be asked.
-func (p *Provider) prepare(e *evaluation, ctx context.Context, flag string, flat openfeature.FlattenedContext) (
+func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat openfeature.FlattenedContext) (
 	openfeature.ProviderResolutionDetail, bool,
 ) {
 	s := p.session.Load()
@@ -144,7 +144,7 @@ func (p *Provider) BooleanEvaluation(
 	ctx context.Context, flag string, defaultValue bool, flatCtx openfeature.FlattenedContext,
 ) openfeature.BoolResolutionDetail {
 	var e evaluation
-	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
+	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
 		return openfeature.BoolResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	value, detail, err := e.client.BoolVariationDetailCtx(ctx, e.flag, e.context, defaultValue)
@@ -159,7 +159,7 @@ func (p *Provider) StringEvaluation(
 	ctx context.Context, flag string, defaultValue string, flatCtx openfeature.FlattenedContext,
 ) openfeature.StringResolutionDetail {
 	var e evaluation
-	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
+	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
 		return openfeature.StringResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	value, detail, err := e.client.StringVariationDetailCtx(ctx, e.flag, e.context, jsonvalue.String(defaultValue))
@@ -178,7 +178,7 @@ func (p *Provider) FloatEvaluation(
 	ctx context.Context, flag string, defaultValue float64, flatCtx openfeature.FlattenedContext,
 ) openfeature.FloatResolutionDetail {
 	var e evaluation
-	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
+	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
 		return openfeature.FloatResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	value, detail, err := e.number(ctx, defaultValue)
@@ -211,7 +211,7 @@ func (p *Provider) IntEvaluation(
 	ctx context.Context, flag string, defaultValue int64, flatCtx openfeature.FlattenedContext,
 ) openfeature.IntResolutionDetail {
 	var e evaluation
-	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
+	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
 		return openfeature.IntResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	_, detail, err := e.client.IntVariationDetailCtx(ctx, e.flag, e.context, int(defaultValue))
@@ -238,7 +238,7 @@ func (p *Provider) ObjectEvaluation(
 	ctx context.Context, flag string, defaultValue any, flatCtx openfeature.FlattenedContext,
 ) openfeature.InterfaceResolutionDetail {
 	var e evaluation
-	if failure, ok := p.prepare(&e, ctx, flag, flatCtx); !ok {
+	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
 		return openfeature.InterfaceResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
 	recorded, _, problems := jsonvalue.Convert(defaultValue) // for LaunchDarkly's events

@@ -16,6 +16,7 @@ import (
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
+	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
 )
 
 // wrapperName is what LaunchDarkly's usage statistics know this provider as.
@@ -143,10 +144,12 @@ func (l loggingConfiguration) Build(client subsystems.ClientContext) (subsystems
 	return config, nil
 }
 
-// logSwitch is a logger that can be turned off for good.
+// logSwitch is where the SDK's lines go, until it is turned off for good. Some of them come with each evaluation, for as
+// long as a connection is missing: the same line appears once a minute.
 type logSwitch struct {
-	logger *slog.Logger
-	off    atomic.Bool
+	logger  *slog.Logger
+	off     atomic.Bool
+	limiter ratelimit.Limiter
 }
 
 // sdkLogger is a level of the SDK's logger.
@@ -169,5 +172,13 @@ func (l sdkLogger) log(line string) {
 		return
 	}
 	line = strings.TrimSpace(strings.TrimPrefix(line, l.prefix))
-	l.logs.logger.LogAttrs(context.Background(), l.level, line, slog.String("component", "launchdarkly-sdk"))
+	suppressed, ok := l.logs.limiter.Allow(ratelimit.Cause{Kind: l.prefix, Detail: line})
+	if !ok {
+		return
+	}
+	attributes := []slog.Attr{slog.String("component", "launchdarkly-sdk")}
+	if suppressed > 0 {
+		attributes = append(attributes, slog.Int("suppressed", suppressed))
+	}
+	l.logs.logger.LogAttrs(context.Background(), l.level, line, attributes...)
 }
