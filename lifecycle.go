@@ -29,7 +29,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 	config := newSDKConfig(p.settings, func(err error) { p.reporter.handle(context.Background(), err) })
 	client, err := ld.MakeCustomClient(sdkKey, config.Config, 0)
 	if err != nil {
-		config.requests.close()
+		config.requests.stop()
 		return nil, err
 	}
 	s := &session{
@@ -53,12 +53,16 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 		}()
 		select {
 		case <-closed:
-		case <-ctx.Done(): // with its requests stopped, it won't take much longer
+			if !client.Initialized() {
+				config.requests.stop()
+			}
+		case <-ctx.Done():
+			config.requests.stop() // it won't take much longer then
 			if err == nil {
 				err = ctx.Err()
 			}
 		}
-		config.requests.close()
+		config.requests.closeIdle()
 		if config.logs != nil {
 			config.logs.off.Store(true)
 		}

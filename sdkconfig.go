@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
@@ -91,16 +92,19 @@ func (h httpConfiguration) DescribeConfiguration(client subsystems.ClientContext
 	return ldvalue.Null()
 }
 
-// requestStopper ends the HTTP requests of a client that was closed. The SDK, as of 7.15.4, goes on trying to connect
-// its stream for as long as the process lives when it is closed before the first connection.
+// requestStopper ends the HTTP requests of a client that was closed, where the SDK does not. Closed before the first
+// connection of its stream, the SDK as of 7.15.4 goes on trying to connect for as long as the process lives.
 type requestStopper struct {
-	closed context.Context
-	close  context.CancelFunc
+	stopped context.Context
+	stop    context.CancelFunc
+
+	mu         sync.Mutex
+	transports []*httpstop.Transport
 }
 
 func newRequestStopper() *requestStopper {
 	var r requestStopper
-	r.closed, r.close = context.WithCancel(context.Background())
+	r.stopped, r.stop = context.WithCancel(context.Background())
 	return &r
 }
 
@@ -111,8 +115,23 @@ func (r *requestStopper) wrap(client *http.Client) *http.Client {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	wrapped.Transport = &httpstop.Transport{Next: next, Stopped: r.closed, Status: http.StatusGone}
+	transport := &httpstop.Transport{Next: next, Stopped: r.stopped, Status: http.StatusGone}
+	wrapped.Transport = transport
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.transports = append(r.transports, transport)
 	return &wrapped
+}
+
+// closeIdle ends the goroutines of connections that are kept for later. Those of the default transport are not ours.
+func (r *requestStopper) closeIdle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, transport := range r.transports {
+		if transport.Next != http.DefaultTransport {
+			transport.CloseIdleConnections()
+		}
+	}
 }
 
 // loggingConfiguration sends the SDK's lines to the provider's logger; the rest of the application's logging

@@ -20,7 +20,7 @@ func TestSDKConfigHTTP(t *testing.T) {
 	for name, config := range map[string]ld.Config{"theirs": {HTTP: theirs}, "none": {}} {
 		t.Run(name, func(t *testing.T) {
 			c := newSDKConfig(newSettings([]Option{WithConfig(config)}), nil)
-			defer c.requests.close()
+			defer c.requests.stop()
 			http, err := c.HTTP.Build(subsystems.BasicClientContext{SDKKey: "key"})
 			if err != nil {
 				t.Fatal(err)
@@ -56,7 +56,7 @@ func TestSDKConfigEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newSDKConfig(newSettings([]Option{WithConfig(ld.Config{Events: test.events})}), nil)
-			defer c.requests.close()
+			defer c.requests.stop()
 			if (c.delivery != nil) != test.lossless {
 				t.Errorf("lossless delivery: %v", c.delivery != nil)
 			}
@@ -74,7 +74,7 @@ func TestSDKConfigLogging(t *testing.T) {
 		t.Helper()
 		out.Reset()
 		c := newSDKConfig(newSettings(opts), nil)
-		t.Cleanup(c.requests.close)
+		t.Cleanup(c.requests.stop)
 		logging, err := c.Logging.Build(subsystems.BasicClientContext{})
 		if err != nil {
 			t.Fatal(err)
@@ -111,7 +111,7 @@ func TestSDKConfigLogging(t *testing.T) {
 	t.Run("stays where the application wants it", func(t *testing.T) {
 		theirs := ldcomponents.NoLogging()
 		c := newSDKConfig(newSettings([]Option{WithConfig(ld.Config{Logging: theirs})}), nil)
-		defer c.requests.close()
+		defer c.requests.stop()
 		if c.Logging != theirs {
 			t.Errorf("logging became %T", c.Logging)
 		}
