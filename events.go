@@ -15,7 +15,7 @@ import (
 
 const (
 	// quietTime is how long no flag must have changed before the changes are told.
-	quietTime = 50 * time.Millisecond
+	quietTime = 100 * time.Millisecond
 	// maxQuietTime is how long changes are kept back while more of them come.
 	maxQuietTime = time.Second
 	// maxChanges is how many changed flags one event names; more than that, and it names none.

@@ -26,7 +26,7 @@ const (
 	MaxNodes = 1 << 16
 	// MaxBytes is how many bytes of strings and object keys one converted value may have.
 	MaxBytes = 8 << 20
-	// MaxProblems is how many problems one conversion reports; further ones are left out without a report.
+	// MaxProblems is how many problems one conversion reports. Where there are more, the last of them is [ErrMore].
 	MaxProblems = 16
 )
 
@@ -145,10 +145,23 @@ func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
 
 // fail reports that the current value has no JSON form. Callers around it add their own place to the path.
 func (c *converter) fail(err error) (ldvalue.Value, bool) {
-	if len(c.problems) < MaxProblems {
+	switch len(c.problems) {
+	case MaxProblems:
+	case MaxProblems - 1:
+		c.problems = append(c.problems, Problem{Err: ErrMore})
+	default:
 		c.problems = append(c.problems, Problem{Err: err})
 	}
 	return ldvalue.Null(), false
+}
+
+// spend takes n bytes of strings out of what is left, unless that is too little: what is refused costs nothing.
+func (c *converter) spend(n int) bool {
+	if n > MaxBytes-c.bytes {
+		return false
+	}
+	c.bytes += n
+	return true
 }
 
 // located puts a step in front of the path of every problem from index from on: they were found below that step.
@@ -171,7 +184,7 @@ func (c *converter) enter(entered container) error {
 func (c *converter) leave() { c.open = c.open[:len(c.open)-1] }
 
 func (c *converter) string(s string) (ldvalue.Value, bool) {
-	if c.bytes += len(s); c.bytes > MaxBytes {
+	if !c.spend(len(s)) {
 		return c.fail(ErrTooLarge)
 	}
 	return ldvalue.String(String(s)), true
@@ -277,7 +290,7 @@ func (c *converter) object(n, depth int) (object, bool) {
 func (o object) set(name string, convert func() (ldvalue.Value, bool)) {
 	c := o.c
 	before := len(c.problems)
-	if c.bytes += len(name); c.bytes > MaxBytes {
+	if !c.spend(len(name)) {
 		c.fail(ErrTooLarge)
 	} else if value, ok := convert(); ok {
 		o.members.Set(String(name), value)

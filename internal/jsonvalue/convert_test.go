@@ -302,15 +302,30 @@ func TestConvertUnfolding(t *testing.T) {
 			if !ok || len(problems) == 0 || len(problems) > jsonvalue.MaxProblems {
 				t.Fatalf("ok = %v with %d problems", ok, len(problems))
 			}
-			for _, p := range problems {
-				if !errors.Is(p.Err, jsonvalue.ErrTooLarge) {
+			for i, p := range problems {
+				if want := jsonvalue.ErrTooLarge; i < jsonvalue.MaxProblems-1 && !errors.Is(p.Err, want) {
 					t.Error(p.Err)
 				}
+			}
+			if len(problems) == jsonvalue.MaxProblems && !errors.Is(problems[len(problems)-1].Err, jsonvalue.ErrMore) {
+				t.Error("nothing tells that more was left out")
 			}
 			if size := len(value.JSONString()); size > 2*jsonvalue.MaxBytes {
 				t.Errorf("%d bytes of JSON", size)
 			}
 		})
+	}
+}
+
+// TestConvertRefusesOnlyWhatIsTooLarge has a part that is refused, and others next to it that are not.
+func TestConvertRefusesOnlyWhatIsTooLarge(t *testing.T) {
+	huge := strings.Repeat("x", jsonvalue.MaxBytes+1)
+	got, ok, problems := jsonvalue.Convert([]any{huge, "a", []byte(huge), "b", json.RawMessage(`"` + huge + `"`), map[string]any{huge: 1, "c": "d"}})
+	if want := `[null,"a",null,"b",null,{"c":"d"}]`; !ok || got.JSONString() != want {
+		t.Errorf("got %.100s, want %s", got.JSONString(), want)
+	}
+	if len(problems) != 4 {
+		t.Errorf("%d problems", len(problems))
 	}
 }
 

@@ -23,6 +23,8 @@ var (
 	ErrTooDeep = unsupported("value is nested too deep")
 	// ErrTooLarge is what is left of a value beyond [MaxNodes] or [MaxBytes].
 	ErrTooLarge = unsupported("value is too large")
+	// ErrMore stands for the part that it names, and for all those without a JSON form that came after it.
+	ErrMore = unsupported("this part, and more of them, have no JSON form")
 )
 
 // unsupported makes an error that also matches [ErrUnsupported].

@@ -1,0 +1,211 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// goStale cuts the stream and keeps it from coming back.
+func goStale(p *program) {
+	GinkgoHelper()
+	p.box.RefuseStreams(503)
+	p.box.DropStreams()
+	Eventually(p.client.State).Should(Equal(openfeature.StaleState))
+}
+
+// comeBack undoes goStale.
+func comeBack(p *program) {
+	GinkgoHelper()
+	p.box.AcceptStreams()
+	Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+}
+
+// manyFlags are flags that all serve the same number.
+func manyFlags(n, value int) []ldmodel.FeatureFlag {
+	flags := make([]ldmodel.FeatureFlag, n)
+	for i := range flags {
+		flags[i] = ldbuilders.NewFlagBuilder(fmt.Sprintf("flag-%05d", i)).On(true).
+			Variations(ldvalue.Int(value)).FallthroughVariation(0).Build()
+	}
+	return flags
+}
+
+func keysOf(flags []ldmodel.FeatureFlag) []string {
+	keys := make([]string, len(flags))
+	for i, flag := range flags {
+		keys[i] = flag.Key
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+var _ = Describe("Provider events", func() {
+	Describe("of the connection", func() {
+		It("tell once that it is interrupted and once that it is back", func() {
+			p := start(serving("a"))
+			goStale(p)
+			Expect(value(p.client)).To(Equal("a"), "flags are what they were")
+
+			// Each attempt that fails interrupts the connection again, as LaunchDarkly's SDK has it.
+			_, err := p.box.WaitForRequests(waiting(), 3, func(r launchdarklytest.Request) bool {
+				return r.Path == launchdarklytest.StreamPath && r.Status == 503
+			})
+			Expect(err).NotTo(HaveOccurred())
+			comeBack(p)
+			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(2), "one of the initialization")
+			Consistently(func(g Gomega) {
+				g.Expect(p.events.of(openfeature.ProviderStale)).To(HaveLen(1))
+				g.Expect(p.events.of(openfeature.ProviderReady)).To(HaveLen(2))
+				g.Expect(p.events.of(openfeature.ProviderError)).To(BeEmpty())
+				g.Expect(p.events.of(openfeature.ProviderConfigChange)).To(BeEmpty())
+			}).Should(Succeed())
+			Expect(p.events.of(openfeature.ProviderStale)[0].Message).NotTo(BeEmpty())
+			Expect(p.events.of(openfeature.ProviderStale)[0].ProviderName).To(Equal("LaunchDarkly"))
+		})
+
+		It("tell it again the next time", func() {
+			p := start(serving("a"))
+			for i := range 2 {
+				goStale(p)
+				comeBack(p)
+				Eventually(p.events.counter(openfeature.ProviderStale)).Should(Equal(i + 1))
+				Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(i + 2))
+			}
+		})
+
+		It("bring what has changed meanwhile", func() {
+			p := start(serving("a"))
+			goStale(p)
+			p.box.SetValue("flag", ldvalue.String("b"))
+			comeBack(p)
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			Expect(p.events.of(openfeature.ProviderConfigChange)[0].FlagChanges).To(Equal([]string{"flag"}))
+			Expect(value(p.client)).To(Equal("b"))
+			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+		})
+
+		It("tell an error that is not fatal when it has ended for good, and evaluation goes on", func() {
+			p := start(serving("a"))
+			p.box.RefuseSDKKey()
+			p.box.DropStreams()
+			Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
+			details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(details.Value).To(Equal("a"))
+			Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
+			Consistently(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
+			Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
+			Expect(p.events.of(openfeature.ProviderReady)).To(HaveLen(1))
+		})
+	})
+
+	Describe("of flags", func() {
+		It("are none at the initialization", func() {
+			p := start(given(func(box *launchdarklytest.Server) { box.SetFlags(manyFlags(100, 1)...) }))
+			Consistently(p.events.counter(openfeature.ProviderConfigChange)).Should(BeZero())
+		})
+
+		It("come together when a thousand change together", func() {
+			flags := manyFlags(1_000, 1)
+			p := start(given(func(box *launchdarklytest.Server) { box.SetFlags(flags...) }))
+			p.box.SetFlags(manyFlags(1_000, 2)...)
+			Eventually(func() (named []string) {
+				for _, event := range p.events.of(openfeature.ProviderConfigChange) {
+					named = append(named, event.FlagChanges...)
+				}
+				return named
+			}).Should(ConsistOf(keysOf(flags)))
+			// One, unless the machine stalls between two flags. The collector's own test is strict, with a clock of its own.
+			Expect(len(p.events.of(openfeature.ProviderConfigChange))).To(BeNumerically("<=", 3))
+			Expect(p.client.Int(context.Background(), "flag-00999", 0, sandy)).To(Equal(int64(2)))
+			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+			Expect(p.events.of(openfeature.ProviderReady)).To(HaveLen(1))
+			Expect(p.events.of(openfeature.ProviderStale)).To(BeEmpty())
+		})
+
+		DescribeTable("name what is new, gone, or depends on what has changed",
+			func(change func(*launchdarklytest.Server), keys ...any) {
+				p := start(given(decisions))
+				change(p.box)
+				Eventually(func() (named []string) {
+					for _, event := range p.events.of(openfeature.ProviderConfigChange) {
+						named = append(named, event.FlagChanges...)
+					}
+					return named
+				}).Should(ConsistOf(keys...))
+			},
+			Entry("new", func(box *launchdarklytest.Server) { box.SetValue("new", ldvalue.Int(1)) }, "new"),
+			Entry("gone", func(box *launchdarklytest.Server) { box.DeleteFlags("plain") }, "plain", "needs-plain"),
+			Entry("a prerequisite", func(box *launchdarklytest.Server) { box.SetValue("off", ldvalue.String("a")) },
+				"off", "needs-off"),
+			Entry("a segment", func(box *launchdarklytest.Server) {
+				box.SetSegments(ldbuilders.NewSegmentBuilder("friends").Build())
+			}, "segment"),
+		)
+
+		It("leave the provider stale when it is", func() {
+			p := start(serving("a"))
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(value).WithArguments(p.client).Should(Equal("b"))
+			goStale(p) // most often before the change is told
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			Consistently(p.client.State).Should(Equal(openfeature.StaleState))
+		})
+	})
+
+	It("cost an application that never looks at them nothing", func() {
+		p := newProgram(given(func(box *launchdarklytest.Server) { box.SetFlags(manyFlags(1_000, 0)...) }))
+		Expect(p.provider.InitWithContext(waiting(), openfeature.EvaluationContext{})).To(Succeed())
+		evaluate := func() int64 {
+			return p.provider.IntEvaluation(context.Background(), "flag-00999", -1, openfeature.FlattenedContext{
+				openfeature.TargetingKey: "sandy",
+			}).Value
+		}
+		for wave := range 5 {
+			p.box.SetFlags(manyFlags(1_000, wave+1)...)
+			Eventually(evaluate).Should(Equal(int64(wave + 1)))
+		}
+		p.box.RefuseStreams(503, launchdarklytest.Times(1))
+		p.box.DropStreams()
+		Expect(p.box.WaitForStreams(waiting(), 1)).To(Succeed())
+		p.box.SetFlags(manyFlags(1_000, 99)...)
+		Eventually(evaluate).Should(Equal(int64(99)))
+
+		p.provider.Track(context.Background(), "checkout", sandy, details(1))
+		p.flush()
+		Expect(p.box.CustomEvents("checkout")).To(HaveLen(1))
+		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+	})
+
+	It("reach handlers that evaluate and track", func() {
+		p := start(serving("a"))
+		var mu sync.Mutex
+		var seen []string
+		handler := func(openfeature.EventDetails) {
+			p.client.Track(context.Background(), "changed", sandy, openfeature.TrackingEventDetails{})
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, value(p.client))
+		}
+		p.client.AddHandler(openfeature.ProviderConfigChange, &handler)
+		p.box.SetValue("flag", ldvalue.String("b"))
+		Eventually(func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(seen)
+		}).Should(Equal([]string{"b"}))
+		p.flush()
+		Expect(p.box.CustomEvents("changed")).To(HaveLen(1))
+	})
+})

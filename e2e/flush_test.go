@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+var _ = Describe("Flush", func() {
+	It("returns at once when there is nothing to deliver", func() {
+		p := start(serving("a"))
+		p.flush()
+		Expect(p.box.Requests()).To(BeEmpty())
+
+		p.track("checkout", sandy, details(1))
+		requests := len(p.box.Requests())
+		for range 3 {
+			p.flush()
+		}
+		Expect(p.box.Requests()).To(HaveLen(requests))
+	})
+
+	It("returns when all that was tracked is delivered", func() {
+		p := start()
+		for range 10 {
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+		}
+		p.flush()
+		Expect(p.box.CustomEvents("checkout")).To(HaveLen(10))
+		Expect(p.provider.Stats().Waiting).To(BeZero())
+	})
+
+	It("returns when all that was evaluated is delivered", func() {
+		p := start(serving("a"))
+		value(p.client)
+		p.flush()
+		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.EventOfKind(launchdarklytest.KindSummary)))
+	})
+
+	It("waits out an outage", func() {
+		p := start(fastRetries)
+		p.box.RefuseEvents(503, launchdarklytest.Times(5))
+		p.track("checkout", sandy, details(1))
+		Expect(p.box.CustomEvents("checkout")).To(HaveLen(1))
+	})
+
+	DescribeTable("ends with its context.Context, and says how much is missing; nothing is lost by that",
+		func(end func() (context.Context, context.CancelFunc), cause error) {
+			p := start(fastRetries)
+			p.box.RefuseEvents(503)
+			for range 3 {
+				p.client.Track(context.Background(), "checkout", sandy, details(1))
+			}
+			ctx, cancel := end()
+			defer cancel()
+			err := p.provider.Flush(ctx)
+			Expect(err).To(MatchError(cause))
+			var undelivered *delivery.UndeliveredError
+			Expect(errors.As(err, &undelivered)).To(BeTrue())
+			Expect(undelivered.Events).To(Equal(3))
+			Expect(p.provider.Stats().Waiting).To(Equal(uint64(3)))
+			Expect(p.problems.all()).To(BeEmpty())
+
+			p.box.AcceptEvents()
+			p.flush()
+			Expect(p.box.CustomEvents("checkout")).To(HaveLen(3))
+		},
+		Entry("by its deadline", func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(context.Background(), 50*time.Millisecond)
+		}, context.DeadlineExceeded),
+		Entry("by being cancelled", func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(context.Background())
+			time.AfterFunc(50*time.Millisecond, cancel)
+			return ctx, cancel
+		}, context.Canceled),
+		Entry("because it had ended before", func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			return ctx, cancel
+		}, context.Canceled),
+	)
+
+	It("says that evaluation events are missing", func() {
+		p := start(serving("a"))
+		p.box.RefuseEvents(401)
+		value(p.client)
+		var undelivered *delivery.UndeliveredError
+		Expect(errors.As(p.provider.Flush(waiting()), &undelivered)).To(BeTrue())
+		Expect(undelivered.Events).To(BeZero())
+		Expect(undelivered.Evaluations).To(BeTrue())
+	})
+
+	It("does nothing after the shutdown", func() {
+		p := start()
+		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+		p.flush()
+	})
+
+	It("can be called by many that track and evaluate at once", func() {
+		p := start(serving("a"))
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				defer GinkgoRecover()
+				for range 20 {
+					p.client.Track(context.Background(), "checkout", sandy, details(1))
+					Expect(value(p.client)).To(Equal("a"))
+					Expect(p.provider.Flush(waiting())).To(Succeed())
+				}
+			})
+		}
+		group.Wait()
+		Expect(p.box.CustomEvents("checkout")).To(HaveLen(160))
+		Expect(p.provider.Stats().Delivered).To(Equal(uint64(160)))
+	})
+})

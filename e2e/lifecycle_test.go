@@ -1,0 +1,440 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoreimpl"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoretypes"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+	"github.com/open-feature/go-sdk/openfeature/memprovider"
+	"github.com/open-feature/go-sdk/openfeature/multi"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+// serving makes LaunchDarkly serve a value for the flag named flag.
+func serving(value string) func(*setup) {
+	return given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.String(value)) })
+}
+
+// value evaluates the flag named flag.
+func value(client *openfeature.Client) string {
+	return client.String(context.Background(), "flag", "default", sandy)
+}
+
+var _ = Describe("Lifecycle", func() {
+	Describe("construction", func() {
+		It("fails without an SDK key", func() {
+			_, err := launchdarkly.NewProvider("")
+			Expect(err).To(MatchError(ContainSubstring("SDK key")))
+		})
+
+		It("fails for an SDK key and a configuration that LaunchDarkly's SDK refuses", func() {
+			_, err := launchdarkly.NewProvider("key\nwith a line break", launchdarkly.WithLogger(discard))
+			Expect(err).To(HaveOccurred())
+			_, err = launchdarkly.NewProvider("sdk-hunter2", launchdarkly.WithLogger(discard),
+				launchdarkly.WithConfig(ld.Config{HTTP: brokenHTTP}))
+			Expect(err).To(HaveOccurred())
+			Expect(err.Error()).NotTo(ContainSubstring("hunter2"))
+		})
+
+		It("fails for a nil client", func() {
+			_, err := launchdarkly.NewProviderWithClient(nil)
+			Expect(err).To(MatchError(ContainSubstring("client is nil")))
+		})
+
+		It("can be undone without registering the provider", func() {
+			p := newProgram()
+			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+		})
+	})
+
+	Describe("initialization", func() {
+		It("makes the provider ready", func() {
+			p := start(serving("a"))
+			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+			Expect(value(p.client)).To(Equal("a"))
+			Expect(p.provider.Metadata().Name).To(Equal("LaunchDarkly"))
+			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
+			Consistently(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
+		})
+
+		It("fails for good with a bad SDK key", func() {
+			p := newProgram(serving("a"), func(s *setup) { s.sdkKey = "sdk-wrong" })
+			err := p.register()
+			initError, ok := errors.AsType[*openfeature.ProviderInitError](err)
+			Expect(ok).To(BeTrue(), "%v", err)
+			Expect(initError.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
+			Expect(initError.Message).To(ContainSubstring("401"))
+			Expect(p.client.State()).To(Equal(openfeature.FatalState))
+
+			details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
+			Expect(err).To(MatchError(openfeature.ProviderFatalError))
+			Expect(details.Value).To(Equal("default"))
+			Expect(details.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
+
+			Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
+			Consistently(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
+			Expect(p.events.of(openfeature.ProviderReady)).To(BeEmpty())
+		})
+
+		It("times out, and the provider becomes ready when the connection comes late", func() {
+			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams),
+				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
+			err := p.register()
+			Expect(err).To(MatchError(ld.ErrInitializationTimeout))
+			_, fatal := errors.AsType[*openfeature.ProviderInitError](err)
+			Expect(fatal).To(BeFalse())
+			Expect(p.client.State()).To(Equal(openfeature.ErrorState))
+			Expect(value(p.client)).To(Equal("default"))
+
+			p.box.ReleaseStreams()
+			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+			Expect(value(p.client)).To(Equal("a"))
+			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
+			Consistently(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
+			Expect(p.events.of(openfeature.ProviderError)).To(HaveLen(1))
+			Expect(p.events.of(openfeature.ProviderConfigChange)).To(BeEmpty())
+		})
+
+		It("survives that LaunchDarkly can't be reached at first", func() {
+			p := newProgram(serving("a"), given(func(box *launchdarklytest.Server) {
+				box.RefuseStreams(503, launchdarklytest.Times(2))
+			}))
+			Expect(p.register()).To(Succeed())
+			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+			Expect(value(p.client)).To(Equal("a"))
+		})
+
+		It("takes the flags of a persistent store, and the provider is stale until LaunchDarkly answers", func() {
+			p := newProgram(serving("from LaunchDarkly"), given((*launchdarklytest.Server).HoldStreams),
+				configure(func(c *ld.Config) { c.DataStore = filledStore("from the store") }),
+				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
+			Expect(p.register()).To(Succeed())
+			Eventually(p.client.State).Should(Equal(openfeature.StaleState))
+			Expect(value(p.client)).To(Equal("from the store"))
+
+			p.box.ReleaseStreams()
+			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+			Expect(value(p.client)).To(Equal("from LaunchDarkly"))
+		})
+
+		It("ends with its context.Context, and goes on in the background", func() {
+			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams))
+			ctx, cancel := context.WithCancel(context.Background())
+			registered := make(chan error, 1)
+			go func() { registered <- p.api.SetProviderAndWait(ctx, p.provider) }()
+			Expect(p.box.WaitForStreams(waiting(), 1)).To(Succeed())
+			Consistently(registered).ShouldNot(Receive())
+			cancel()
+			Eventually(registered).Should(Receive(MatchError(context.Canceled)))
+			Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
+
+			p.box.ReleaseStreams()
+			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+			Expect(value(p.client)).To(Equal("a"))
+		})
+
+		It("ends when the provider is shut down", func() {
+			p := newProgram(given((*launchdarklytest.Server).HoldStreams))
+			initialized := make(chan error, 1)
+			go func() { initialized <- p.provider.InitWithContext(waiting(), openfeature.EvaluationContext{}) }()
+			Expect(p.box.WaitForStreams(waiting(), 1)).To(Succeed())
+			Consistently(initialized).ShouldNot(Receive())
+			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+			Eventually(initialized).Should(Receive(MatchError(launchdarkly.ErrClosed)))
+		})
+
+		It("does not keep events from being tracked", func() {
+			p := newProgram(given((*launchdarklytest.Server).HoldStreams),
+				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
+			Expect(p.register()).NotTo(Succeed())
+			p.track("early", sandy, details(1))
+			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("early")))
+		})
+	})
+
+	Describe("shutdown", func() {
+		It("delivers what is tracked and what was evaluated", func() {
+			p := start(serving("a"))
+			for range 100 {
+				p.client.Track(context.Background(), "checkout", sandy, details(1))
+			}
+			value(p.client)
+			Expect(p.api.Shutdown(waiting())).To(Succeed())
+			Expect(p.box.CustomEvents("checkout")).To(HaveLen(100))
+			Expect(p.box.EventCount(launchdarklytest.KindSummary)).To(Equal(1))
+			Expect(p.provider.Stats().Delivered).To(Equal(uint64(100)))
+			Eventually(p.box.Streams).Should(BeZero(), "the connection stays open")
+		})
+
+		It("takes no longer than its deadline while the events service is dead, and says how many are lost", func() {
+			p := start(serving("a"))
+			p.box.RefuseEvents(503)
+			for range 3 {
+				p.client.Track(context.Background(), "checkout", sandy, details(1))
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			done := make(chan error, 1)
+			go func() { done <- p.api.Shutdown(ctx) }()
+			var err error
+			Eventually(done).Should(Receive(&err))
+			var undelivered *delivery.UndeliveredError
+			Expect(errors.As(err, &undelivered)).To(BeTrue(), "%v", err)
+			Expect(undelivered.Events).To(Equal(3))
+			Expect(err).To(MatchError(context.DeadlineExceeded))
+			Expect(err).To(MatchError(ContainSubstring("3 tracked events")))
+
+			Eventually(func() uint64 { return p.provider.Stats().Dropped.Closed }).Should(Equal(uint64(3)))
+			Expect(p.provider.Stats().Waiting).To(BeZero())
+			Eventually(p.problems.all).Should(ContainElement(MatchError(launchdarkly.ErrClosed)))
+			Expect(p.log.String()).To(ContainSubstring("tracked events dropped"))
+		})
+
+		It("takes no longer than its deadline while the events service does not answer", func() {
+			p := start()
+			p.box.DelayEvents(time.Hour)
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			Expect(p.provider.ShutdownWithContext(ctx)).To(MatchError(context.DeadlineExceeded))
+		})
+
+		It("leaves nothing of the provider's running", func() {
+			p := start(serving("a"))
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+			Expect(ourGoroutines()).NotTo(BeEmpty())
+			Expect(p.api.Shutdown(waiting())).To(Succeed())
+			Eventually(ourGoroutines).Should(BeEmpty())
+		})
+
+		It("does nothing the second time", func() {
+			p := start()
+			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+			p.provider.Shutdown()
+		})
+
+		It("closes the client, which stays reachable", func() {
+			p := start(serving("a"))
+			client := p.provider.Client()
+			Expect(client.Initialized()).To(BeTrue())
+			Expect(p.api.Shutdown(waiting())).To(Succeed())
+			Expect(p.provider.Client()).To(BeIdenticalTo(client))
+		})
+	})
+
+	Describe("registering again", func() {
+		It("works after a shutdown", func() {
+			p := start(serving("a"))
+			first := p.provider.Client()
+			for range 3 {
+				p.client.Track(context.Background(), "checkout", sandy, details(1))
+				Expect(p.api.Shutdown(waiting())).To(Succeed())
+				p.useNewAPI()
+				Expect(p.register()).To(Succeed())
+				Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+				Expect(value(p.client)).To(Equal("a"))
+				Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
+			}
+			Expect(p.provider.Client()).NotTo(BeIdenticalTo(first))
+			p.track("checkout", sandy, details(1))
+			Expect(p.box.CustomEvents("checkout")).To(HaveLen(4))
+			Expect(p.provider.Stats().Tracked).To(Equal(uint64(4)), "Stats go on counting")
+			Expect(p.provider.Stats().Delivered).To(Equal(uint64(4)))
+
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			Expect(value(p.client)).To(Equal("b"))
+		})
+
+		It("works after a fatal error", func() {
+			p := newProgram(serving("a"), given((*launchdarklytest.Server).RefuseSDKKey))
+			Expect(p.register()).NotTo(Succeed())
+			Expect(p.client.State()).To(Equal(openfeature.FatalState))
+			Expect(p.api.Shutdown(waiting())).To(Succeed())
+
+			p.box.AcceptSDKKey()
+			p.useNewAPI()
+			Expect(p.register()).To(Succeed())
+			Expect(value(p.client)).To(Equal("a"))
+		})
+	})
+
+	Describe("in two domains", func() {
+		It("serves both, and stays when it leaves one of them", func() {
+			p := start(serving("a"))
+			blue, green := openfeature.WithDomain("blue"), openfeature.WithDomain("green")
+			Expect(p.api.SetProviderAndWait(waiting(), p.provider, blue)).To(Succeed())
+			Expect(p.api.SetProviderAndWait(waiting(), p.provider, green)).To(Succeed())
+			clients := []*openfeature.Client{p.api.NewClient(blue), p.api.NewClient(green)}
+			for _, client := range clients {
+				Expect(client.State()).To(Equal(openfeature.ReadyState))
+				Expect(value(client)).To(Equal("a"))
+				client.Track(context.Background(), "checkout", sandy, details(1))
+			}
+			Expect(p.api.SetProviderAndWait(waiting(), openfeature.NoopProvider{}, blue)).To(Succeed())
+			Expect(value(clients[0])).To(Equal("default"))
+			Expect(value(clients[1])).To(Equal("a"))
+			p.flush()
+			Expect(p.box.CustomEvents("checkout")).To(HaveLen(2))
+		})
+
+		It("is apart from another provider", func() {
+			p, other := start(serving("a")), newProgram(serving("b"))
+			domain := openfeature.WithDomain("other")
+			Expect(p.api.SetProviderAndWait(waiting(), other.provider, domain)).To(Succeed())
+			client := p.api.NewClient(domain)
+			Expect(value(p.client)).To(Equal("a"))
+			Expect(value(client)).To(Equal("b"))
+			client.Track(context.Background(), "checkout", sandy, details(1))
+			Expect(p.api.Shutdown(waiting())).To(Succeed())
+			Expect(p.box.CustomEvents()).To(BeEmpty())
+			Expect(other.box.CustomEvents()).To(ConsistOf(ldmatchers.CustomEvent("checkout")))
+		})
+	})
+
+	Describe("in the multi-provider", func() {
+		It("evaluates, tracks, and tells its events", func() {
+			p := newProgram(serving("a"))
+			memory := memprovider.NewInMemoryProvider(map[string]memprovider.InMemoryFlag{
+				"flag":        {State: memprovider.Enabled, DefaultVariant: "x", Variants: map[string]any{"x": "from memory"}},
+				"only-memory": {State: memprovider.Enabled, DefaultVariant: "x", Variants: map[string]any{"x": "from memory"}},
+			})
+			several, err := multi.NewProvider(multi.StrategyFirstMatch,
+				multi.WithProvider("launchdarkly", p.provider), multi.WithProvider("memory", memory))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(p.api.SetProviderAndWait(waiting(), several)).To(Succeed())
+
+			Expect(value(p.client)).To(Equal("a"))
+			Expect(p.client.String(context.Background(), "only-memory", "default", sandy)).To(Equal("from memory"))
+			details, err := p.client.ObjectValueDetails(context.Background(), "nobody's", theme, sandy)
+			Expect(err).To(HaveOccurred())
+			Expect(details.Value).To(BeIdenticalTo(theme))
+
+			p.track("checkout", sandy, openfeature.NewTrackingEventDetails(0))
+			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithMetric(0)))
+
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			Expect(p.events.of(openfeature.ProviderConfigChange)[0].FlagChanges).To(Equal([]string{"flag"}))
+
+			goStale(p)
+			comeBack(p)
+			Expect(p.api.Shutdown(waiting())).To(Succeed())
+		})
+	})
+
+	Describe("with a client of the application's", func() {
+		newClient := func(box *launchdarklytest.Server, config ld.Config) *ld.LDClient {
+			client, err := ld.MakeCustomClient(box.SDKKey(), config, patience)
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(client.Close)
+			return client
+		}
+
+		DescribeTable("leaves it open",
+			func(lossless bool) {
+				box := newBox()
+				box.SetValue("flag", ldvalue.String("a"))
+				config := box.Config()
+				if lossless {
+					config.Events = delivery.Lossless(nil, delivery.WithLogger(discard))
+				}
+				client := newClient(box, config)
+				provider, err := launchdarkly.NewProviderWithClient(client, launchdarkly.WithConfig(config),
+					launchdarkly.WithLogger(discard))
+				Expect(err).NotTo(HaveOccurred())
+				DeferCleanup(shutDown, provider)
+				Expect(provider.Client()).To(BeIdenticalTo(client))
+				for range 2 {
+					api, events := newAPI()
+					Expect(api.SetProviderAndWait(waiting(), provider)).To(Succeed())
+					Expect(value(api.NewClient())).To(Equal("a"))
+					api.NewClient().Track(context.Background(), "by the provider", sandy, details(1))
+					Expect(provider.Flush(waiting())).To(Succeed())
+					Eventually(events.counter(openfeature.ProviderReady)).Should(Equal(1))
+					Expect(api.Shutdown(waiting())).To(Succeed())
+				}
+
+				Expect(client.StringVariation("flag", ldcontext.New("sandy"), "default")).To(Equal("a"))
+				Expect(client.TrackEvent("by the application", ldcontext.New("sandy"))).To(Succeed())
+				client.Flush()
+				Eventually(box).Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("by the application")))
+				Expect(box.CustomEvents("by the provider")).To(HaveLen(2))
+				box.SetValue("flag", ldvalue.String("b"))
+				Eventually(func() (string, error) {
+					return client.StringVariation("flag", ldcontext.New("sandy"), "default")
+				}).Should(Equal("b"))
+				stats := provider.Stats()
+				Expect(stats.Delivered + stats.HandedOver).To(BeNumerically(">=", 2))
+			},
+			Entry("with lossless delivery", true),
+			Entry("with LaunchDarkly's own", false),
+		)
+
+		It("lets the client close under the provider", func() {
+			box := newBox()
+			config := box.Config()
+			client := newClient(box, config)
+			provider, err := launchdarkly.NewProviderWithClient(client, launchdarkly.WithConfig(config),
+				launchdarkly.WithLogger(discard))
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(shutDown, provider)
+			api, _ := newAPI()
+			Expect(api.SetProviderAndWait(waiting(), provider)).To(Succeed())
+			Expect(client.Close()).To(Succeed())
+			Expect(value(api.NewClient())).To(Equal("default"))
+			api.NewClient().Track(context.Background(), "too late", sandy, details(1))
+			Expect(api.Shutdown(waiting())).To(Succeed())
+		})
+	})
+})
+
+// filledStore is a store that has the flag named flag from an earlier run.
+type filledStore string
+
+func (s filledStore) Build(client subsystems.ClientContext) (subsystems.DataStore, error) {
+	store, err := ldcomponents.InMemoryDataStore().Build(client)
+	if err != nil {
+		return nil, err
+	}
+	flag := ldbuilders.NewFlagBuilder("flag").Version(1).On(true).Variations(ldvalue.String(string(s))).
+		FallthroughVariation(0).Build()
+	return store, store.Init([]ldstoretypes.Collection{{
+		Kind: ldstoreimpl.Features(),
+		Items: []ldstoretypes.KeyedItemDescriptor{
+			{Key: "flag", Item: ldstoretypes.ItemDescriptor{Version: 1, Item: &flag}},
+		},
+	}})
+}
+
+// ourGoroutines are those that run code of this module, other than tests.
+func ourGoroutines() []string {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	var ours []string
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		const module = "github.com/openfeature-launchdarkly/go-provider"
+		if strings.Contains(stack, module+".") || strings.Contains(stack, module+"/delivery.") {
+			ours = append(ours, stack)
+		}
+	}
+	return ours
+}

@@ -1,0 +1,162 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+// brokenHTTP is a configuration that LaunchDarkly's SDK refuses.
+var brokenHTTP = ldcomponents.HTTPConfiguration().CACert([]byte("no certificate"))
+
+var _ = Describe("Requests", func() {
+	// all are the requests of a program that evaluates and tracks: a stream, evaluation events, tracked events.
+	all := func(p *program) []launchdarklytest.Request {
+		GinkgoHelper()
+		value(p.client)
+		p.track("checkout", sandy, details(1))
+		requests := append(p.box.StreamRequests(), p.box.Requests()...)
+		Expect(len(requests)).To(BeNumerically(">=", 3))
+		return requests
+	}
+	const wrapper = "open-feature-go-server/" + launchdarkly.Version
+
+	It("say who makes them", func() {
+		for _, request := range all(start()) {
+			Expect(request.Wrapper()).To(Equal(wrapper))
+			Expect(request.UserAgent()).To(HavePrefix("GoClient/"))
+		}
+	})
+
+	It("keep what the application says about HTTP, and its builder as it is", func() {
+		var clients atomic.Int64
+		builder := ldcomponents.HTTPConfiguration().UserAgent("shop/1.2").Header("X-Gateway", "inner").
+			Wrapper("shop-wrapper", "3.4").
+			HTTPClientFactory(func() *http.Client {
+				clients.Add(1)
+				return &http.Client{Transport: &http.Transport{}}
+			})
+		useBuilder := configure(func(c *ld.Config) { c.HTTP = builder })
+		for _, request := range all(start(useBuilder)) {
+			Expect(request.Wrapper()).To(Equal(wrapper))
+			Expect(request.UserAgent()).To(HaveSuffix(" shop/1.2"))
+			Expect(request.Header.Get("X-Gateway")).To(Equal("inner"))
+		}
+		Expect(clients.Load()).To(BeNumerically(">", 0))
+
+		box := newBox()
+		config := box.Config()
+		config.HTTP = builder
+		client, err := ld.MakeCustomClient(box.SDKKey(), config, patience)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(client.Close)
+		Expect(box.StreamRequests()).NotTo(BeEmpty())
+		for _, request := range box.StreamRequests() {
+			Expect(request.Wrapper()).To(Equal("shop-wrapper/3.4"))
+		}
+	})
+
+	DescribeTable("are compressed when the application wants that",
+		func(gzip bool, choose func(*ld.Config)) {
+			p := start(configure(choose))
+			value(p.client)
+			p.track("checkout", sandy, details(1, "note", "hello"))
+			Expect(p.box.Requests()).To(HaveLen(2))
+			Expect(p.box.Requests()).To(HaveEach(HaveField("Gzip", gzip)))
+			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithData(pairs("note", "hello"))))
+		},
+		Entry("by default: not", false, func(*ld.Config) {}),
+		Entry("with LaunchDarkly's builder", true, func(c *ld.Config) {
+			c.Events = ldcomponents.SendEvents().EnableGzip(true)
+		}),
+		Entry("with lossless delivery", true, func(c *ld.Config) {
+			c.Events = delivery.Lossless(ldcomponents.SendEvents().EnableGzip(true), delivery.WithLogger(discard))
+		}),
+	)
+
+	It("are sent without waiting for a flush", func() {
+		p := start(configure(func(c *ld.Config) { c.Events = ldcomponents.SendEvents().FlushInterval(time.Millisecond) }))
+		p.client.Track(context.Background(), "checkout", sandy, details(1))
+		Eventually(p.box).Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
+	})
+
+	It("keep private what the configuration says is private", func() {
+		p := start(given(trackedFlag), configure(func(c *ld.Config) {
+			c.Events = ldcomponents.SendEvents().PrivateAttributes("email")
+		}))
+		evaluationContext := user("sandy", "email", "hunter2", "plan", "gold")
+		p.client.Boolean(context.Background(), "flag", false, evaluationContext)
+		p.track("checkout", evaluationContext, details(1))
+		Expect(p.box.Events()).To(HaveEach(WithTransform(launchdarklytest.Event.String, Not(ContainSubstring("hunter2")))))
+		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithContext(
+			HaveKeyWithValue("plan", "gold"))))
+	})
+
+	It("bring no events when they are off", func() {
+		p := start(serving("a"), configure(func(c *ld.Config) { c.Events = ldcomponents.NoEvents() }))
+		Expect(value(p.client)).To(Equal("a"))
+		p.client.Track(context.Background(), "checkout", sandy, details(1))
+		p.flush()
+		Expect(p.api.Shutdown(waiting())).To(Succeed())
+		Expect(p.box.Requests()).To(BeEmpty())
+		stats := p.provider.Stats()
+		Expect(stats.Tracked).To(Equal(uint64(1)))
+		Expect(stats.Dropped.EventsOff).To(Equal(uint64(1)))
+	})
+
+	It("are none at all offline", func() {
+		p := start(serving("a"), func(s *setup) { s.sdkKey, s.config.Offline = "", true })
+		Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+		Expect(value(p.client)).To(Equal("default"))
+		p.client.Track(context.Background(), "checkout", sandy, details(1))
+		p.flush()
+		Expect(p.api.Shutdown(waiting())).To(Succeed())
+		Expect(p.box.StreamRequests()).To(BeEmpty())
+		Expect(p.box.Requests()).To(BeEmpty())
+		Expect(p.provider.Stats().Dropped.EventsOff).To(Equal(uint64(1)))
+	})
+
+	It("can poll instead of stream", func() {
+		p := start(serving("a"), configure(func(c *ld.Config) { c.DataSource = ldcomponents.PollingDataSource() }))
+		Expect(value(p.client)).To(Equal("a"))
+		requests := p.box.StreamRequests()
+		Expect(requests).NotTo(BeEmpty())
+		Expect(requests).To(HaveEach(HaveField("Path", launchdarklytest.PollPath)))
+	})
+
+	DescribeTable("leave the SDK key out of the log",
+		func(key string, succeeds bool) {
+			p := newProgram(serving("a"), func(s *setup) { s.sdkKey = key }, configure(func(c *ld.Config) {
+				c.Logging = ldcomponents.Logging().MinLevel(ldlog.Debug)
+			}))
+			err := p.register()
+			Expect(err == nil).To(Equal(succeeds))
+			value(p.client)
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+			_ = p.provider.Flush(waiting())
+			_ = p.api.Shutdown(waiting())
+			Expect(p.log.String()).To(ContainSubstring("component=launchdarkly-sdk"), "the SDK's own lines are there, too")
+			Expect(p.log.String()).NotTo(ContainSubstring(key))
+			for _, problem := range append(p.problems.all(), err) {
+				if problem != nil {
+					Expect(problem.Error()).NotTo(ContainSubstring(key))
+				}
+			}
+		},
+		Entry("a good one", launchdarklytest.SDKKey, true),
+		Entry("a wrong one", "sdk-hunter2", false),
+	)
+})

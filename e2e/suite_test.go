@@ -1,0 +1,63 @@
+// Package e2e runs whole programs: OpenFeature's SDK, the provider and LaunchDarkly's SDK, over real HTTP against
+// launchdarklytest. Each spec has a server and an OpenFeature API of its own, so that specs can run in any order and
+// at the same time.
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"go.uber.org/goleak"
+)
+
+// patience is how long specs wait for what must happen. None waits that long when all is well.
+const patience = 20 * time.Second
+
+func TestE2E(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(patience)
+	SetDefaultEventuallyPollingInterval(2 * time.Millisecond)
+	SetDefaultConsistentlyDuration(150 * time.Millisecond)
+	SetDefaultConsistentlyPollingInterval(10 * time.Millisecond)
+	RunSpecs(t, "Provider")
+}
+
+// Whatever a spec starts has to end with it.
+var _ = BeforeEach(func() {
+	options := append([]goleak.Option{goleak.IgnoreCurrent()}, sdkLeaks...)
+	if config, _ := GinkgoConfiguration(); config.ParallelTotal > 1 {
+		options = append(options, ginkgosOwn...)
+	}
+	DeferCleanup(func() {
+		Eventually(func() error { return goleak.Find(options...) }).Should(Succeed(), "goroutines left behind")
+	})
+})
+
+// sdkLeaks are the goroutines of LaunchDarkly's SDK that outlive a closed client, as of 7.15.4: the one that would warn
+// about a long outage, after an interruption, the one that waits for flag data, when none has ever come, and the ticker of
+// the polling data source.
+var sdkLeaks = []goleak.Option{
+	goleak.IgnoreTopFunction("github.com/launchdarkly/go-server-sdk/v7/internal/datasource.(*outageTracker).awaitTimeout"),
+	goleak.IgnoreTopFunction("github.com/launchdarkly/go-server-sdk/v7.MakeCustomClient.func4"),
+	goleak.IgnoreTopFunction("github.com/launchdarkly/go-server-sdk/v7/internal/datasource.newTickerWithInitialTick.func1"),
+}
+
+// ginkgosOwn are the goroutines that Ginkgo starts in the processes of a parallel run, whenever it sees fit: connections to
+// its server, and the copying of what specs print.
+var ginkgosOwn = []goleak.Option{
+	goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+	goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+	goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*genericOutputInterceptor).ResumeIntercepting.func1"),
+	goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*genericOutputInterceptor).ResumeIntercepting.func1.1"),
+	goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.startPipeFactory"),
+}
+
+// waiting is a context that ends when a spec has waited for too long.
+func waiting() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	context.AfterFunc(ctx, cancel) // it ends by itself, because cleanups need it, too
+	return ctx
+}

@@ -1,0 +1,394 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/lderrors"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+var _ = Describe("Tracking", func() {
+	const sandyJSON = `{"kind": "user", "key": "sandy"}`
+
+	DescribeTable("sends what the details say",
+		func(details openfeature.TrackingEventDetails, data, metric string) {
+			p := start()
+			p.track("checkout", sandy, details)
+			event := `{"kind": "custom", "key": "checkout", "context": ` + sandyJSON
+			if data != "" {
+				event += `, "data": ` + data
+			}
+			if metric != "" {
+				event += `, "metricValue": ` + metric
+			}
+			Expect(received(p.box, "checkout")).To(MatchJSON(event + `}`))
+			Expect(p.problems.all()).To(BeEmpty())
+			Expect(p.log.String()).NotTo(ContainSubstring("level=WARN"))
+			Expect(p.provider.Stats().Tracked).To(Equal(uint64(1)))
+			Expect(p.provider.Stats().Delivered).To(Equal(uint64(1)))
+		},
+		Entry("nothing: an event alone", openfeature.TrackingEventDetails{}, "", ""),
+		Entry("a value", details(99.77), "", "99.77"),
+		Entry("a value of 0", details(0), "", "0"),
+		Entry("a value of minus 0", details(math.Copysign(0, -1)), "", "-0"),
+		Entry("a negative value", details(-3), "", "-3"),
+		Entry("the largest value", details(math.MaxFloat64), "", "1.7976931348623157e+308"),
+		Entry("the smallest value", details(5e-324), "", "5e-324"),
+		Entry("a value and attributes", details(99.77, "currency", "USD", "items", 3),
+			`{"currency": "USD", "items": 3}`, "99.77"),
+		Entry("a value of 0 and attributes", details(0, "currency", "USD"), `{"currency": "USD"}`, "0"),
+		Entry("attributes and no value", details(math.NaN(), "currency", "USD"), `{"currency": "USD"}`, ""),
+		Entry("no value, and no attributes either", details(math.NaN()), "", ""),
+		Entry("an attribute that is null", details(math.NaN(), "coupon", nil), `{"coupon": null}`, ""),
+		Entry("nested attributes", details(1, "cart", map[string]any{"items": []any{map[string]any{"sku": "a", "n": 2}}}),
+			`{"cart": {"items": [{"sku": "a", "n": 2}]}}`, "1"),
+		Entry("whole data: a number", details(math.NaN(), launchdarkly.TrackingDataKey, 42), `42`, ""),
+		Entry("whole data: 0", details(math.NaN(), launchdarkly.TrackingDataKey, 0), `0`, ""),
+		Entry("whole data: true", details(math.NaN(), launchdarkly.TrackingDataKey, true), `true`, ""),
+		Entry("whole data: false", details(math.NaN(), launchdarkly.TrackingDataKey, false), `false`, ""),
+		Entry("whole data: a string", details(math.NaN(), launchdarkly.TrackingDataKey, "my value"), `"my value"`, ""),
+		Entry("whole data: an empty string", details(math.NaN(), launchdarkly.TrackingDataKey, ""), `""`, ""),
+		Entry("whole data: an array", details(math.NaN(), launchdarkly.TrackingDataKey, []any{1, "two"}), `[1, "two"]`, ""),
+		Entry("whole data: an object", details(math.NaN(), launchdarkly.TrackingDataKey, map[string]any{"a": 1}),
+			`{"a": 1}`, ""),
+		Entry("whole data: null, which is none", details(math.NaN(), launchdarkly.TrackingDataKey, nil), "", ""),
+		Entry("whole data and a value", details(9.5, launchdarkly.TrackingDataKey, "my value"), `"my value"`, "9.5"),
+	)
+
+	DescribeTable("sends the contexts that LaunchDarkly's SDKs send",
+		func(evaluationContext openfeature.EvaluationContext, context string) {
+			p := start()
+			p.track("checkout", evaluationContext, details(1, "a", true))
+			Expect(received(p.box, "checkout")).To(MatchJSON(
+				`{"kind": "custom", "key": "checkout", "metricValue": 1, "data": {"a": true}, "context": ` + context + `}`))
+		},
+		Entry("single", user("sandy", "name", "Sandy", "plan", "gold"),
+			`{"kind": "user", "key": "sandy", "name": "Sandy", "plan": "gold"}`),
+		Entry("multi", user("", "kind", "multi", "user", pairs("key", "sandy"), "org", pairs("key", "acme", "name", "Acme")),
+			`{"kind": "multi", "user": {"key": "sandy"}, "org": {"key": "acme", "name": "Acme"}}`),
+		Entry("anonymous", user("0a1b", "anonymous", true), `{"kind": "user", "key": "0a1b", "anonymous": true}`),
+		Entry("private", user("sandy", "email", "s@example.com", "privateAttributes", []string{"email"}),
+			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["email"]}}`),
+	)
+
+	DescribeTable("leaves out what has no JSON form, says so, and sends the rest",
+		func(d openfeature.TrackingEventDetails, event *ldmatchers.EventMatcher, causes ...any) {
+			p := start()
+			p.track("checkout", sandy, d)
+			Expect(p.box.CustomEvents()).To(ConsistOf(event))
+			Expect(p.problems.all()).To(ConsistOf(causes...))
+			Expect(p.problems.all()).To(HaveEach(MatchError(ContainSubstring(`"checkout"`))))
+			Expect(p.provider.Stats().Delivered).To(Equal(uint64(1)))
+			Expect(p.provider.Stats().Dropped.Total()).To(BeZero())
+		},
+		Entry("an infinite value", details(math.Inf(1)), ldmatchers.CustomEvent("checkout").WithoutMetric().WithoutData(),
+			MatchError(launchdarkly.ErrMetricNotFinite)),
+		Entry("an infinite value with data", details(math.Inf(-1), "a", 1),
+			ldmatchers.CustomEvent("checkout").WithoutMetric().WithData(pairs("a", 1)),
+			MatchError(launchdarkly.ErrMetricNotFinite)),
+		Entry("NaN as an attribute", details(5, "a", 1, "b", math.NaN()),
+			ldmatchers.CustomEvent("checkout").WithMetric(5).WithData(pairs("a", 1)), unsupported("b")),
+		Entry("a channel in a list", details(5, "list", []any{1, make(chan int), 3}),
+			ldmatchers.CustomEvent("checkout").WithMetric(5).WithData(pairs("list", []any{1, nil, 3})), unsupported("/list/1")),
+		Entry("several", details(math.Inf(1), "f", func() {}, "m", map[string]any{"x": math.Inf(1), "y": "ok"}),
+			ldmatchers.CustomEvent("checkout").WithoutMetric().WithData(pairs("m", pairs("y", "ok"))),
+			MatchError(launchdarkly.ErrMetricNotFinite), unsupported("f"), unsupported("/m/x")),
+		Entry("attributes next to whole data", details(1, launchdarkly.TrackingDataKey, "all", "other", 1),
+			ldmatchers.CustomEvent("checkout").WithMetric(1).WithData("all"),
+			attributeProblem("other", launchdarkly.ErrAttributeIgnored)),
+		Entry("a part of whole data", details(1, launchdarkly.TrackingDataKey, []any{math.NaN()}),
+			ldmatchers.CustomEvent("checkout").WithMetric(1).WithData([]any{nil}),
+			unsupported("/"+launchdarkly.TrackingDataKey+"/0")),
+	)
+
+	DescribeTable("does not send",
+		func(name string, evaluationContext openfeature.EvaluationContext, cause error,
+			dropped func(launchdarkly.Stats) uint64,
+		) {
+			p := start()
+			ctx := context.WithValue(context.Background(), spanKey{}, "span")
+			p.client.Track(ctx, name, evaluationContext, details(1, "secret", "hunter2"))
+			p.track("good", sandy, openfeature.TrackingEventDetails{})
+
+			Expect(p.box.CustomEvents()).To(ConsistOf(ldmatchers.CustomEvent("good")))
+			Expect(p.problems.all()).To(ConsistOf(MatchError(cause)))
+			Expect(p.problems.contexts()[0].Value(spanKey{})).To(Equal("span"))
+			_, ok := errors.AsType[*launchdarkly.TrackingError](p.problems.all()[0])
+			Expect(ok).To(BeTrue())
+			stats := p.provider.Stats()
+			Expect(dropped(stats)).To(Equal(uint64(1)))
+			Expect(stats.Dropped.Total()).To(Equal(uint64(1)))
+			Expect(stats.Tracked).To(Equal(uint64(2)))
+			Expect(p.log.String()).To(ContainSubstring("level=WARN"))
+			Expect(p.log.String()).NotTo(ContainSubstring("hunter2"))
+		},
+		Entry("an event without a name", "", sandy, launchdarkly.ErrEmptyEventName, emptyNames),
+		Entry("an event without a name for a broken context", "", user(""), launchdarkly.ErrEmptyEventName, emptyNames),
+		Entry("an event without a key", "checkout", user("", "plan", "gold"),
+			launchdarkly.ErrTargetingKeyMissing, invalidContexts),
+		Entry("an event of an invalid kind", "checkout", user("sandy", "kind", "a b"),
+			launchdarkly.ErrInvalidContext, invalidContexts),
+		Entry("an event of an invalid kind, in LaunchDarkly's words", "checkout", user("sandy", "kind", "a b"),
+			lderrors.ErrContextKindInvalidChars{}, invalidContexts),
+	)
+
+	It("does not send what comes after the shutdown, and says so", func() {
+		p := start()
+		p.client.Track(context.Background(), "before", sandy, details(1))
+		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+		p.client.Track(context.Background(), "after", sandy, details(1))
+		Expect(p.box.CustomEvents()).To(ConsistOf(ldmatchers.CustomEvent("before")))
+		Expect(p.problems.all()).To(ConsistOf(MatchError(launchdarkly.ErrClosed)))
+		Expect(p.log.String()).To(ContainSubstring(`event=after`))
+		stats := p.provider.Stats()
+		Expect(stats.Tracked).To(Equal(uint64(2)))
+		Expect(stats.Delivered).To(Equal(uint64(1)))
+		Expect(stats.Dropped.Closed).To(Equal(uint64(1)))
+	})
+
+	It("goes on while the request that it is for is being cancelled", func() {
+		p := start()
+		cancelled, cancel := context.WithCancel(context.Background())
+		cancel()
+		p.client.Track(cancelled, "checkout", sandy, details(1))
+		p.flush()
+		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
+	})
+
+	It("sees nothing of what the application changes afterwards", func() {
+		p := start()
+		list := []any{"as tracked"}
+		nested := map[string]any{"list": list}
+		address := map[string]any{"city": "Utrecht"}
+		p.client.Track(context.Background(), "checkout", user("sandy", "address", address), details(1, "nested", nested))
+		list[0], nested["more"], address["city"] = "changed", true, "changed"
+		p.flush()
+		Expect(received(p.box, "checkout")).To(MatchJSON(`{"kind": "custom", "key": "checkout", "metricValue": 1,
+			"data": {"nested": {"list": ["as tracked"]}},
+			"context": {"kind": "user", "key": "sandy", "address": {"city": "Utrecht"}}}`))
+	})
+
+	It("goes on when the error handler panics", func() {
+		p := start(options(launchdarkly.WithErrorHandler(func(context.Context, error) { panic("hunter2") })))
+		p.client.Track(context.Background(), "", sandy, details(1))
+		p.track("good", sandy, details(1))
+		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("good")))
+		Expect(p.log.String()).To(ContainSubstring("error handler panicked"))
+		Expect(p.log.String()).NotTo(ContainSubstring("hunter2"))
+	})
+
+	It("counts what is tracked with LaunchDarkly's client, too", func() {
+		p := start()
+		Expect(p.provider.Client().TrackEvent("native", ldcontext.New("sandy"))).To(Succeed())
+		p.track("checkout", sandy, details(1))
+		Expect(p.box.CustomEvents()).To(HaveLen(2))
+		Expect(p.provider.Stats().Tracked).To(Equal(uint64(2)))
+		Expect(p.provider.Stats().Delivered).To(Equal(uint64(2)))
+	})
+
+	It("keeps the order of events", func() {
+		p := start()
+		for i := range 500 {
+			p.client.Track(context.Background(), strconv.Itoa(i), sandy, details(float64(i)))
+		}
+		p.flush()
+		events := p.box.CustomEvents()
+		Expect(events).To(HaveLen(500))
+		for i, event := range events {
+			Expect(event.Key).To(Equal(strconv.Itoa(i)))
+		}
+	})
+
+	It("loses nothing of a burst larger than the SDK's buffer", func() {
+		p := start(configure(func(c *ld.Config) { c.Events = ldcomponents.SendEvents().Capacity(100) }))
+		for range 5_000 {
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+		}
+		p.flush()
+		Expect(p.box.EventCount(launchdarklytest.KindCustom)).To(Equal(5_000))
+		Expect(p.provider.Stats().Delivered).To(Equal(uint64(5_000)))
+	})
+
+	It("loses nothing in an outage of the events service", func() {
+		p := start(fastRetries)
+		p.box.RefuseEvents(503, launchdarklytest.Times(3))
+		for range 10 {
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+		}
+		p.flush()
+		Expect(p.box.CustomEvents()).To(HaveLen(10))
+		Expect(p.provider.Stats().Retries).To(Equal(uint64(3)))
+		Expect(p.problems.all()).To(BeEmpty())
+	})
+
+	It("does not count twice what LaunchDarkly took without answering", func() {
+		p := start(fastRetries)
+		p.box.ResetEvents(1)
+		p.track("checkout", sandy, details(1))
+		Expect(p.box.CustomEvents()).To(HaveLen(1))
+		Expect(p.provider.Stats().Delivered).To(Equal(uint64(1)))
+	})
+
+	DescribeTable("reports events that LaunchDarkly refuses",
+		func(refuse func(*launchdarklytest.Server), cause error, count func(launchdarkly.Stats) uint64) {
+			p := start(fastRetries)
+			refuse(p.box)
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+			var undelivered *delivery.UndeliveredError
+			Expect(errors.As(p.provider.Flush(waiting()), &undelivered)).To(BeTrue())
+			Expect(undelivered.Events).To(Equal(1))
+			Expect(p.problems.all()).To(ConsistOf(MatchError(cause)))
+			Expect(count(p.provider.Stats())).To(Equal(uint64(1)))
+			Expect(p.box.CustomEvents()).To(BeEmpty())
+		},
+		Entry("as a bad request", func(box *launchdarklytest.Server) { box.RefuseEvents(400) },
+			delivery.ErrRefused, func(s launchdarkly.Stats) uint64 { return s.Dropped.Refused }),
+		Entry("as too large", func(box *launchdarklytest.Server) { box.LimitEventBytes(10) },
+			delivery.ErrTooLarge, func(s launchdarkly.Stats) uint64 { return s.Dropped.TooLarge }),
+		Entry("as unauthorized", func(box *launchdarklytest.Server) { box.RefuseEvents(401) },
+			delivery.ErrUnauthorized, func(s launchdarkly.Stats) uint64 { return s.Dropped.Unauthorized }),
+	)
+
+	It("leaves out what is far too large, and nothing else", func() {
+		p := start()
+		for range 3 { // in which order attributes are converted is a matter of luck
+			d := details(1, "huge", strings.Repeat("x", 16<<20))
+			want := make(map[string]any)
+			for i := range 20 {
+				name := fmt.Sprint("good-", i)
+				d, want[name] = d.Add(name, "value"), "value"
+			}
+			p.box.ClearEvents()
+			p.track("checkout", sandy, d)
+			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithData(want)))
+		}
+		Expect(p.problems.all()).To(HaveEach(unsupported("huge")))
+	})
+
+	Describe("next to input that no JSON can hold", func() {
+		DescribeTable("brings all the good events",
+			func(poison any) {
+				p := start()
+				ctx := context.Background()
+				p.client.Track(ctx, "first", sandy, details(1))
+				p.client.Track(ctx, "in the data", sandy, details(2, "poison", poison, "good", "data"))
+				p.client.Track(ctx, "as the data", sandy, details(3, launchdarkly.TrackingDataKey, poison))
+				p.client.Track(ctx, "in the context", user("sandy", "poison", poison, "good", "attribute"), details(4))
+				p.client.Track(ctx, "in the multi-context",
+					user("", "kind", "multi", "user", pairs("key", "sandy", "poison", poison),
+						"poison", []any{poison}), details(5))
+				p.client.Track(ctx, "in the built-ins", user("sandy", "name", poison, "anonymous", poison,
+					"privateAttributes", poison, "_meta", poison), details(6))
+				p.client.Track(ctx, "in the kind", user("sandy", "kind", poison), details(7))
+				p.client.Track(ctx, "in the key", user("", "key", poison), details(8))
+				p.client.Boolean(ctx, "flag", true, user("sandy", "poison", poison))
+				p.client.Object(ctx, "flag", poison, sandy)
+				p.client.Track(ctx, "last", sandy, details(9))
+				p.flush()
+
+				for _, request := range p.box.Requests() {
+					Expect(request.Problem).To(BeEmpty())
+					Expect(request.Status).To(Equal(202))
+				}
+				Expect(p.box.CustomEvents("first", "last")).To(HaveLen(2))
+				Expect(p.box.CustomEvents("in the data", "in the context")).To(ConsistOf(
+					ldmatchers.CustomEvent("in the data").WithMetric(2).WithData(HaveKeyWithValue("good", "data")),
+					ldmatchers.CustomEvent("in the context").WithMetric(4).WithContext(HaveKeyWithValue("good", "attribute")),
+				))
+				Expect(p.box.CustomEvents("as the data", "in the multi-context", "in the built-ins")).To(HaveLen(3))
+				stats := p.provider.Stats()
+				Expect(stats.Delivered + stats.Dropped.InvalidContext).To(Equal(stats.Tracked))
+				Expect(stats.Tracked).To(Equal(uint64(9)))
+			},
+			Entry("NaN", math.NaN()),
+			Entry("an infinity", math.Inf(1)),
+			Entry("an infinite float32", float32(math.Inf(-1))),
+			Entry("a channel", make(chan int)),
+			Entry("a function", func() {}),
+			Entry("a complex number", complex(1, 2)),
+			Entry("a map with keys that are no strings", map[struct{ a int }]string{{1}: "x"}),
+			Entry("invalid raw JSON", json.RawMessage(`{"broken`)),
+			Entry("raw JSON that closes more than it opens", json.RawMessage(`1}], "injected": true`)),
+			Entry("an invalid raw value of LaunchDarkly's", ldvalue.Raw([]byte(`{"a":`))),
+			Entry("NaN in a value of LaunchDarkly's", ldvalue.ArrayOf(ldvalue.Float64(math.NaN()))),
+			Entry("an invalid json.Number", json.Number("1e")),
+			Entry("a json.Number that is out of range", json.Number("1e999")),
+			Entry("a map that contains itself", cycle),
+			Entry("a value nested far too deep", nested(100_000)),
+			Entry("a marshaler that fails", marshaler(func() ([]byte, error) { return nil, errors.New("no") })),
+			Entry("a marshaler that panics", marshaler(func() ([]byte, error) { panic("hunter2") })),
+			Entry("a marshaler that lies", marshaler(func() ([]byte, error) { return []byte(`{"a"`), nil })),
+			Entry("a nil marshaler", (*pointerMarshaler)(nil)),
+			Entry("a string that is not UTF-8", "\xff\xfe\x00\u2028</script>"),
+			Entry("keys that are not UTF-8", map[string]any{"\xff": "\xfe", "": 1}),
+			Entry("a typed nil", (*struct{ A int })(nil)),
+		)
+	})
+})
+
+// details makes tracking details; attributes are pairs of name and value.
+func details(value float64, attributes ...any) openfeature.TrackingEventDetails {
+	d := openfeature.NewTrackingEventDetails(value)
+	for name, v := range pairs(attributes...) {
+		d = d.Add(name, v)
+	}
+	return d
+}
+
+// unsupported matches the error about an attribute without a JSON form.
+func unsupported(attribute string) any {
+	return attributeProblem(attribute, launchdarkly.ErrUnsupportedValue)
+}
+
+func attributeProblem(attribute string, cause error) any {
+	return And(MatchError(cause), WithTransform(func(err error) string {
+		problem, _ := errors.AsType[*launchdarkly.AttributeError](err)
+		if problem == nil {
+			return ""
+		}
+		return problem.Attribute
+	}, Equal(attribute)))
+}
+
+func emptyNames(s launchdarkly.Stats) uint64 { return s.Dropped.EmptyEventName }
+
+func invalidContexts(s launchdarkly.Stats) uint64 { return s.Dropped.InvalidContext }
+
+// fastRetries is for specs in which the events service fails.
+func fastRetries(s *setup) {
+	s.config.Events = delivery.Lossless(nil, delivery.WithBackoff(1, 1), delivery.WithLogger(discard))
+}
+
+// nested makes arrays inside of arrays.
+func nested(depth int) any {
+	var v any = "bottom"
+	for range depth {
+		v = []any{v}
+	}
+	return v
+}
+
+type marshaler func() ([]byte, error)
+
+func (m marshaler) MarshalJSON() ([]byte, error) { return m() }
+
+type pointerMarshaler struct{ text string }
+
+func (m *pointerMarshaler) MarshalJSON() ([]byte, error) { return []byte(m.text), nil }
