@@ -115,10 +115,16 @@ func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, prob
 	if len(attributes) == 0 {
 		return event, problems
 	}
-	data, _, unsupported := jsonvalue.Convert(attributes)
-	event.data = data
-	for _, p := range unsupported {
-		problems = append(problems, attributeError(p.Path, p.Err))
+	data := ldvalue.ObjectBuildWithCapacity(len(attributes))
+	for name, v := range attributes {
+		value, ok, unsupported := jsonvalue.Convert(v)
+		if ok {
+			data.Set(jsonvalue.String(name), value)
+		}
+		if unsupported != nil {
+			problems = append(problems, valueErrors(name, unsupported)...)
+		}
 	}
+	event.data = data.Build()
 	return event, problems
 }

@@ -33,6 +33,8 @@ func contextCases() []contextCase {
 	return cases
 }
 
+func withoutAttributes() ldcontext.Context { return ldcontext.New("user-key") }
+
 // withAttributes has strings, numbers and booleans, a third each.
 func withAttributes(n int) contextCase {
 	attributes := make(map[string]any, n)
