@@ -37,7 +37,7 @@ func Lossless(events *ldcomponents.EventProcessorBuilder, opts ...Option) *Confi
 	return &Configuration{events: events, opts: opts}
 }
 
-// With returns a configuration with further options, which win over earlier ones.
+// With returns a configuration with further options, which win over earlier ones. It has a [Processor] of its own.
 func (c *Configuration) With(opts ...Option) *Configuration {
 	return &Configuration{events: c.events, opts: append(c.opts[:len(c.opts):len(c.opts)], opts...)}
 }

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,27 +10,34 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// requestBytes is about how much memory the events of one request may take; their JSON is smaller.
-const requestBytes = 4 << 20
+// growAfter is how many full requests in a row have to be accepted before larger ones are tried again.
+const growAfter = 16
+
+// errNotJSON is an event that would spoil the request that it is part of.
+var errNotJSON = fmt.Errorf("%w: not valid JSON", ErrRefused)
 
 // customLane delivers what is in the queue, one request at a time and in order. It belongs to the goroutine that runs it.
 type customLane struct {
-	queue      *queue
-	processor  ldevents.EventProcessor // formats events; it holds one request's worth at most
-	retrier    *retrier
-	perRequest int // how many events a request may carry
-	batch      []waitingEvent
-	dropped    func(DropError)
+	queue        *queue
+	processor    ldevents.EventProcessor // formats events; it holds one request's worth at most
+	retrier      *retrier
+	dropped      func(DropError)
+	batch        []waitingEvent
+	perRequest   int  // how many events a request may carry
+	inRow        int  // full requests that were accepted since that was last changed
+	divided      bool // whether the current batch was too large
+	largest      int  // how much of it was accepted at once
+	unauthorized bool
 }
 
 // newCustomLane builds the lane's own event processor of LaunchDarkly's, with our transport below it.
 func newCustomLane(
 	config *Configuration, client subsystems.BasicClientContext, q *queue, r *retrier, dropped func(DropError),
 ) (*customLane, error) {
-	original := client.GetHTTP().CreateHTTPClient()
-	direct := *original
-	direct.Timeout = max(original.Timeout, q.settings.requestTimeout)
-	r.client = &direct
+	direct := newHTTPClient(client)
+	direct.Timeout = max(direct.Timeout, q.settings.requestTimeout)
+	direct.CheckRedirect = keepMethod(direct.CheckRedirect)
+	r.client = direct
 	client.HTTP.CreateHTTPClient = func() *http.Client { return &http.Client{Transport: r} }
 
 	builder := *config.events
@@ -58,55 +64,89 @@ func (l *customLane) run(stopping context.Context, interval time.Duration) {
 	for {
 		select {
 		case <-l.queue.wake:
-			l.deliverWaiting(l.perRequest)
+			for stopping.Err() == nil && l.deliverNext(true) > 0 {
+			}
 		case <-l.queue.flushes:
-			l.deliverWaiting(1)
+			l.flush(stopping)
 		case <-ticker.C:
-			l.deliverWaiting(1)
+			l.flush(stopping)
 		case <-stopping.Done():
 			return
 		}
 	}
 }
 
-// deliverWaiting delivers what waits now, as long as at least enough of it is left. What comes meanwhile is for later:
-// on a fast connection it would go in many small requests.
-func (l *customLane) deliverWaiting(enough int) {
-	for left := l.queue.len(); left >= enough && left > 0; {
-		l.batch = l.queue.take(l.batch[:0], min(l.perRequest, left), requestBytes)
-		if len(l.batch) == 0 {
+// flush delivers what waits now. What comes meanwhile is for later: on a fast connection it would go in many small
+// requests.
+func (l *customLane) flush(stopping context.Context) {
+	for left := l.queue.len(); left > 0 && stopping.Err() == nil; {
+		n := l.deliverNext(false)
+		if n == 0 {
 			return
 		}
-		left -= len(l.batch)
-		l.deliver(l.batch)
-		clear(l.batch)
-		if enough > 1 {
-			left = l.queue.len()
-		}
+		left -= n
 	}
+}
+
+// deliverNext delivers the next request's worth of events, or what there is of it unless whole is set. It returns how
+// many events that were.
+func (l *customLane) deliverNext(whole bool) int {
+	l.batch = l.queue.take(l.batch[:0], l.perRequest, whole)
+	n := len(l.batch)
+	if n == 0 {
+		return 0
+	}
+	l.deliver(l.batch)
+	clear(l.batch)
+	if l.divided {
+		l.perRequest = max(l.largest, 1)
+		l.divided, l.largest = false, 0
+	}
+	if l.unauthorized {
+		l.queue.drop(ErrUnauthorized, l.dropped)
+	}
+	return n
 }
 
 // deliver sees to it that every event of the batch is delivered or accounted for.
 func (l *customLane) deliver(batch []waitingEvent) {
-	result, status := l.send(batch)
-	switch result {
+	switch result, status := l.send(batch); result {
 	case accepted:
 		l.queue.settle(batch, nil)
+		l.fits(len(batch))
 	case tooLarge:
-		l.perRequest = max(len(batch)/2, 1)
+		l.divided = l.divided || len(batch) > 1
+		l.inRow = 0
 		l.divide(batch, fmt.Errorf("%w: status %d", ErrTooLarge, status))
 	case invalid:
-		l.divide(batch, fmt.Errorf("%w: the event is not valid JSON", ErrRefused))
-	case refused:
-		l.drop(batch, fmt.Errorf("%w: status %d", ErrRefused, status))
+		before := l.retrier.cautious
+		l.retrier.cautious = true
+		l.divide(batch, errNotJSON)
+		l.retrier.cautious = before
 	case unauthorized:
+		l.unauthorized = true
 		l.queue.stop(ErrUnauthorized)
-		l.drop(batch, fmt.Errorf("%w: status %d", ErrUnauthorized, status))
-		if n := l.queue.drop(ErrUnauthorized); n > 0 {
-			l.dropped(DropError{Cause: ErrUnauthorized, Events: n})
-		}
+		l.drop(batch, withStatus(ErrUnauthorized, status))
 	case cancelled:
 		l.drop(batch, ErrClosed)
+	default:
+		l.drop(batch, withStatus(ErrRefused, status))
+	}
+}
+
+// fits notes that so many events were not too much for one request. A limit may come from a few large events, so that
+// it is tried again, now and then, whether more of them fit.
+func (l *customLane) fits(events int) {
+	if l.divided {
+		l.largest = max(l.largest, events)
+		return
+	}
+	if events < l.perRequest || l.perRequest == l.queue.settings.requestEvents {
+		return
+	}
+	if l.inRow++; l.inRow >= growAfter {
+		l.inRow = 0
+		l.perRequest = min(2*l.perRequest, l.queue.settings.requestEvents)
 	}
 }
 
@@ -121,19 +161,20 @@ func (l *customLane) divide(batch []waitingEvent, cause error) {
 	l.deliver(batch[half:])
 }
 
+// drop reports that the batch is lost, and then settles it: whoever flushes hears of it first.
 func (l *customLane) drop(batch []waitingEvent, cause error) {
-	l.queue.settle(batch, cause)
 	report := DropError{Cause: cause, Events: len(batch)}
 	if len(batch) == 1 {
 		report.EventName = batch[0].event.Key
 	}
 	l.dropped(report)
+	l.queue.settle(batch, cause)
 }
 
 // send gives the batch to LaunchDarkly's processor, has it make one request of it, and waits for the outcome. The
 // processor is empty before and after, so that neither of its buffers can overflow.
 func (l *customLane) send(batch []waitingEvent) (outcome, int) {
-	if errors.Is(l.queue.refusal(), ErrUnauthorized) {
+	if l.unauthorized {
 		return unauthorized, 0
 	}
 	l.retrier.last, l.retrier.status = refused, 0 // unless there is a request
@@ -144,4 +185,22 @@ func (l *customLane) send(batch []waitingEvent) (outcome, int) {
 	}
 	l.processor.FlushBlocking(0)
 	return l.retrier.last, l.retrier.status
+}
+
+// withStatus adds what the events service answered, if it was asked.
+func withStatus(cause error, status int) error {
+	if status == 0 {
+		return cause
+	}
+	return fmt.Errorf("%w: status %d", cause, status)
+}
+
+// newHTTPClient makes a client as the SDK would, and one that may be changed.
+func newHTTPClient(client subsystems.BasicClientContext) *http.Client {
+	made := client.GetHTTP().CreateHTTPClient()
+	if made == nil {
+		made = http.DefaultClient // as the SDK does
+	}
+	own := *made
+	return &own
 }

@@ -12,8 +12,8 @@
 //     the same, so that LaunchDarkly can drop what it had accepted before;
 //   - when the queue is full, a short wait for room as long as requests succeed; when they fail, the new event is
 //     dropped at once, counted and reported;
-//   - a request that is too large (413), or not valid JSON because one event spoils it, is divided until what can be
-//     delivered is;
+//   - an event that is no valid JSON, because of a NaN in it for one, is refused at once; a request that is too large
+//     (413), or not valid JSON for reasons seen only when it is put together, is divided until what can be delivered is;
 //   - after 401 or 403, one error, and no more requests.
 //
 // Everything else (evaluations, identify events, migrations) takes LaunchDarkly's usual path, in a processor of its
@@ -24,5 +24,7 @@
 // The two lanes each keep track of the contexts that they have described to LaunchDarkly, so that a context that both
 // evaluates and tracks is described twice in each interval of ContextKeysFlushInterval. The SDK sends its diagnostic
 // events (periodic statistics about itself) only with its own event processor, so that there are none with this one.
-// While events wait, they take memory: at most [WithMaxEvents] and [WithMaxBytes].
+// While events wait, they take memory: at most [WithMaxEvents] and [WithMaxBytes], those in the current request included,
+// and beyond that the JSON of that one request. The parts of a request that was divided don't describe its contexts again
+// in events of their own; each custom event carries its context in any case.
 package delivery

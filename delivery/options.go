@@ -16,6 +16,13 @@ const (
 	DefaultMaxBackoff     = 15 * time.Second
 )
 
+const (
+	// maxRequestEvents is what one request of LaunchDarkly's own event processor carries at most by default.
+	maxRequestEvents = 10_000
+	// maxRequestBytes is about how much memory the events of one request take at most.
+	maxRequestBytes = 4 << 20
+)
+
 // Option changes how events are delivered. See [Lossless].
 type Option interface{ apply(*settings) }
 
@@ -28,6 +35,7 @@ type settings struct {
 	maxBytes       int
 	maxWait        time.Duration
 	requestEvents  int
+	requestBytes   int
 	requestTimeout time.Duration
 	minBackoff     time.Duration
 	maxBackoff     time.Duration
@@ -51,7 +59,8 @@ func newSettings(opts []Option, capacity int) settings {
 			opt.apply(&s)
 		}
 	}
-	s.requestEvents = min(s.requestEvents, s.maxEvents)
+	s.requestEvents = min(s.requestEvents, s.maxEvents, maxRequestEvents)
+	s.requestBytes = min(maxRequestBytes, max(s.maxBytes/2, 1))
 	s.maxBackoff = max(s.minBackoff, s.maxBackoff)
 	if s.logger == nil {
 		s.logger = slog.Default()
@@ -65,20 +74,23 @@ func WithMaxEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.maxEvents = positive(n, DefaultMaxEvents) })
 }
 
-// WithMaxBytes bounds the memory that waiting custom events may take, in approximate bytes. The default is 64 MiB; a
-// number below 1 means the default.
+// WithMaxBytes bounds the memory that waiting custom events may take, in approximate bytes, those in the current request
+// included. The default is 64 MiB; a number below 1 means the default. An event takes about 0.5 KB, and 1 KB more where
+// its context has attributes, and again where it has data: with both, it is this bound that counts by default.
 func WithMaxBytes(n int) Option {
 	return optionFunc(func(s *settings) { s.maxBytes = positive(n, DefaultMaxBytes) })
 }
 
 // WithMaxWait sets how long recording a custom event may wait for room in a full queue while requests succeed. The
-// default is 50ms; with 0, or less, it never waits. It never waits while requests fail, either.
+// default is 50ms; with 0, or less, it never waits. It never waits while requests fail, or while one has gone without an
+// answer for more than a second.
 func WithMaxWait(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.maxWait = max(d, 0) })
 }
 
 // WithRequestEvents sets how many custom events one request carries at most. The default is 2,000; a number below 1
-// means the default. A request that the events service finds too large is halved, and later ones stay that small.
+// means the default, one above 10,000 means that. A request that the events service finds too large (413) is halved, and
+// later ones stay as small as what it then accepted; after a while of that, larger ones are tried again.
 func WithRequestEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.requestEvents = positive(n, DefaultRequestEvents) })
 }
@@ -89,9 +101,10 @@ func WithRequestTimeout(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.requestTimeout = positive(d, DefaultRequestTimeout) })
 }
 
-// WithBackoff sets how long to wait before a failed request is tried again: about shortest at first, twice as long
-// after each further failure, and about longest at most. The defaults are 200ms and 15s; a duration of 0 or less means
-// the default.
+// WithBackoff sets how long to wait before a failed request is tried again: shortest at first, twice as long after each
+// further failure, and longest at most, each less a random part of up to half. A Retry-After of the events service makes
+// it longer, up to 10 minutes. The defaults are 200ms and 15s; a duration of 0 or less means the default, and a longest
+// below the shortest means the shortest.
 func WithBackoff(shortest, longest time.Duration) Option {
 	return optionFunc(func(s *settings) {
 		s.minBackoff = positive(shortest, DefaultMinBackoff)
@@ -107,7 +120,7 @@ func WithLogger(l *slog.Logger) Option {
 
 // WithErrorHandler adds a function that hears of all custom events that are dropped, as a [DropError]. It is called by
 // the goroutine that records the event, or by the one that delivers, and must return quickly. It may be called by
-// several goroutines at once. A nil function is ignored.
+// several goroutines at once, and must not track events itself. A nil function is ignored.
 func WithErrorHandler(f func(error)) Option {
 	return optionFunc(func(s *settings) {
 		if f != nil {

@@ -3,8 +3,8 @@ package delivery
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
@@ -21,7 +21,7 @@ type Processor struct {
 	reporter    reporter
 	stop        context.CancelFunc // ends what is going on at once
 	running     sync.WaitGroup
-	closing     sync.Once
+	closing     atomic.Bool
 	closed      chan struct{}
 	closeError  error // valid once closed is
 }
@@ -38,26 +38,34 @@ func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 
 // RecordEvaluation takes LaunchDarkly's usual path.
 func (p *Processor) RecordEvaluation(event ldevents.EvaluationData) {
-	p.evaluations.note(!event.ExcludeFromSummaries)
-	p.evaluations.processor.RecordEvaluation(event)
+	if p.evaluations.open() {
+		p.evaluations.processor.RecordEvaluation(event)
+		p.evaluations.recorded.Add(1)
+	}
 }
 
 // RecordIdentifyEvent takes LaunchDarkly's usual path.
 func (p *Processor) RecordIdentifyEvent(event ldevents.IdentifyEventData) {
-	p.evaluations.note(false) // one of an anonymous context may be left out
-	p.evaluations.processor.RecordIdentifyEvent(event)
+	if p.evaluations.open() {
+		p.evaluations.processor.RecordIdentifyEvent(event)
+		p.evaluations.recorded.Add(1)
+	}
 }
 
 // RecordMigrationOpEvent takes LaunchDarkly's usual path.
 func (p *Processor) RecordMigrationOpEvent(event ldevents.MigrationOpEventData) {
-	p.evaluations.note(false) // it may be sampled out
-	p.evaluations.processor.RecordMigrationOpEvent(event)
+	if p.evaluations.open() {
+		p.evaluations.processor.RecordMigrationOpEvent(event)
+		p.evaluations.recorded.Add(1)
+	}
 }
 
 // RecordRawEvent takes LaunchDarkly's usual path.
 func (p *Processor) RecordRawEvent(data json.RawMessage) {
-	p.evaluations.note(true)
-	p.evaluations.processor.RecordRawEvent(data)
+	if p.evaluations.open() {
+		p.evaluations.processor.RecordRawEvent(data)
+		p.evaluations.recorded.Add(1)
+	}
 }
 
 // Flush starts to deliver what has been recorded and does not wait for it.
@@ -79,67 +87,52 @@ func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 }
 
 // FlushContext returns nil once everything that was recorded before the call is delivered: at once where nothing waits.
-// Otherwise it returns an [UndeliveredError] when ctx ends, or when events that waited had to be dropped.
+// Otherwise it returns an [UndeliveredError] when ctx ends, or when events that waited had to be dropped. Events that
+// were dropped before the call, and those that are recorded after it, are no part of it.
 func (p *Processor) FlushContext(ctx context.Context) error {
-	target, _, lostBefore, _ := p.queue.progress()
-	signal(p.queue.flushes)
-	evaluationsError := p.evaluations.flush(ctx)
-
-	_, done, lost, changed := p.queue.progress()
-	for done < target && ctx.Err() == nil {
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-		_, done, lost, changed = p.queue.progress()
-	}
-	undelivered := min(lost, target) - min(lostBefore, target)
-	if done < target {
-		undelivered += target - done
-	}
-	if undelivered == 0 && evaluationsError == nil {
+	custom, evaluations := p.queue.flush(), p.evaluations.flush()
+	undelivered, cause := custom.wait(ctx)
+	lost, evaluationsCause := evaluations.wait(ctx)
+	if undelivered == 0 && lost == 0 {
 		return nil
 	}
-	return &UndeliveredError{
-		Events:      int(undelivered),
-		Evaluations: evaluationsError != nil,
-		Cause:       cause(ctx, evaluationsError),
+	if cause == nil {
+		cause = evaluationsCause
 	}
-}
-
-// cause is why a flush failed, unless that is only that events were dropped, which was reported.
-func cause(ctx context.Context, evaluationsError error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return evaluationsError
+	return &UndeliveredError{Events: int(undelivered), Evaluations: lost > 0, Cause: cause}
 }
 
 // Shutdown refuses further events, delivers what waits, and ends all goroutines. When ctx ends first, it gives up on
-// what is left, counts and reports it as dropped, and returns an [UndeliveredError]. A context without a deadline may
-// make it wait for as long as the events service fails. Further calls wait for the first and return the same.
+// what is left, counts and reports it as dropped, and returns an [UndeliveredError]; a request that is under way then may
+// still arrive. A context without a deadline may make it wait for as long as the events service fails. Further calls
+// wait for the first, until their own context ends, and return the same.
 func (p *Processor) Shutdown(ctx context.Context) error {
-	p.closing.Do(func() {
+	first := !p.closing.Swap(true)
+	if first {
 		p.queue.stop(ErrClosed)
-		p.closeError = p.FlushContext(ctx)
+		p.evaluations.closed.Store(true)
+	}
+	err := p.FlushContext(ctx)
+	if first {
+		p.closeError = err
 		p.stop()
 		go p.finish()
-	})
+	}
 	select {
 	case <-p.closed:
+		return p.closeError
 	case <-ctx.Done():
 		// LaunchDarkly's sender may be asleep before its retry, for a second at most.
+		return err
 	}
-	return p.closeError
 }
 
 // finish ends everything. Nothing of it waits for the events service any more.
 func (p *Processor) finish() {
 	defer close(p.closed)
 	p.running.Wait()
-	if n := p.queue.drop(ErrClosed); n > 0 {
-		p.reporter.dropped(DropError{Cause: ErrClosed, Events: n})
-	}
+	p.queue.drop(ErrClosed, p.reporter.dropped)
+	p.evaluations.progress.end(ErrClosed)
 	_ = p.custom.processor.Close()
 	_ = p.evaluations.processor.Close()
 }
@@ -165,14 +158,14 @@ func (p *Processor) Ended() bool {
 // Stats returns the counters. It is cheap enough to be called often.
 func (p *Processor) Stats() Stats {
 	s := p.queue.snapshot()
-	s.Evaluations = p.evaluations.total.Load()
+	s.Evaluations = p.evaluations.recorded.Load()
 	return s
 }
 
 // attempted follows the retrier.
 func (p *Processor) attempted(err error, pause time.Duration) {
 	p.queue.attempted(err == nil)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil {
 		p.reporter.retrying(err, pause)
 	}
 }

@@ -1,11 +1,15 @@
 package delivery
 
 import (
+	"container/list"
 	"sync"
 	"time"
 
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 )
+
+// stallTimeout is how long a request may take until nobody waits for the room that it would make.
+const stallTimeout = time.Second
 
 // queue holds the custom events that wait for delivery, in order, and keeps the accounts of all that ever came. It is
 // safe for concurrent use; one goroutine takes events out and settles them.
@@ -14,19 +18,19 @@ type queue struct {
 	sizer    sizer
 	wake     chan struct{} // has something in it when a request's worth waits
 	flushes  chan struct{} // has something in it when everything that waits has to go
+	progress progress
 
-	mu       sync.Mutex
-	room     chan struct{} // closed, and replaced, when room or the state has changed
-	settled  chan struct{} // closed, and replaced, when events were delivered or dropped
-	waiting  fifo
-	inFlight int   // events taken and not settled
-	bytes    int   // of the waiting ones and those in flight
-	failing  bool  // whether the last attempt at a request failed
-	stopped  error // why no more events are accepted
-	accepted uint64
-	done     uint64 // accepted events that were delivered or dropped since; they go in order
-	lost     uint64 // of those, the dropped
-	stats    Stats
+	mu            sync.Mutex
+	writers       list.List // who waits for room, in the order in which they came
+	waiting       fifo
+	waitingBytes  int
+	inFlight      int // events taken and not settled
+	inFlightBytes int
+	failing       bool      // whether the last attempt at a request failed
+	progressed    time.Time // when events were last taken or settled
+	stopped       error     // why no more events are accepted
+	accepted      uint64
+	stats         Stats // without Waiting and WaitingBytes
 }
 
 func newQueue(s settings) *queue {
@@ -35,118 +39,182 @@ func newQueue(s settings) *queue {
 		sizer:    newSizer(),
 		wake:     make(chan struct{}, 1),
 		flushes:  make(chan struct{}, 1),
-		room:     make(chan struct{}),
-		settled:  make(chan struct{}),
 	}
 }
 
 // put accepts the event, or says why it is dropped. It may wait for room, as long as the settings allow and requests
-// succeed.
+// succeed. Those who wait get room in the order in which they came, and before others.
 func (q *queue) put(event ldevents.CustomEventData) error {
-	size := q.sizer.event(&event)
+	size, valid := q.sizer.event(&event)
 	q.mu.Lock()
-	q.stats.Tracked++
-	err := q.makeRoom(size)
-	if err != nil {
-		q.stats.Dropped.add(err, 1)
-		q.mu.Unlock()
-		return err
+	defer q.mu.Unlock()
+	switch {
+	case q.stopped != nil:
+		return q.refuse(q.stopped)
+	case !valid:
+		return q.refuse(errNotJSON)
+	case size > q.settings.maxBytes:
+		return q.refuse(ErrTooLarge)
+	case q.writers.Len() == 0 && q.fits(size):
+		q.accept(waitingEvent{event: event, size: size})
+		return nil
 	}
-	q.waiting.push(waitingEvent{event: event, size: size})
-	q.bytes += size
-	q.accepted++
-	enough := q.waiting.length >= q.settings.requestEvents
-	q.mu.Unlock()
-	if enough {
-		signal(q.wake)
+	signal(q.flushes) // what fills the queue may be less than a request's worth
+	if q.settings.maxWait == 0 || q.failing || q.stalls() {
+		return q.refuse(ErrQueueFull)
 	}
-	return nil
+	return q.waitForRoom(waitingEvent{event: event, size: size})
 }
 
-// makeRoom waits, with the lock held on entry and return, until an event of the size fits.
-func (q *queue) makeRoom(size int) error {
-	var deadline *time.Timer
-	for {
-		switch {
-		case q.stopped != nil:
-			return q.stopped
-		case size > q.settings.maxBytes:
-			return ErrTooLarge
-		case q.fits(size):
-			return nil
-		case q.failing || q.settings.maxWait == 0:
-			return ErrQueueFull
+// accept takes the event in.
+func (q *queue) accept(e waitingEvent) {
+	q.waiting.push(e)
+	q.waitingBytes += e.size
+	q.accepted++
+	q.stats.Tracked++
+	if q.hasRequest(q.settings.requestEvents) {
+		signal(q.wake)
+	}
+}
+
+// refuse counts an event that is not taken in, and returns why.
+func (q *queue) refuse(cause error) error {
+	q.stats.Tracked++
+	q.stats.Dropped.add(cause, 1)
+	return cause
+}
+
+// writer is somebody who waits for room for an event.
+type writer struct {
+	event  waitingEvent
+	result chan error // gets one, when the event has been accepted or refused
+}
+
+// waitForRoom is called, and returns, with the lock held.
+func (q *queue) waitForRoom(e waitingEvent) error {
+	w := &writer{event: e, result: make(chan error, 1)}
+	place := q.writers.PushBack(w)
+	q.mu.Unlock()
+	deadline := time.NewTimer(q.settings.maxWait)
+	defer deadline.Stop()
+	select {
+	case err := <-w.result:
+		q.mu.Lock()
+		return err
+	case <-deadline.C:
+	}
+	q.mu.Lock()
+	select {
+	case err := <-w.result:
+		return err
+	default:
+		q.writers.Remove(place)
+		q.admit() // somebody behind it may have a smaller event
+		return q.refuse(ErrQueueFull)
+	}
+}
+
+// admit accepts the events of those who wait, as far as there is room.
+func (q *queue) admit() {
+	for first := q.writers.Front(); first != nil; first = q.writers.Front() {
+		w := first.Value.(*writer)
+		if !q.fits(w.event.size) {
+			signal(q.flushes)
+			return
 		}
-		if deadline == nil {
-			deadline = time.NewTimer(q.settings.maxWait)
-			defer deadline.Stop()
-		}
-		room := q.room
-		q.mu.Unlock()
-		signal(q.flushes) // few large events may fill the queue before they are enough for a request
-		select {
-		case <-room:
-			q.mu.Lock()
-		case <-deadline.C:
-			q.mu.Lock()
-			if q.stopped == nil && !q.fits(size) {
-				return ErrQueueFull
-			}
-		}
+		q.writers.Remove(first)
+		q.accept(w.event)
+		w.result <- nil
+	}
+}
+
+// turnAway refuses the events of all who wait.
+func (q *queue) turnAway(cause error) {
+	for first := q.writers.Front(); first != nil; first = q.writers.Front() {
+		q.writers.Remove(first)
+		first.Value.(*writer).result <- q.refuse(cause)
 	}
 }
 
 func (q *queue) fits(size int) bool {
-	return q.waiting.length+q.inFlight < q.settings.maxEvents && q.bytes+size <= q.settings.maxBytes
+	return q.waiting.length+q.inFlight < q.settings.maxEvents &&
+		q.waitingBytes+q.inFlightBytes+size <= q.settings.maxBytes
 }
 
-// take moves the next events into batch, which it returns: no more than events of them and, unless it is a single one,
-// no more than about bytes. They count as waiting until they are settled.
-func (q *queue) take(batch []waitingEvent, events, bytes int) []waitingEvent {
+// stalls tells whether the request under way takes too long to be called progress.
+func (q *queue) stalls() bool {
+	return q.inFlight > 0 && time.Since(q.progressed) > stallTimeout
+}
+
+// hasRequest tells whether enough waits to fill a request.
+func (q *queue) hasRequest(events int) bool {
+	return q.waiting.length >= events || q.waitingBytes >= q.settings.requestBytes
+}
+
+// take moves the next events into batch, which it returns: no more than so many and, unless it is a single one, no more
+// than fit into a request. They count as waiting until they are settled. Where whole is set, it takes none unless they
+// fill a request.
+func (q *queue) take(batch []waitingEvent, events int, whole bool) []waitingEvent {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for taken := 0; taken < events && q.waiting.length > 0; taken++ {
+	if whole && !q.hasRequest(events) {
+		return batch
+	}
+	q.progressed = time.Now()
+	for bytes := 0; q.waiting.length > 0 && len(batch) < events; {
 		next := q.waiting.front()
-		if bytes -= next.size; bytes < 0 && taken > 0 {
+		if bytes += next.size; bytes > q.settings.requestBytes && len(batch) > 0 {
 			break
 		}
 		batch = append(batch, *next)
-		q.waiting.pop()
+		q.waitingBytes -= next.size
+		q.inFlightBytes += next.size
 		q.inFlight++
+		q.waiting.pop()
 	}
 	return batch
 }
 
-// settle ends the delivery of events that were taken: cause is nil where they were delivered, or why they are dropped.
+// settle ends the delivery of events that were taken, in the order in which they were: cause is nil where they were
+// delivered, or why they are dropped.
 func (q *queue) settle(batch []waitingEvent, cause error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := uint64(len(batch))
 	q.inFlight -= len(batch)
 	for i := range batch {
-		q.bytes -= batch[i].size
+		q.inFlightBytes -= batch[i].size
 	}
-	q.account(n, cause)
-	q.changed()
+	q.progressed = time.Now()
+	q.account(uint64(len(batch)), cause)
+}
+
+// drop gives up on the events that wait. It reports that before they are settled, so that whoever flushes hears of it
+// first. Nothing may be in flight.
+func (q *queue) drop(cause error, report func(DropError)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.waiting.length
+	if n == 0 {
+		return
+	}
+	q.inFlight, q.inFlightBytes = n, q.waitingBytes
+	q.waiting, q.waitingBytes = fifo{}, 0
+	q.mu.Unlock()
+	report(DropError{Cause: cause, Events: n})
+	q.mu.Lock()
+	q.inFlight, q.inFlightBytes = 0, 0
+	q.account(uint64(n), cause)
 }
 
 func (q *queue) account(n uint64, cause error) {
-	q.done += n
 	if cause == nil {
 		q.stats.Delivered += n
 		q.stats.Requests++
-		return
+	} else {
+		q.stats.Dropped.add(cause, n)
 	}
-	q.lost += n
-	q.stats.Dropped.add(cause, n)
-}
-
-// changed wakes everybody who waits for a change.
-func (q *queue) changed() {
-	close(q.room)
-	q.room = make(chan struct{})
-	close(q.settled)
-	q.settled = make(chan struct{})
+	q.progress.settle(n, cause)
+	q.admit()
 }
 
 // stop refuses further events for the given cause, unless an earlier one holds already.
@@ -156,44 +224,29 @@ func (q *queue) stop(cause error) {
 	if q.stopped == nil {
 		q.stopped = cause
 	}
-	q.changed()
-}
-
-// drop gives up on the events that wait, other than those in flight, and returns how many they were.
-func (q *queue) drop(cause error) int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := q.waiting.length
-	for q.waiting.length > 0 {
-		q.bytes -= q.waiting.front().size
-		q.waiting.pop()
-	}
-	if n > 0 {
-		q.account(uint64(n), cause)
-	}
-	q.changed()
-	return n
+	q.turnAway(q.stopped)
 }
 
 // attempted notes how an attempt at a request went.
 func (q *queue) attempted(ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.failing = !ok
 	if !ok {
 		q.stats.Retries++
-	}
-	if q.failing != !ok {
-		q.failing = !ok
-		q.changed()
+		q.turnAway(ErrQueueFull)
 	}
 }
 
-// progress tells how many events have been accepted so far, and how many of them are done and lost; the channel is
-// closed when that changes.
-func (q *queue) progress() (accepted, done, lost uint64, changed <-chan struct{}) {
+// flush asks for the delivery of everything that has been accepted, and follows it.
+func (q *queue) flush() *watch {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.accepted, q.done, q.lost, q.settled
+	w := q.progress.watch(q.accepted)
+	q.mu.Unlock()
+	if !w.over() {
+		signal(q.flushes)
+	}
+	return w
 }
 
 // len is how many events are to be taken.
@@ -203,19 +256,12 @@ func (q *queue) len() int {
 	return q.waiting.length
 }
 
-// refusal is why no more events are accepted, or nil.
-func (q *queue) refusal() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.stopped
-}
-
 func (q *queue) snapshot() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.stats
 	s.Waiting = uint64(q.waiting.length + q.inFlight)
-	s.WaitingBytes = uint64(q.bytes)
+	s.WaitingBytes = uint64(q.waitingBytes + q.inFlightBytes)
 	return s
 }
 

@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"encoding/json"
+	"math"
 	"reflect"
 	"unsafe"
 
@@ -9,73 +11,111 @@ import (
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 )
 
-// What things take in memory, about. JSON takes less.
+// What things take in memory, about.
 const (
-	eventSize   = int(unsafe.Sizeof(ldevents.CustomEventData{}))
+	eventSize   = int(unsafe.Sizeof(waitingEvent{}))
 	contextSize = int(unsafe.Sizeof(ldcontext.Context{}))
-	valueSize   = int(unsafe.Sizeof(ldvalue.Value{})) + 16 // with the header of its name
+	valueSize   = int(unsafe.Sizeof(ldvalue.Value{}))
+	sliceSize   = int(unsafe.Sizeof([]int{}))
+	nameSize    = int(unsafe.Sizeof(""))
 )
 
-// sizer estimates how much memory events take.
+// mapSize is what a map from names to values takes, without what they refer to: Go keeps room for 8 pairs at once.
+func mapSize(pairs int) int {
+	const header, group = 48, 8
+	if pairs > group {
+		pairs += pairs / 2 // the room grows in steps
+	}
+	return header + max(pairs, group)*(nameSize+valueSize)
+}
+
+// sizer estimates how much memory events take, and finds those that have no JSON form on the way.
 type sizer struct{ seesContexts bool }
 
 // newSizer finds out whether it can see the context of an event. The SDK's EventInputContext hides it, as its first
 // field; reading it there is safe exactly when that is what the type looks like.
 func newSizer() sizer {
-	hidden := reflect.TypeFor[ldevents.EventInputContext]().Field(0)
-	return sizer{seesContexts: hidden.Offset == 0 && hidden.Type == reflect.TypeFor[ldcontext.Context]()}
+	return sizer{seesContexts: startsWithContext(reflect.TypeFor[ldevents.EventInputContext]())}
 }
 
-// event estimates the bytes of one event.
-func (s sizer) event(e *ldevents.CustomEventData) int {
-	size := eventSize + len(e.Key) + s.value(e.Data, 0)
+func startsWithContext(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct || t.NumField() == 0 {
+		return false
+	}
+	first := t.Field(0)
+	return first.Offset == 0 && first.Type == reflect.TypeFor[ldcontext.Context]()
+}
+
+// event estimates the bytes of one event. valid is false where its metric or its data would make any payload invalid;
+// its context is not looked at for that, because what is wrong with it may be redacted.
+func (s sizer) event(e *ldevents.CustomEventData) (size int, valid bool) {
+	var data measure
+	data.add(e.Data, 0)
+	size = eventSize + len(e.Key) + data.size
+	valid = !data.invalid && !(e.HasMetric && !finite(e.MetricValue))
 	if !s.seesContexts {
-		return size + contextSize
+		return size + contextSize, valid
 	}
 	context := (*ldcontext.Context)(unsafe.Pointer(&e.Context)) // see newSizer
 	if !context.Multiple() {
-		return size + s.context(context)
+		return size + sizeOf(context), valid
 	}
 	for i := range context.IndividualContextCount() {
 		individual := context.IndividualContextByIndex(i)
-		size += contextSize + s.context(&individual)
+		size += contextSize + sizeOf(&individual)
 	}
-	return size
+	return size, valid
 }
 
-func (s sizer) context(c *ldcontext.Context) int {
-	size := 2*len(c.Key()) + len(c.Kind()) // the key is also part of the fully qualified key
+// sizeOf is what a single context takes beyond the struct itself.
+func sizeOf(c *ldcontext.Context) int {
+	m := measure{size: 2*len(c.Key()) + len(c.Kind())} // the key is also part of the fully qualified key
 	var buffer [32]string
-	for _, name := range c.GetOptionalAttributeNames(buffer[:0]) {
-		size += len(name) + s.value(c.GetValue(name), 0)
+	names := c.GetOptionalAttributeNames(buffer[:0])
+	if len(names) > 0 {
+		m.size += mapSize(len(names))
 	}
-	return size
+	for _, name := range names {
+		m.size += len(name)
+		m.add(c.GetValue(name), 0)
+	}
+	return m.size
 }
 
-// maxSizedDepth ends the walk through nested values, which the converter in front of it bounds to less.
-const maxSizedDepth = 200
+// maxMeasuredDepth ends the walk through nested values. The provider's own converter allows less.
+const maxMeasuredDepth = 200
 
-func (s sizer) value(v ldvalue.Value, depth int) int {
+// measure is what a walk through values finds.
+type measure struct {
+	size    int  // of what they refer to
+	invalid bool // something in them has no JSON form
+}
+
+func (m *measure) add(v ldvalue.Value, depth int) {
 	switch v.Type() {
+	case ldvalue.NumberType:
+		m.invalid = m.invalid || !finite(v.Float64Value())
 	case ldvalue.StringType:
-		return valueSize + len(v.StringValue())
+		m.size += len(v.StringValue())
 	case ldvalue.RawType:
-		return valueSize + len(v.AsRaw())
+		raw := v.AsRaw()
+		m.size += len(raw)
+		// As a whole, the SDK takes invalid JSON for null.
+		m.invalid = m.invalid || depth > 0 && !json.Valid(raw)
 	case ldvalue.ArrayType:
-		size := valueSize
-		for i := 0; i < v.Count() && depth < maxSizedDepth; i++ {
-			size += s.value(v.GetByIndex(i), depth+1)
+		m.size += sliceSize + v.Count()*valueSize
+		for i := 0; i < v.Count() && depth < maxMeasuredDepth; i++ {
+			m.add(v.GetByIndex(i), depth+1)
 		}
-		return size
 	case ldvalue.ObjectType:
-		size := valueSize
 		var buffer [16]string
 		names := v.Keys(buffer[:0])
-		for i := 0; i < len(names) && depth < maxSizedDepth; i++ {
-			size += len(names[i]) + s.value(v.GetByKey(names[i]), depth+1)
+		m.size += mapSize(len(names))
+		for i := 0; i < len(names) && depth < maxMeasuredDepth; i++ {
+			m.size += len(names[i])
+			m.add(v.GetByKey(names[i]), depth+1)
 		}
-		return size
-	default:
-		return valueSize
 	}
 }
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

@@ -11,8 +11,9 @@ var (
 	ErrQueueFull = errors.New("the queue of tracked events is full")
 	// ErrTooLarge is an event that is larger than the queue or than the events service allows for a request.
 	ErrTooLarge = errors.New("the tracked event is too large")
-	// ErrRefused is a request that the events service refused for good, with a status that another attempt won't change.
-	ErrRefused = errors.New("the events service refused the request")
+	// ErrRefused is what the events service refuses for good: a request that was answered with a status that another
+	// attempt won't change, or an event that is not valid JSON, such as one with a metric value of NaN.
+	ErrRefused = errors.New("not acceptable to the events service")
 	// ErrUnauthorized is the end of delivery after the status 401 or 403: the SDK key is not valid, or no longer.
 	ErrUnauthorized = errors.New("the events service refused the SDK key")
 	// ErrClosed is an event that came after Shutdown, or that Shutdown's deadline left undelivered.
@@ -47,23 +48,27 @@ type UndeliveredError struct {
 	Events int
 	// Evaluations is true where evaluation events are not known to be delivered.
 	Evaluations bool
-	// Cause is why the flush ended, such as context.DeadlineExceeded.
+	// Cause is why the flush ended, such as context.DeadlineExceeded, or why events were dropped meanwhile.
 	Cause error
 }
 
 // Error says how many events are not delivered.
 func (e *UndeliveredError) Error() string {
-	what := fmt.Sprintf("%d tracked events are not delivered", e.Events)
-	if e.Evaluations {
-		what += ", nor are evaluation events"
+	what := fmt.Sprintf("%d tracked events", e.Events)
+	switch {
+	case e.Evaluations && e.Events == 0:
+		what = "evaluation events"
+	case e.Evaluations:
+		what += " and evaluation events"
 	}
+	what += " are not delivered"
 	if e.Cause == nil {
 		return what
 	}
 	return fmt.Sprintf("%s: %v", what, e.Cause)
 }
 
-// Unwrap gives why the flush ended.
+// Unwrap gives the cause.
 func (e *UndeliveredError) Unwrap() error { return e.Cause }
 
 // Stats counts custom events since the processor was made. At any time,

@@ -41,8 +41,10 @@ type retrier struct {
 	// attempted hears of each attempt; err is nil for one that was accepted or refused.
 	attempted func(err error, willWait time.Duration)
 
-	last   outcome
-	status int // of the last response
+	// cautious makes it look at a request before it sends it, and spare the events service what is not valid JSON.
+	cautious bool
+	last     outcome
+	status   int // of the last response
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -52,6 +54,9 @@ func (r *retrier) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 func (r *retrier) deliver(request *http.Request) (outcome, int) {
+	if r.cautious && !hasJSONBody(request) {
+		return invalid, 0
+	}
 	for attempt := 0; ; attempt++ {
 		if r.stopping.Err() != nil {
 			return cancelled, 0
@@ -80,7 +85,8 @@ func (r *retrier) deliver(request *http.Request) (outcome, int) {
 	}
 }
 
-// outcomeOf tells what a status means.
+// outcomeOf tells what a status means. As to LaunchDarkly's own sender, only a status of the 4xx can be final; other
+// than to it, 400 is. A redirect gets here when it would lead to a request without the events.
 func outcomeOf(status int) outcome {
 	switch {
 	case status >= 200 && status < 300:
@@ -89,10 +95,12 @@ func outcomeOf(status int) outcome {
 		return unauthorized
 	case status == http.StatusRequestEntityTooLarge:
 		return tooLarge
-	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
 		return failed
-	default:
+	case status >= 400 && status < 500:
 		return refused
+	default:
+		return failed
 	}
 }
 
@@ -125,21 +133,41 @@ func retryAfterOf(header http.Header) time.Duration {
 	return 0
 }
 
-// backoff doubles with each failure, up to the longest, and is spread by half of it either way, so that a fleet does
-// not come back all at once.
+// backoff doubles with each failure, up to the longest, and is then up to half shorter, so that a fleet does not come back
+// all at once.
 func (r *retrier) backoff(failures int) time.Duration {
 	pause := r.settings.minBackoff
 	for range failures {
-		if pause >= r.settings.maxBackoff/2 {
+		if pause > r.settings.maxBackoff/2 {
 			pause = r.settings.maxBackoff
 			break
 		}
 		pause *= 2
 	}
-	return pause/2 + rand.N(pause)
+	return pause - rand.N(pause/2+1)
 }
 
-// hasJSONBody tells whether a refused request was valid JSON.
+// maxRedirects is as many as Go's HTTP client follows unless it is told otherwise.
+const maxRedirects = 10
+
+// keepMethod does not follow a redirect that turns the request into a GET, as 301, 302 and 303 do: without its events,
+// it would seem to be accepted. next is the client's own policy, if it has one.
+func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
+	return func(request *http.Request, via []*http.Request) error {
+		switch {
+		case request.Method != via[0].Method:
+			return http.ErrUseLastResponse
+		case next != nil:
+			return next(request, via)
+		case len(via) >= maxRedirects:
+			return fmt.Errorf("stopped after %d redirects", maxRedirects)
+		default:
+			return nil
+		}
+	}
+}
+
+// hasJSONBody tells whether a request is valid JSON. It is, where that can't be seen.
 func hasJSONBody(request *http.Request) bool {
 	if request.GetBody == nil {
 		return true

@@ -1,0 +1,234 @@
+package delivery_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// What the application sets up with SendEvents holds for both lanes.
+func TestSettingsHold(t *testing.T) {
+	kim := ldcontext.NewBuilder("kim").Anonymous(true).SetString("email", "k@example.com").SetString("plan", "gold").Build()
+	both := func(f *fixture) {
+		_ = f.client.TrackEvent("purchase", kim)
+		_ = f.client.TrackEvent("purchase", kim)
+		_, _ = f.client.BoolVariation("flag", kim, false)
+		_ = f.client.Identify(kim)
+		f.flush()
+	}
+	for _, c := range []struct {
+		name   string
+		events *ldcomponents.EventProcessorBuilder
+		is     func(*fixture) bool
+	}{
+		{"default", rarely(), func(f *fixture) bool {
+			attribute := func(e launchdarklytest.Event, name string) string { return e.Context.GetByKey(name).StringValue() }
+			for _, e := range f.box.Events() {
+				if e.Kind == launchdarklytest.KindIndex && attribute(e, "email") != "k@example.com" {
+					return false
+				}
+			}
+			return f.box.EventCount(launchdarklytest.KindIndex) == 2 // one for each lane
+		}},
+		{"private attributes", rarely().PrivateAttributes("email"), func(f *fixture) bool {
+			seen := 0
+			for _, e := range f.box.Events() {
+				if e.Context.GetByKey("email").IsDefined() {
+					return false
+				}
+				if e.Kind != launchdarklytest.KindCustom && e.Context.GetByKey("plan").IsDefined() {
+					seen++
+				}
+			}
+			return seen == 3
+		}},
+		{"all attributes private", rarely().AllAttributesPrivate(true), func(f *fixture) bool {
+			for _, e := range f.box.Events() {
+				if e.Context.GetByKey("email").IsDefined() || e.Context.GetByKey("plan").IsDefined() {
+					return false
+				}
+			}
+			return true
+		}},
+		{"gzip", rarely().EnableGzip(true), func(f *fixture) bool {
+			for _, r := range f.box.Requests() {
+				if !r.Gzip {
+					return false
+				}
+			}
+			return true
+		}},
+		{"anonymous contexts omitted", rarely().OmitAnonymousContexts(true), func(f *fixture) bool {
+			return f.box.EventCount(launchdarklytest.KindIndex, launchdarklytest.KindIdentify) == 0
+		}},
+		{"no context keys remembered", rarely().ContextKeysCapacity(0), func(f *fixture) bool {
+			return f.box.EventCount(launchdarklytest.KindIndex) == 3
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := start(t, c.events)
+			both(f)
+			if !c.is(f) {
+				t.Errorf("%s", f.box)
+			}
+			if n := f.box.EventCount(launchdarklytest.KindCustom); n != 2 {
+				t.Errorf("%d custom events", n)
+			}
+			for _, r := range f.box.Requests() {
+				if r.Schema() == "" || r.UserAgent() == "" {
+					t.Errorf("headers %v", r.Header)
+				}
+			}
+		})
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	builder := ldcomponents.SendEvents().Capacity(7).FlushInterval(time.Minute)
+	before := builder.DescribeConfiguration(subsystems.BasicClientContext{})
+	original := delivery.Lossless(builder, delivery.WithMaxEvents(3))
+	derived := original.With(delivery.WithMaxEvents(5), delivery.WithMaxWait(0))
+	if original.Processor() != nil || derived.Processor() != nil {
+		t.Error("there is a processor before anybody made one")
+	}
+	for want, config := range map[uint64]*delivery.Configuration{3: original.With(delivery.WithMaxWait(0)), 5: derived} {
+		box := launchdarklytest.NewServer()
+		defer box.Close()
+		sdk := box.Config()
+		sdk.Events = config.With(delivery.WithLogger(slog.New(slog.DiscardHandler)))
+		client, err := ld.MakeCustomClient(box.SDKKey(), sdk, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		processor := sdk.Events.(*delivery.Configuration).Processor()
+		box.RefuseEvents(503)
+		for range 10 {
+			_ = client.TrackEvent("purchase", sandy)
+		}
+		if s := processor.Stats(); s.Waiting != want || s.Dropped.QueueFull != 10-want {
+			t.Errorf("want %d, %+v", want, s)
+		}
+		_ = processor.Shutdown(over())
+		_ = client.Close()
+	}
+	if after := builder.DescribeConfiguration(subsystems.BasicClientContext{}); !before.Equal(after) {
+		t.Errorf("the application's builder was changed: %s", after)
+	}
+}
+
+func TestLosslessOfNothing(t *testing.T) {
+	f := start(t, nil, nil)
+	f.track(0, 3)
+	f.flush()
+	f.arrived(3)
+}
+
+// A client that fails to start leaves nothing behind: goleak would find it.
+func TestClientThatFails(t *testing.T) {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	config := box.Config()
+	lossless := delivery.Lossless(nil)
+	config.Events = lossless
+	config.HTTP = ldcomponents.HTTPConfiguration().CACert([]byte("none"))
+	if _, err := ld.MakeCustomClient(box.SDKKey(), config, patience); err == nil {
+		t.Fatal("no error")
+	}
+	if lossless.Processor() != nil {
+		t.Error("there is a processor")
+	}
+}
+
+// elsewhere puts another server in the place of the events service.
+func elsewhere(t *testing.T, serve http.HandlerFunc) func(*fixture, *ld.Config) {
+	server := httptest.NewServer(serve)
+	t.Cleanup(server.Close)
+	return func(f *fixture, config *ld.Config) { config.ServiceEndpoints.Events = server.URL }
+}
+
+// A redirect is followed only with the events; a maintenance page that takes their place does not swallow them.
+func TestRedirects(t *testing.T) {
+	var box atomic.Pointer[launchdarklytest.Server]
+	var asked atomic.Int32
+	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method != http.MethodPost:
+			t.Errorf("%s %s", r.Method, r.URL)
+		case asked.Add(1) <= 3:
+			http.Redirect(w, r, "/maintenance", http.StatusFound)
+		default:
+			w.Header().Set("Location", box.Load().URL()+r.URL.Path)
+			w.WriteHeader(http.StatusTemporaryRedirect)
+		}
+	}), quick())
+	box.Store(f.box)
+	f.track(0, 10)
+	f.flush()
+	f.arrived(10)
+	if s := f.check(); s.Retries != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// One attempt that gets no answer is given up after a while, and the next one carries the same payload ID.
+func TestRequestTimeout(t *testing.T) {
+	f := startWith(t, rarely(), func(_ *fixture, config *ld.Config) {
+		config.HTTP = ldcomponents.HTTPConfiguration().ConnectTimeout(20 * time.Millisecond)
+	}, quick(), delivery.WithRequestTimeout(20*time.Millisecond))
+	f.box.DelayEvents(time.Hour)
+	f.track(0, 10)
+	f.client.Flush()
+	f.requests(3)
+	f.box.DelayEvents(0)
+	f.flush()
+	f.arrived(10)
+}
+
+// Headers and clients are the application's.
+func TestHTTPConfiguration(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		http11 := &http.Transport{}
+		t.Cleanup(http11.CloseIdleConnections)
+		f := startWith(t, rarely(), func(_ *fixture, config *ld.Config) {
+			builder := ldcomponents.HTTPConfiguration().Header("X-Tenant", "acme").Wrapper("wrap", "1.0")
+			if own {
+				builder.HTTPClientFactory(func() *http.Client { return &http.Client{Transport: http11} })
+			}
+			config.HTTP = builder
+		})
+		f.track(0, 1)
+		_, _ = f.client.BoolVariation("flag", sandy, false)
+		f.flush()
+		requests := f.requests(2)
+		for _, r := range requests {
+			if r.Header.Get("X-Tenant") != "acme" || r.Wrapper() != "wrap/1.0" {
+				t.Errorf("headers %v", r.Header)
+			}
+		}
+	}
+}
+
+// The capacity of the builder is that of the path for evaluations, and the least of the queue.
+func TestCapacity(t *testing.T) {
+	f := start(t, rarely().Capacity(3))
+	for i := range 50 {
+		_ = f.client.TrackMetric("purchase", sandy, float64(i), ldvalue.Null())
+	}
+	f.flush()
+	f.arrived(50)
+}

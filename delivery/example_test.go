@@ -1,0 +1,110 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"expvar"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// An application with a LaunchDarkly client of its own gets lossless delivery by its configuration.
+func ExampleLossless() {
+	box := launchdarklytest.NewServer() // stands in for LaunchDarkly
+	defer box.Close()
+
+	events := delivery.Lossless(
+		ldcomponents.SendEvents().PrivateAttributes("email"),
+		delivery.WithMaxEvents(500_000), // through a longer outage
+		delivery.WithErrorHandler(func(err error) { fmt.Println(err) }),
+		delivery.WithLogger(slog.New(slog.DiscardHandler)),
+	)
+	config := box.Config()
+	config.Events = events
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close() // delivers what waits, for 10s at most
+
+	box.RefuseEvents(503, launchdarklytest.Times(1)) // an outage
+	for range 3 {
+		_ = client.TrackMetric("purchase", ldcontext.New("user-42"), 9.99, ldvalue.Null())
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	fmt.Println(events.Processor().FlushContext(ctx))
+	fmt.Println(len(box.CustomEvents("purchase")), "arrived")
+	// Output:
+	// <nil>
+	// 3 arrived
+}
+
+// A flush that runs out of time says how much is not delivered. It may still be, later.
+func ExampleProcessor_FlushContext() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	events := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
+	config := box.Config()
+	config.Events = events
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	box.RefuseEvents(503)
+	_ = client.TrackEvent("signup", ldcontext.New("user-42"))
+
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	err = events.Processor().FlushContext(ctx)
+	if undelivered, ok := errors.AsType[*delivery.UndeliveredError](err); ok {
+		fmt.Println(undelivered.Events, "not delivered")
+	}
+
+	box.AcceptEvents()
+	fmt.Println(events.Processor().FlushContext(context.Background()))
+	// Output:
+	// 1 not delivered
+	// <nil>
+}
+
+// The counters go wherever the application's other metrics do: here to /debug/vars.
+func ExampleProcessor_Stats() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	events := delivery.Lossless(nil)
+	config := box.Config()
+	config.Events = events
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	const name = "launchdarkly.events"
+	if expvar.Get(name) == nil { // a name can be published only once
+		expvar.Publish(name, expvar.Func(func() any { return events.Processor().Stats() }))
+	}
+
+	_ = client.TrackEvent("signup", ldcontext.New("user-42"))
+	_ = client.TrackEvent("signup", ldcontext.New("user-43"))
+	client.FlushAndWait(5 * time.Second)
+	fmt.Println(expvar.Get(name))
+	// Output:
+	// {"Tracked":2,"Delivered":2,"Waiting":0,"WaitingBytes":0,"Dropped":{"QueueFull":0,"TooLarge":0,"Refused":0,"Unauthorized":0,"Closed":0},"Requests":1,"Retries":0,"Evaluations":0}
+}

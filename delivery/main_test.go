@@ -1,0 +1,231 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"go.uber.org/goleak"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// patience is how long a test waits for what must happen; none waits that long when all is well.
+const patience = 20 * time.Second
+
+var sandy = ldcontext.New("sandy")
+
+// Two goroutines of the SDK outlive a closed client, see launchdarklytest.
+func TestMain(m *testing.M) {
+	const datasource = "github.com/launchdarkly/go-server-sdk/v7/internal/datasource."
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction(datasource+"(*outageTracker).awaitTimeout"),
+		goleak.IgnoreTopFunction(datasource+"newTickerWithInitialTick.func1"))
+}
+
+// fixture is LaunchDarkly's real SDK with the processor under test, against LaunchDarkly in a box.
+type fixture struct {
+	*testing.T
+	box       *launchdarklytest.Server
+	client    *ld.LDClient
+	processor *delivery.Processor
+	drops     *drops
+}
+
+// drops is what the error handler heard of.
+type drops struct {
+	mu     sync.Mutex
+	errors []error
+	events int
+}
+
+func (d *drops) hear(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.errors = append(d.errors, err)
+	if drop, ok := errors.AsType[*delivery.DropError](err); ok {
+		d.events += drop.Events
+	}
+}
+
+func (d *drops) all() ([]error, int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.errors, d.events
+}
+
+// rarely is a builder whose interval plays no part in a test.
+func rarely() *ldcomponents.EventProcessorBuilder {
+	return ldcomponents.SendEvents().FlushInterval(time.Hour)
+}
+
+// quick are options for tests that fail requests.
+func quick() delivery.Option { return delivery.WithBackoff(time.Millisecond, 5*time.Millisecond) }
+
+func start(t *testing.T, events *ldcomponents.EventProcessorBuilder, opts ...delivery.Option) *fixture {
+	t.Helper()
+	return startWith(t, events, nil, opts...)
+}
+
+// startWith also changes the SDK's configuration.
+func startWith(
+	t *testing.T, events *ldcomponents.EventProcessorBuilder, change func(*fixture, *ld.Config), opts ...delivery.Option,
+) *fixture {
+	t.Helper()
+	f := &fixture{T: t, box: launchdarklytest.NewServer(), drops: &drops{}}
+	t.Cleanup(f.box.Close)
+	f.box.SetValue("flag", ldvalue.Bool(true))
+	ours := []delivery.Option{
+		delivery.WithLogger(slog.New(slog.DiscardHandler)), delivery.WithErrorHandler(f.drops.hear),
+	}
+	lossless := delivery.Lossless(events, append(ours, opts...)...)
+	config := f.box.Config()
+	config.Events = lossless
+	if change != nil {
+		change(f, &config)
+	}
+	var err error
+	if f.client, err = ld.MakeCustomClient(f.box.SDKKey(), config, patience); err != nil {
+		t.Fatal(err)
+	}
+	f.processor = lossless.Processor()
+	t.Cleanup(func() {
+		f.stop()
+		_ = f.client.Close()
+		f.check()
+	})
+	return f
+}
+
+// stop ends delivery now, whatever waits.
+func (f *fixture) stop() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = f.processor.Shutdown(ctx)
+}
+
+// check is that the accounts add up, and that all that is counted as dropped was reported.
+func (f *fixture) check() delivery.Stats {
+	f.Helper()
+	s := f.processor.Stats()
+	if s.Tracked != s.Delivered+s.Waiting+s.Dropped.Total() {
+		f.Errorf("the accounts don't add up: %+v", s)
+	}
+	return s
+}
+
+// track tracks n events in order: each has its serial number for its metric, from first.
+func (f *fixture) track(first, n int) {
+	f.Helper()
+	for i := first; i < first+n; i++ {
+		if err := f.client.TrackMetric("purchase", sandy, float64(i), ldvalue.Null()); err != nil {
+			f.Fatal(err)
+		}
+	}
+}
+
+func (f *fixture) flush() {
+	f.Helper()
+	if err := f.processor.FlushContext(waiting(f.T)); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// arrived is that the events from 0 to n have, each once and in order, and no others.
+func (f *fixture) arrived(n int) {
+	f.Helper()
+	events := f.box.CustomEvents()
+	for i, event := range events {
+		if event.MetricValue == nil || *event.MetricValue != float64(i) {
+			f.Fatalf("in place of event %d came %s", i, event)
+		}
+	}
+	if len(events) != n {
+		f.Fatalf("%d of %d events arrived", len(events), n)
+	}
+}
+
+// undelivered is that err is about so many events, and has the cause, if that is given.
+func (f *fixture) undelivered(err error, events int, evaluations bool, cause error) {
+	f.Helper()
+	u, ok := errors.AsType[*delivery.UndeliveredError](err)
+	if !ok {
+		f.Fatalf("got %v", err)
+	}
+	if u.Events != events || u.Evaluations != evaluations || cause != nil && !errors.Is(err, cause) {
+		f.Errorf("got %v; want %d, %v, %v", err, events, evaluations, cause)
+	}
+}
+
+// requests waits for n requests with events.
+func (f *fixture) requests(n int) []launchdarklytest.Request {
+	f.Helper()
+	requests, err := f.box.WaitForRequests(waiting(f.T), n, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return requests
+}
+
+func waiting(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// over is a context that has ended.
+func over() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// await polls what has no way to be waited for.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx := waiting(t)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// lines is a log that can be read.
+type lines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(p))
+	return len(p), nil
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprint(l.lines)
+}
+
+func (l *lines) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.lines)
+}

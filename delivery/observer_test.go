@@ -1,0 +1,72 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+)
+
+func TestObserver(t *testing.T) {
+	reset := errors.New("connection reset")
+	for _, c := range []struct {
+		name     string
+		attempts []any // an error or a status
+		want     observed
+	}{
+		{"accepted", []any{202}, observed{1, 1, true}},
+		{"first of two", []any{503}, observed{1, 0, false}},
+		{"bad request, which the sender tries again", []any{400}, observed{1, 0, false}},
+		{"an error, then accepted", []any{reset, 202}, observed{1, 1, true}},
+		{"twice", []any{503, reset}, observed{1, 1, false}},
+		{"for good", []any{401}, observed{1, 1, false}},
+		{"too large", []any{413}, observed{1, 1, false}},
+		{"redirected", []any{307, 202}, observed{1, 1, true}},
+		{"redirected and failed, which leaves one attempt", []any{307, 503}, observed{1, 0, false}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := 0
+			o := newObserver(trip(func(r *http.Request) (*http.Response, error) {
+				n++
+				if err, ok := c.attempts[n-1].(error); ok {
+					return nil, err
+				}
+				return answer(r, c.attempts[n-1].(int), nil), nil
+			}), t.Context())
+			var last *http.Response
+			for range c.attempts {
+				request, _ := http.NewRequest(http.MethodPost, "http://events.test/bulk", nil)
+				request.Header.Set("X-LaunchDarkly-Payload-ID", "id")
+				if last != nil && last.StatusCode == 307 {
+					request.Response = last
+				}
+				last, _ = o.RoundTrip(request)
+			}
+			if got := o.observed(); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+			select {
+			case <-o.changed:
+			default:
+				if c.want.ended > 0 {
+					t.Error("nobody heard of the end")
+				}
+			}
+		})
+	}
+}
+
+func TestObserverStopped(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	o := newObserver(nil, stopped)
+	request, _ := http.NewRequest(http.MethodPost, "http://events.test/bulk", nil)
+	request.Header.Set("X-LaunchDarkly-Payload-ID", "id")
+	response, err := o.RoundTrip(request)
+	if err != nil || response.StatusCode != http.StatusAccepted {
+		t.Errorf("got %v, %v", response, err)
+	}
+	if got := o.observed(); got.accepted || got.ended != 1 {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -1,0 +1,579 @@
+package delivery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ldevents "github.com/launchdarkly/go-sdk-events/v3"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+func TestDelivers(t *testing.T) {
+	const events = 25_000
+	f := start(t, rarely(), delivery.WithMaxEvents(events))
+	f.track(0, events)
+	f.flush()
+	f.arrived(events)
+	if s := f.check(); s.Delivered != events || s.Waiting != 0 || s.WaitingBytes != 0 || s.Retries != 0 {
+		t.Errorf("%+v", s)
+	}
+	for _, r := range f.box.Requests() {
+		if r.EventCount > 2*delivery.DefaultRequestEvents {
+			t.Errorf("a request carries %d events", r.EventCount)
+		}
+	}
+}
+
+// Each event of these comes with an index event, twice what the SDK's buffers would hold otherwise.
+func TestDeliversWithIndexEvents(t *testing.T) {
+	const events = 5_000
+	f := start(t, rarely().ContextKeysCapacity(10*events), delivery.WithRequestEvents(500))
+	for i := range events {
+		_ = f.client.TrackMetric("purchase", ldcontext.New(fmt.Sprint(i)), float64(i), ldvalue.Null())
+	}
+	f.flush()
+	f.arrived(events)
+	if n := f.box.EventCount(launchdarklytest.KindIndex); n != events {
+		t.Errorf("%d index events", n)
+	}
+}
+
+// Nobody flushes here: there are enough events for a request.
+func TestDeliversWholeRequestsAtOnce(t *testing.T) {
+	f := start(t, rarely(), delivery.WithRequestEvents(10))
+	f.track(0, 25)
+	if err := f.box.WaitForEventCount(waiting(t), 20, launchdarklytest.KindCustom); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the rest to wait", func() bool { return f.processor.Stats().Delivered == 20 })
+	f.client.Flush()
+	if err := f.box.WaitForEventCount(waiting(t), 25, launchdarklytest.KindCustom); err != nil {
+		t.Fatal(err)
+	}
+	f.flush()
+	f.arrived(25)
+}
+
+func TestDeliversAtEachInterval(t *testing.T) {
+	f := start(t, ldcomponents.SendEvents().FlushInterval(5*time.Millisecond))
+	for i := range 3 {
+		f.track(i, 1)
+		_, _ = f.client.BoolVariation("flag", sandy, false)
+		if err := f.box.WaitForEventCount(waiting(t), i+1, launchdarklytest.KindCustom); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.box.WaitForEventCount(waiting(t), i+1, launchdarklytest.KindSummary); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The queue is full when it holds less than a request, and nobody waits for room.
+func TestFullOfLargeEvents(t *testing.T) {
+	const maxBytes = 100_000
+	f := start(t, rarely(), delivery.WithMaxBytes(maxBytes), delivery.WithMaxWait(0))
+	large := ldvalue.String(strings.Repeat("x", maxBytes*3/4))
+	for i := range 3 {
+		await(t, "room", func() bool {
+			_ = f.client.TrackData("large", sandy, large)
+			return int(f.processor.Stats().Delivered) > i
+		})
+	}
+}
+
+func TestFlushOfNothing(t *testing.T) {
+	f := start(t, rarely())
+	if err := f.processor.FlushContext(over()); err != nil {
+		t.Error(err)
+	}
+	if !f.processor.FlushBlocking(time.Hour) || !f.processor.FlushBlocking(0) {
+		t.Error("FlushBlocking returns false")
+	}
+	f.track(0, 1)
+	_, _ = f.client.BoolVariation("flag", sandy, false)
+	f.flush()
+	if err := f.processor.FlushContext(over()); err != nil {
+		t.Error(err)
+	}
+	if n := len(f.box.Requests()); n != 2 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestFlushSaysHowMuchIsNotDelivered(t *testing.T) {
+	f := start(t, rarely(), quick(), delivery.WithRequestEvents(10))
+	f.track(0, 10)
+	f.flush()
+	f.box.RefuseEvents(503)
+	f.track(10, 25)
+	f.undelivered(f.processor.FlushContext(over()), 25, false, context.Canceled)
+	f.requests(4) // it is being retried
+	f.undelivered(f.processor.FlushContext(over()), 25, false, context.Canceled)
+	if f.processor.FlushBlocking(time.Millisecond) {
+		t.Error("FlushBlocking returns true")
+	}
+	f.box.AcceptEvents()
+	f.flush()
+	f.arrived(35)
+	if s := f.check(); s.Retries == 0 || s.Requests < 4 || s.Delivered != 35 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What is dropped while a flush waits for it is not delivered; what comes later is no part of it.
+func TestFlushOfWhatIsRefused(t *testing.T) {
+	f := start(t, rarely(), quick())
+	f.track(0, 5)
+	f.box.RefuseEvents(404)
+	f.undelivered(f.processor.FlushContext(waiting(t)), 5, false, delivery.ErrRefused)
+	if err := f.processor.FlushContext(waiting(t)); err != nil {
+		t.Errorf("what was dropped before the flush is part of it: %v", err)
+	}
+	if s := f.check(); s.Dropped.Refused != 5 {
+		t.Errorf("%+v", s)
+	}
+	if _, n := f.drops.all(); n != 5 {
+		t.Errorf("%d events were reported", n)
+	}
+}
+
+func TestFlushOfEvaluations(t *testing.T) {
+	f := start(t, rarely())
+	for i := range 3 {
+		_, _ = f.client.BoolVariation("flag", sandy, false)
+		f.flush()
+		if n := f.box.EventCount(launchdarklytest.KindSummary); n != i+1 {
+			t.Fatalf("%d summaries after flush %d", n, i+1)
+		}
+	}
+	_ = f.client.Identify(ldcontext.New("kim"))
+	f.flush()
+	if n := f.box.EventCount(launchdarklytest.KindIdentify); n != 1 {
+		t.Errorf("%d identify events", n)
+	}
+	f.processor.RecordRawEvent([]byte(`{"kind": "custom", "key": "raw"}`))
+	f.flush()
+	if n := len(f.box.CustomEvents("raw")); n != 1 {
+		t.Errorf("%d raw events", n)
+	}
+	_ = f.client.TrackMigrationOp(ldevents.MigrationOpEventData{
+		BaseEvent: ldevents.BaseEvent{Context: ldevents.Context(sandy)}, FlagKey: "flag",
+	})
+	f.flush()
+	if n := f.box.EventCount(launchdarklytest.KindMigrationOp); n != 1 {
+		t.Errorf("%d events of migrations", n)
+	}
+	if s := f.check(); s.Evaluations != 6 || s.Tracked != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A flush that does not wait for the answer leaves it to the next one, which then must not wait in vain.
+func TestFlushOfEvaluationsUnderWay(t *testing.T) {
+	f := start(t, rarely())
+	f.box.DelayEvents(time.Hour)
+	_, _ = f.client.BoolVariation("flag", sandy, false)
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() { first <- f.processor.FlushContext(ctx) }()
+	f.requests(1)
+	cancel()
+	f.undelivered(<-first, 0, true, context.Canceled)
+	second := make(chan error, 1)
+	go func() { second <- f.processor.FlushContext(context.WithoutCancel(ctx)) }()
+	f.box.DelayEvents(0)
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+}
+
+// The SDK gives up on evaluations after one retry; Flush says so.
+func TestFlushOfEvaluationsThatAreLost(t *testing.T) {
+	f := start(t, rarely())
+	_, _ = f.client.BoolVariation("flag", sandy, false)
+	f.box.RefuseEvents(401)
+	f.undelivered(f.processor.FlushContext(waiting(t)), 0, true, nil)
+	f.box.AcceptEvents()
+	_, _ = f.client.BoolVariation("flag", sandy, false) // it does not come back
+	f.undelivered(f.processor.FlushContext(waiting(t)), 0, true, nil)
+	if err := f.processor.FlushContext(waiting(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Where there turns out to be nothing to send, the SDK's own flush would never answer.
+func TestFlushOfEvaluationsThatAreLeftOut(t *testing.T) {
+	f := start(t, rarely().OmitAnonymousContexts(true))
+	_ = f.client.Identify(ldcontext.NewBuilder("nobody").Anonymous(true).Build())
+	f.flush()
+	if n := len(f.box.Requests()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestRetriesWithTheSamePayloadID(t *testing.T) {
+	for name, fault := range map[string]func(*launchdarklytest.Server){
+		"answer lost": func(box *launchdarklytest.Server) { box.ResetEvents(3) },
+		"503":         func(box *launchdarklytest.Server) { box.RefuseEvents(503, launchdarklytest.Times(3)) },
+		"429":         func(box *launchdarklytest.Server) { box.RefuseEvents(429, launchdarklytest.Times(3)) },
+		"408":         func(box *launchdarklytest.Server) { box.RefuseEvents(408, launchdarklytest.Times(3)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log lines
+			f := start(t, rarely(), quick(), delivery.WithLogger(logTo(&log)))
+			fault(f.box)
+			f.track(0, 10)
+			f.flush()
+			f.arrived(10)
+			requests := f.box.Requests()
+			for _, r := range requests {
+				if r.PayloadID() == "" || r.PayloadID() != requests[0].PayloadID() {
+					t.Errorf("payload IDs %q and %q", requests[0].PayloadID(), r.PayloadID())
+				}
+			}
+			if s := f.check(); len(requests) != 4 || s.Retries != 3 || s.Requests != 1 {
+				t.Errorf("%d requests, %+v", len(requests), s)
+			}
+			if log.count() != 1 || !strings.Contains(log.String(), "will retry") {
+				t.Errorf("the log says %s", &log)
+			}
+		})
+	}
+}
+
+func TestUnauthorized(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			var log lines
+			f := start(t, rarely(), delivery.WithRequestEvents(10), delivery.WithLogger(logTo(&log)))
+			f.box.RefuseEvents(status)
+			f.track(0, 9)
+			f.undelivered(f.processor.FlushContext(waiting(t)), 9, false, delivery.ErrUnauthorized)
+			f.track(9, 20)
+			f.flush()
+			if n := len(f.box.Requests()); n != 1 {
+				t.Errorf("%d requests", n)
+			}
+			if s := f.check(); s.Tracked != 29 || s.Dropped.Unauthorized != 29 {
+				t.Errorf("%+v", s)
+			}
+			all, events := f.drops.all()
+			if events != 29 || !errors.Is(all[0], delivery.ErrUnauthorized) {
+				t.Errorf("%d events reported, %v", events, all[0])
+			}
+			if log.count() != 1 || !strings.Contains(log.String(), "level=ERROR") {
+				t.Errorf("the log says %s", &log)
+			}
+		})
+	}
+}
+
+func TestUnauthorizedWhileMoreWait(t *testing.T) {
+	f := start(t, rarely(), quick(), delivery.WithRequestEvents(10))
+	f.box.RefuseEvents(503)
+	f.track(0, 35)
+	f.requests(1)
+	f.box.RefuseEvents(401)
+	f.undelivered(f.processor.Shutdown(waiting(t)), 35, false, delivery.ErrUnauthorized)
+	refusals := 0
+	for _, r := range f.box.Requests() {
+		if r.Status == 401 {
+			refusals++
+		}
+	}
+	if s := f.check(); refusals != 1 || s.Dropped.Unauthorized != 35 {
+		t.Errorf("%d requests were unauthorized; %+v", refusals, s)
+	}
+}
+
+func TestTooManyEvents(t *testing.T) {
+	for _, limit := range []int{1, 7, 99, 100} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			f := start(t, rarely(), delivery.WithRequestEvents(100))
+			_ = f.client.TrackMetric("purchase", sandy, 0, ldvalue.Null()) // and what describes sandy
+			f.flush()
+			f.box.LimitEvents(limit)
+			f.track(1, 999)
+			f.flush()
+			f.arrived(1000)
+			tooLarge := 0
+			for _, r := range f.box.Requests() {
+				if r.Status == 413 {
+					tooLarge++
+				}
+			}
+			// It learns what fits from the first request, and seldom tries for more.
+			if most := 2*100/limit + 2*1000/limit/16 + 5; limit < 100 && tooLarge > most {
+				t.Errorf("%d requests were too large", tooLarge)
+			}
+			f.check()
+		})
+	}
+}
+
+// One event that is too large is lost, no others are, and requests don't stay small because of it.
+func TestTooLargeEvent(t *testing.T) {
+	const each = 64
+	f := start(t, rarely(), delivery.WithRequestEvents(each))
+	f.box.LimitEventBytes(100_000)
+	large := ldvalue.String(strings.Repeat("x", 200_000))
+	f.track(0, each/2)
+	_ = f.client.TrackData("large", sandy, large)
+	f.track(each/2, each/2)
+	f.undelivered(f.processor.FlushContext(waiting(t)), 1, false, delivery.ErrTooLarge)
+	f.track(each, 100*each)
+	f.flush()
+	f.arrived(101 * each)
+	if n := f.requests(1); n[len(n)-1].EventCount != each {
+		t.Errorf("the last request carries %d events", n[len(n)-1].EventCount)
+	}
+	if s := f.check(); s.Dropped.TooLarge != 1 || s.Dropped.Total() != 1 {
+		t.Errorf("%+v", s)
+	}
+	drop, ok := errors.AsType[*delivery.DropError](first(f.drops))
+	if !ok || drop.EventName != "large" || drop.Events != 1 {
+		t.Errorf("reported %v", first(f.drops))
+	}
+}
+
+func TestEventLargerThanTheQueue(t *testing.T) {
+	f := start(t, rarely(), delivery.WithMaxBytes(10_000))
+	_ = f.client.TrackData("large", sandy, ldvalue.String(strings.Repeat("x", 10_000)))
+	if s := f.check(); s.Dropped.TooLarge != 1 || !errors.Is(first(f.drops), delivery.ErrTooLarge) {
+		t.Errorf("%+v, %v", s, first(f.drops))
+	}
+}
+
+// Poison is an event that makes the SDK write what is not JSON. It costs nobody else.
+func TestPoison(t *testing.T) {
+	nan := ldvalue.Float64(math.NaN())
+	bad := ldcontext.NewBuilder("bad").SetFloat64("height", math.Inf(1)).Build()
+	for _, c := range []struct {
+		name     string
+		gzip     bool
+		track    func(*fixture)
+		requests int // that are not JSON
+	}{
+		{"metric", false, func(f *fixture) { _ = f.client.TrackMetric("p", sandy, math.NaN(), ldvalue.Null()) }, 0},
+		{"data", false, func(f *fixture) { _ = f.client.TrackData("p", sandy, ldvalue.ArrayOf(nan)) }, 0},
+		{"context", false, func(f *fixture) { _ = f.client.TrackEvent("p", bad) }, 1},
+		{"context, compressed", true, func(f *fixture) { _ = f.client.TrackEvent("p", bad) }, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := start(t, rarely().EnableGzip(c.gzip))
+			const events, poisoned = 1000, 10
+			for i := range poisoned {
+				f.track(i*events/poisoned, events/poisoned)
+				c.track(f)
+			}
+			err := f.processor.FlushContext(waiting(t))
+			if c.requests > 0 {
+				f.undelivered(err, poisoned, false, delivery.ErrRefused)
+			} else if err != nil {
+				t.Error(err)
+			}
+			f.arrived(events)
+			if s := f.check(); s.Dropped.Refused != poisoned || s.Dropped.Total() != poisoned {
+				t.Errorf("%+v", s)
+			}
+			broken := 0
+			for _, r := range f.box.Requests() {
+				if r.Problem != "" {
+					broken++
+				}
+			}
+			if broken != c.requests {
+				t.Errorf("%d requests were not JSON", broken)
+			}
+		})
+	}
+}
+
+func TestFull(t *testing.T) {
+	const maxEvents = 50
+	f := start(t, rarely(), quick(), delivery.WithMaxEvents(maxEvents), delivery.WithRequestEvents(20))
+	f.box.RefuseEvents(500)
+	f.track(0, 20)
+	f.requests(2)
+	await(t, "the failure to be noticed", func() bool { return f.processor.Stats().Retries > 0 })
+	f.track(20, 480)
+	if s := f.check(); s.Tracked != 500 || s.Waiting != maxEvents || s.Dropped.QueueFull != 450 {
+		t.Errorf("%+v", s)
+	}
+	if _, n := f.drops.all(); n != 450 {
+		t.Errorf("%d events were reported", n)
+	}
+	f.box.AcceptEvents()
+	f.flush()
+	f.arrived(maxEvents)
+	f.track(maxEvents, 10)
+	f.flush()
+	f.arrived(maxEvents + 10)
+}
+
+func TestShutdown(t *testing.T) {
+	f := start(t, rarely())
+	f.track(0, 10_000)
+	_, _ = f.client.BoolVariation("flag", sandy, false)
+	if err := f.processor.Shutdown(waiting(t)); err != nil {
+		t.Fatal(err)
+	}
+	f.arrived(10_000)
+	if n := f.box.EventCount(launchdarklytest.KindSummary); n != 1 || !f.processor.Ended() {
+		t.Errorf("%d summaries, ended %v", n, f.processor.Ended())
+	}
+
+	f.track(0, 5)
+	for range 20_000 { // more than the SDK's inbox holds
+		f.processor.RecordEvaluation(ldevents.EvaluationData{Key: "flag"})
+	}
+	if err := f.processor.FlushContext(over()); err != nil {
+		t.Errorf("flush after shutdown: %v", err)
+	}
+	f.client.Flush()
+	if err := f.processor.Shutdown(waiting(t)); err != nil {
+		t.Errorf("second shutdown: %v", err)
+	}
+	if err := f.processor.Close(); err != nil {
+		t.Errorf("close after shutdown: %v", err)
+	}
+	if s := f.check(); s.Dropped.Closed != 5 || s.Delivered != 10_000 || s.Evaluations != 1 {
+		t.Errorf("%+v", s)
+	}
+	if _, n := f.drops.all(); n != 5 {
+		t.Errorf("%d events were reported", n)
+	}
+}
+
+func TestShutdownThatGivesUp(t *testing.T) {
+	for name, fault := range map[string]func(*launchdarklytest.Server){
+		"failing": func(box *launchdarklytest.Server) { box.RefuseEvents(503) },
+		"hanging": func(box *launchdarklytest.Server) { box.RefuseEvents(503); box.DelayEvents(time.Hour) },
+		"told to wait": func(box *launchdarklytest.Server) {
+			box.RefuseEvents(429, launchdarklytest.RetryAfter(time.Hour))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, rarely(), delivery.WithRequestEvents(10))
+			fault(f.box)
+			f.track(0, 35)
+			_, _ = f.client.BoolVariation("flag", sandy, false)
+			f.requests(1)
+			ctx, cancel := context.WithCancel(waiting(t))
+			result := make(chan error, 3)
+			go func() { result <- f.processor.Shutdown(ctx) }()
+			await(t, "the shutdown to begin", func() bool {
+				_ = f.client.TrackEvent("late", sandy)
+				return f.processor.Stats().Dropped.Closed > 0
+			})
+			left := int(f.check().Waiting)
+			// One with less time does not wait for the first, nor cut it short.
+			f.undelivered(f.processor.Shutdown(over()), left, true, context.Canceled)
+			go func() { result <- f.processor.Shutdown(waiting(t)) }()
+			go func() { result <- f.client.Close() }()
+			cancel()
+			for range 3 {
+				if err := <-result; err != nil {
+					f.undelivered(err, left, true, context.Canceled)
+				}
+			}
+			await(t, "the end", f.processor.Ended)
+			s := f.check()
+			if _, n := f.drops.all(); s.Waiting != 0 || s.Delivered != 0 || uint64(n) != s.Dropped.Closed {
+				t.Errorf("%d events were reported, %+v", n, s)
+			}
+		})
+	}
+}
+
+// LDClient.Close alone delivers what waits.
+func TestClose(t *testing.T) {
+	f := start(t, rarely())
+	f.track(0, 5_000)
+	_, _ = f.client.BoolVariation("flag", sandy, false)
+	if err := f.client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.arrived(5_000)
+	if n := f.box.EventCount(launchdarklytest.KindSummary); n != 1 {
+		t.Errorf("%d summaries", n)
+	}
+	if !f.processor.Ended() {
+		t.Error("the processor goes on")
+	}
+}
+
+// All at once, for the race detector; the accounts add up all the time.
+func TestConcurrently(t *testing.T) {
+	const trackers, each = 4, 2_000
+	f := start(t, ldcomponents.SendEvents().FlushInterval(time.Millisecond), quick(),
+		delivery.WithRequestEvents(100), delivery.WithMaxEvents(trackers*each))
+	f.box.RefuseEvents(503, launchdarklytest.Times(3))
+	f.box.ResetEvents(3)
+	var tracking, others sync.WaitGroup
+	done := make(chan struct{})
+	for range trackers {
+		tracking.Go(func() {
+			for i := range each {
+				_ = f.client.TrackMetric("purchase", sandy, float64(i), ldvalue.Null())
+			}
+		})
+	}
+	repeat := func(act func()) {
+		others.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					act()
+				}
+			}
+		})
+	}
+	repeat(func() { f.check() })
+	repeat(func() { f.client.Flush() })
+	repeat(func() {
+		if err := f.processor.FlushContext(over()); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	repeat(func() { _, _ = f.client.BoolVariation("flag", sandy, false) })
+	tracking.Wait()
+	close(done)
+	others.Wait()
+	var ending sync.WaitGroup
+	for range 3 {
+		ending.Go(func() {
+			if err := f.processor.Shutdown(waiting(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	ending.Wait()
+	if s := f.check(); s.Delivered != trackers*each {
+		t.Errorf("%+v", s)
+	}
+	if n := f.box.EventCount(launchdarklytest.KindCustom); n != trackers*each {
+		t.Errorf("%d events arrived", n)
+	}
+}
+
+func first(d *drops) error {
+	all, _ := d.all()
+	if len(all) == 0 {
+		return nil
+	}
+	return all[0]
+}

@@ -1,0 +1,143 @@
+package delivery
+
+import (
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+var _ = Describe("An events service", func() {
+	It("may be out for a while", Label("long"), func() {
+		const perSecond = 2_000
+		outage := sized(time.Second, 30*time.Second)
+		p := start()
+		p.box.RefuseEvents(http.StatusServiceUnavailable)
+		before := heap()
+
+		done, tracked := make(chan struct{}), make(chan int)
+		go func() { tracked <- p.trackAtRate(perSecond, done) }()
+		<-within(outage).Done()
+		during := p.accounts()
+		grown := heap() - before
+		p.box.AcceptEvents()
+		<-within(outage / 10).Done() // under load, still
+		close(done)
+		n := <-tracked
+		p.flush()
+
+		p.arrived(1, n)
+		s := p.accounts()
+		Expect(s.Delivered).To(BeEquivalentTo(n))
+		Expect(during.Waiting).To(BeNumerically("<=", delivery.DefaultMaxEvents))
+		Expect(grown).To(BeNumerically("<", 2*delivery.DefaultMaxBytes))
+		report("outage", "%d events through %s of 503; %d waited at its end, in %d MiB of heap; %d retries",
+			n, outage, during.Waiting, grown>>20, s.Retries)
+	})
+
+	It("may be flaky", Label("long"), func() {
+		const each = 2_000
+		rounds := sized(4, 20)
+		p := start(delivery.WithRequestEvents(500))
+		for round := range rounds {
+			switch round % 4 {
+			case 0: // processed, and the answer lost
+				p.box.ResetEvents(2)
+			case 1:
+				p.box.RefuseEvents(http.StatusTooManyRequests, launchdarklytest.RetryAfter(time.Second), launchdarklytest.Times(1))
+			case 2:
+				p.box.DelayEvents(20 * time.Millisecond)
+			case 3: // all of it
+				p.box.ResetEvents(2)
+				p.box.RefuseEvents(http.StatusServiceUnavailable, launchdarklytest.Times(2))
+			}
+			p.track(round*each, each)
+			p.flush()
+			p.box.DelayEvents(0)
+		}
+		p.arrived(1, rounds*each)
+
+		var reset, limited, duplicates int
+		for _, r := range p.box.Requests() {
+			switch {
+			case r.Status == 0:
+				reset++
+			case r.Status == http.StatusTooManyRequests:
+				limited++
+			case r.Duplicate:
+				duplicates++
+			}
+		}
+		Expect([]int{reset, limited, duplicates}).To(HaveEach(BeNumerically(">=", rounds/4)))
+		s := p.accounts()
+		Expect(s.Retries).To(BeNumerically(">=", reset+limited))
+		report("flaky", "%d events; %d connections reset, %d requests told to come back, %d repeated ones; %d retries",
+			rounds*each, reset, limited, duplicates, s.Retries)
+	})
+
+	It("may take no more than 1,000 events at a time", func() {
+		each := sized(20_000, 200_000)
+		p := start()
+		p.box.LimitEvents(1_000)
+		p.trackFrom(2, each)
+		p.flush()
+		Expect(p.accounts().Dropped.Total()).To(BeZero())
+		p.arrived(2, each)
+		refused := 0
+		for _, r := range p.box.Requests() {
+			if r.Status == http.StatusRequestEntityTooLarge {
+				refused++
+			}
+		}
+		Expect(refused).To(BeNumerically(">", 0))
+		report("413", "%d events in %d requests, %d of them too large", 2*each, len(p.box.Requests()), refused)
+	})
+
+	It("may refuse the SDK key", func() {
+		const each = 5_000
+		p := start()
+		p.box.RefuseEvents(http.StatusUnauthorized)
+		p.track(0, each)
+		Eventually(func() uint64 { return p.provider.Stats().Dropped.Unauthorized }).Should(BeNumerically(">", 0))
+		p.track(each, each)
+		p.flush() // nothing is left to do
+
+		s := p.accounts()
+		Expect(s.Dropped.Unauthorized).To(BeEquivalentTo(2 * each))
+		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(2 * each))
+		Expect(p.reported.cause()).To(MatchError(delivery.ErrUnauthorized))
+		Expect(p.log.lines("level=ERROR")).To(ConsistOf(ContainSubstring("refuses the SDK key")))
+		Expect(p.box.Requests()).To(HaveLen(1))
+		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+		Expect(p.box.Requests()).To(HaveLen(1))
+	})
+
+	It("may be down for good", func() {
+		// Nobody may wait for room: this would take longer than the suite may.
+		bound := sized(10_000, delivery.DefaultMaxEvents)
+		p := start(delivery.WithMaxEvents(bound), delivery.WithMaxWait(time.Hour))
+		p.box.RefuseEvents(http.StatusBadGateway)
+		before := heap()
+		p.trackFrom(4, 10*bound/4)
+		grown := heap() - before
+
+		s := p.accounts()
+		Expect(s.Tracked).To(BeEquivalentTo(10 * bound))
+		Expect(s.Waiting).To(BeEquivalentTo(bound))
+		Expect(s.Dropped.QueueFull).To(BeEquivalentTo(9 * bound))
+		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(9 * bound))
+		Expect(grown).To(BeNumerically("<", 2*delivery.DefaultMaxBytes))
+
+		err := p.provider.ShutdownWithContext(within(50 * time.Millisecond))
+		Expect(undelivered(err)).To(Equal(bound))
+		Eventually(func() uint64 { return p.provider.Stats().Waiting }).Should(BeZero())
+		s = p.accounts()
+		Expect(s.Dropped.Closed).To(BeEquivalentTo(bound))
+		report("full", "%d events tracked with a bound of %d: %d MiB of heap; log lines: %d",
+			10*bound, bound, grown>>20, len(p.log.lines("")))
+	})
+})

@@ -1,0 +1,47 @@
+package delivery
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+var _ = Describe("Shutdown", func() {
+	const events = 50_000
+
+	It("delivers what waits", func() {
+		p := start()
+		p.box.RefuseEvents(http.StatusServiceUnavailable)
+		p.track(0, events)
+		Expect(p.provider.Stats().Waiting).To(BeEquivalentTo(events))
+		p.box.AcceptEvents()
+
+		began := time.Now()
+		Expect(p.provider.ShutdownWithContext(within(10 * time.Second))).To(Succeed())
+		took := time.Since(began)
+		p.arrived(1, events)
+		Expect(p.accounts().Delivered).To(BeEquivalentTo(events))
+		report("shutdown", "%d events that waited were delivered in %s", events, took.Round(time.Millisecond))
+	})
+
+	It("says what it could not deliver within its deadline", func() {
+		const deadline = time.Second
+		p := start()
+		p.box.RefuseEvents(http.StatusServiceUnavailable)
+		p.track(0, events)
+
+		began := time.Now()
+		err := p.provider.ShutdownWithContext(within(deadline))
+		took := time.Since(began)
+		Expect(err).To(MatchError(context.DeadlineExceeded))
+		Expect(undelivered(err)).To(Equal(events))
+		Expect(took).To(BeNumerically("<", deadline+patience/10)) // a busy machine
+		Eventually(func() uint64 { return p.provider.Stats().Waiting }).Should(BeZero())
+		Expect(p.accounts().Dropped.Closed).To(BeEquivalentTo(events))
+		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(events))
+		report("shutdown of a dead service", "with a deadline of %s, it took %s", deadline, took.Round(time.Millisecond))
+	})
+})
