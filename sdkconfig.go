@@ -54,7 +54,7 @@ func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
 	case *ldcomponents.EventProcessorBuilder:
 		c.delivery = delivery.Lossless(events, ours...)
 	case *delivery.Configuration:
-		c.delivery = events.With(delivery.WithErrorHandler(onDrop))
+		c.delivery = events.WithDefaults(ours...)
 	}
 	if c.delivery != nil {
 		c.Events = c.delivery

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ const never = 10 * 365 * 24 * time.Hour
 type Configuration struct {
 	events *ldcomponents.EventProcessorBuilder
 	opts   []Option
+	from   *Configuration // which this one was derived from, if any
 	latest atomic.Pointer[Processor]
 }
 
@@ -37,12 +39,18 @@ func Lossless(events *ldcomponents.EventProcessorBuilder, opts ...Option) *Confi
 	return &Configuration{events: events, opts: opts}
 }
 
-// With returns a configuration with further options, which win over earlier ones. It has a [Processor] of its own.
+// With returns a configuration with further options, which win over those that this one has.
 func (c *Configuration) With(opts ...Option) *Configuration {
-	return &Configuration{events: c.events, opts: append(c.opts[:len(c.opts):len(c.opts)], opts...)}
+	return &Configuration{events: c.events, opts: slices.Concat(c.opts, opts), from: c}
 }
 
-// Processor returns what [Configuration.Build] made last, or nil before that. It is safe for concurrent use.
+// WithDefaults returns a configuration with further options, which those that this one has win over.
+func (c *Configuration) WithDefaults(opts ...Option) *Configuration {
+	return &Configuration{events: c.events, opts: slices.Concat(opts, c.opts), from: c}
+}
+
+// Processor returns what [Configuration.Build] made last, of this configuration or of one that was derived from it; nil
+// before that. It is safe for concurrent use.
 func (c *Configuration) Processor() *Processor { return c.latest.Load() }
 
 // Build is called by LaunchDarkly's SDK. It starts the goroutines that deliver; Close or Shutdown end them.
@@ -78,6 +86,8 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 	}
 	p.running.Go(func() { p.custom.run(stopping, interval) })
 	p.running.Go(func() { p.evaluations.run(stopping, interval) })
-	c.latest.Store(p)
+	for built := c; built != nil; built = built.from {
+		built.latest.Store(p)
+	}
 	return p, nil
 }

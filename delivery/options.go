@@ -36,6 +36,8 @@ type settings struct {
 	maxWait        time.Duration
 	requestEvents  int
 	requestBytes   int
+	reserveEvents  int // of maxEvents, for those who have waited for room and got none
+	reserveBytes   int // of maxBytes
 	requestTimeout time.Duration
 	minBackoff     time.Duration
 	maxBackoff     time.Duration
@@ -61,6 +63,14 @@ func newSettings(opts []Option, capacity int) settings {
 	}
 	s.requestEvents = min(s.requestEvents, s.maxEvents, maxRequestEvents)
 	s.requestBytes = min(maxRequestBytes, max(s.maxBytes/2, 1))
+	// A queue that is hardly larger than a request has nothing to set aside.
+	const share = 8
+	if s.maxEvents >= share*s.requestEvents {
+		s.reserveEvents = s.maxEvents / share
+	}
+	if s.maxBytes >= share*s.requestBytes {
+		s.reserveBytes = s.maxBytes / share
+	}
 	s.maxBackoff = max(s.minBackoff, s.maxBackoff)
 	if s.logger == nil {
 		s.logger = slog.Default()
@@ -74,9 +84,10 @@ func WithMaxEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.maxEvents = positive(n, DefaultMaxEvents) })
 }
 
-// WithMaxBytes bounds the memory that waiting custom events may take, in approximate bytes, those in the current request
-// included. The default is 64 MiB; a number below 1 means the default. An event takes about 0.5 KB, and 1 KB more where
-// its context has attributes, and again where it has data: with both, it is this bound that counts by default.
+// WithMaxBytes bounds how much waiting custom events may hold, in approximate bytes, those in the current request
+// included. The default is 64 MiB; a number below 1 means the default. An event counts for about 400 bytes, and each value
+// of its context and its data for 64 and its text. Go's maps can take up to four times that while requests succeed, and
+// about twice while they fail, when the data of new events is kept as text.
 func WithMaxBytes(n int) Option {
 	return optionFunc(func(s *settings) { s.maxBytes = positive(n, DefaultMaxBytes) })
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
@@ -20,13 +21,13 @@ type queue struct {
 	flushes  chan struct{} // has something in it when everything that waits has to go
 	progress progress
 
+	failing       atomic.Bool // whether the last attempt at a request failed; set with the lock held
 	mu            sync.Mutex
 	writers       list.List // who waits for room, in the order in which they came
 	waiting       fifo
 	waitingBytes  int
 	inFlight      int // events taken and not settled
 	inFlightBytes int
-	failing       bool      // whether the last attempt at a request failed
 	progressed    time.Time // when events were last taken or settled
 	stopped       error     // why no more events are accepted
 	accepted      uint64
@@ -46,6 +47,10 @@ func newQueue(s settings) *queue {
 // succeed. Those who wait get room in the order in which they came, and before others.
 func (q *queue) put(event ldevents.CustomEventData) error {
 	size, valid := q.sizer.event(&event)
+	if valid && q.failing.Load() { // it may wait for long
+		event.Data = compacted(event.Data)
+		size, _ = q.sizer.event(&event)
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -60,10 +65,11 @@ func (q *queue) put(event ldevents.CustomEventData) error {
 		return nil
 	}
 	signal(q.flushes) // what fills the queue may be less than a request's worth
-	if q.settings.maxWait == 0 || q.failing || q.stalls() {
-		return q.refuse(ErrQueueFull)
+	e := waitingEvent{event: event, size: size}
+	if q.settings.maxWait == 0 || q.failing.Load() || q.stalls() {
+		return q.acceptLast(e)
 	}
-	return q.waitForRoom(waitingEvent{event: event, size: size})
+	return q.waitForRoom(e)
 }
 
 // accept takes the event in.
@@ -75,6 +81,15 @@ func (q *queue) accept(e waitingEvent) {
 	if q.hasRequest(q.settings.requestEvents) {
 		signal(q.wake)
 	}
+}
+
+// acceptLast takes the event in if there is any room at all, or refuses it.
+func (q *queue) acceptLast(e waitingEvent) error {
+	if !q.fitsReserve(e.size) {
+		return q.refuse(ErrQueueFull)
+	}
+	q.accept(e)
+	return nil
 }
 
 // refuse counts an event that is not taken in, and returns why.
@@ -109,8 +124,9 @@ func (q *queue) waitForRoom(e waitingEvent) error {
 		return err
 	default:
 		q.writers.Remove(place)
+		err := q.acceptLast(e)
 		q.admit() // somebody behind it may have a smaller event
-		return q.refuse(ErrQueueFull)
+		return err
 	}
 }
 
@@ -128,15 +144,24 @@ func (q *queue) admit() {
 	}
 }
 
-// turnAway refuses the events of all who wait.
-func (q *queue) turnAway(cause error) {
+// endWaits decides for all who wait at once.
+func (q *queue) endWaits(decide func(waitingEvent) error) {
 	for first := q.writers.Front(); first != nil; first = q.writers.Front() {
+		w := first.Value.(*writer)
 		q.writers.Remove(first)
-		first.Value.(*writer).result <- q.refuse(cause)
+		w.result <- decide(w.event)
 	}
 }
 
+// fits tells whether there is room without the reserve. The reserve is for those who would otherwise lose their event:
+// while it is not used up, a request that takes longer than they may wait costs time, and no event.
 func (q *queue) fits(size int) bool {
+	return q.waiting.length+q.inFlight < q.settings.maxEvents-q.settings.reserveEvents &&
+		q.waitingBytes+q.inFlightBytes+size <= q.settings.maxBytes-q.settings.reserveBytes
+}
+
+// fitsReserve tells whether there is any room.
+func (q *queue) fitsReserve(size int) bool {
 	return q.waiting.length+q.inFlight < q.settings.maxEvents &&
 		q.waitingBytes+q.inFlightBytes+size <= q.settings.maxBytes
 }
@@ -224,17 +249,17 @@ func (q *queue) stop(cause error) {
 	if q.stopped == nil {
 		q.stopped = cause
 	}
-	q.turnAway(q.stopped)
+	q.endWaits(func(waitingEvent) error { return q.refuse(q.stopped) })
 }
 
 // attempted notes how an attempt at a request went.
 func (q *queue) attempted(ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.failing = !ok
+	q.failing.Store(!ok)
 	if !ok {
 		q.stats.Retries++
-		q.turnAway(ErrQueueFull)
+		q.endWaits(q.acceptLast)
 	}
 }
 

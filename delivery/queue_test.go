@@ -395,3 +395,52 @@ func TestDropped(t *testing.T) {
 		})
 	}
 }
+
+// TestQueueReserve has the last eighth of the room for those who have waited in vain.
+func TestQueueReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newTestQueue(WithMaxEvents(80), WithRequestEvents(10), WithMaxWait(time.Second))
+		put := func(wantWait time.Duration, want error) {
+			t.Helper()
+			start := time.Now()
+			if err := q.put(numbered(1)); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+			if waited := time.Since(start); waited != wantWait {
+				t.Errorf("waited for %s, want %s", waited, wantWait)
+			}
+		}
+		for range 70 {
+			put(0, nil)
+		}
+		put(time.Second, nil)
+		q.attempted(false) // while requests fail, nobody waits, and all of the room counts
+		for range 9 {
+			put(0, nil)
+		}
+		put(0, ErrQueueFull)
+		check(t, q)
+	})
+}
+
+// TestQueueKeepsDataSmall has events wait for long, as text.
+func TestQueueKeepsDataSmall(t *testing.T) {
+	q := newTestQueue()
+	q.attempted(false)
+	for _, data := range []string{`{"a":1,"b":["x",null]}`, `[1]`, `"text"`, `7`, `null`} {
+		if err := q.put(ldevents.CustomEventData{Data: ldvalue.Parse([]byte(data))}); err != nil {
+			t.Error(err)
+		}
+		kept := q.waiting.front().event.Data
+		if !kept.Equal(ldvalue.Parse([]byte(data))) {
+			t.Errorf("%s became %s", data, kept)
+		}
+		if strings.ContainsAny(data[:1], "{[") != (kept.Type() == ldvalue.RawType) {
+			t.Errorf("%s is kept as %s", data, kept.Type())
+		}
+		q.waiting.pop()
+	}
+	if err := q.put(ldevents.CustomEventData{Data: ldvalue.ArrayOf(ldvalue.Float64(nan))}); !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -11,25 +11,17 @@ import (
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 )
 
-// What things take in memory, about.
-const (
-	eventSize   = int(unsafe.Sizeof(waitingEvent{}))
-	contextSize = int(unsafe.Sizeof(ldcontext.Context{}))
-	valueSize   = int(unsafe.Sizeof(ldvalue.Value{}))
-	sliceSize   = int(unsafe.Sizeof([]int{}))
-	nameSize    = int(unsafe.Sizeof(""))
-)
+// eventSize is what an event takes without what it refers to.
+const eventSize = int(unsafe.Sizeof(waitingEvent{}))
 
-// mapSize is what a map from names to values takes, without what they refer to: Go keeps room for 8 pairs at once.
-func mapSize(pairs int) int {
-	const header, group = 48, 8
-	if pairs > group {
-		pairs += pairs / 2 // the room grows in steps
-	}
-	return header + max(pairs, group)*(nameSize+valueSize)
-}
+// contextSize is what each part of a multi-context takes.
+const contextSize = int(unsafe.Sizeof(ldcontext.Context{}))
 
-// sizer estimates how much memory events take, and finds those that have no JSON form on the way.
+// valueSize is what a value counts for, besides its text. A Go map of a few values takes more for each of them, one of
+// many less.
+const valueSize = 64
+
+// sizer estimates how large events are, and finds those that have no JSON form on the way.
 type sizer struct{ seesContexts bool }
 
 // newSizer finds out whether it can see the context of an event. The SDK's EventInputContext hides it, as its first
@@ -72,9 +64,6 @@ func sizeOf(c *ldcontext.Context) int {
 	m := measure{size: 2*len(c.Key()) + len(c.Kind())} // the key is also part of the fully qualified key
 	var buffer [32]string
 	names := c.GetOptionalAttributeNames(buffer[:0])
-	if len(names) > 0 {
-		m.size += mapSize(len(names))
-	}
 	for _, name := range names {
 		m.size += len(name)
 		m.add(c.GetValue(name), 0)
@@ -87,11 +76,12 @@ const maxMeasuredDepth = 200
 
 // measure is what a walk through values finds.
 type measure struct {
-	size    int  // of what they refer to
+	size    int
 	invalid bool // something in them has no JSON form
 }
 
 func (m *measure) add(v ldvalue.Value, depth int) {
+	m.size += valueSize
 	switch v.Type() {
 	case ldvalue.NumberType:
 		m.invalid = m.invalid || !finite(v.Float64Value())
@@ -103,18 +93,27 @@ func (m *measure) add(v ldvalue.Value, depth int) {
 		// As a whole, the SDK takes invalid JSON for null.
 		m.invalid = m.invalid || depth > 0 && !json.Valid(raw)
 	case ldvalue.ArrayType:
-		m.size += sliceSize + v.Count()*valueSize
 		for i := 0; i < v.Count() && depth < maxMeasuredDepth; i++ {
 			m.add(v.GetByIndex(i), depth+1)
 		}
 	case ldvalue.ObjectType:
 		var buffer [16]string
 		names := v.Keys(buffer[:0])
-		m.size += mapSize(len(names))
 		for i := 0; i < len(names) && depth < maxMeasuredDepth; i++ {
 			m.size += len(names[i])
 			m.add(v.GetByKey(names[i]), depth+1)
 		}
+	}
+}
+
+// compacted is the same data as the text that it is sent as, which takes a fraction of the memory of Go's maps. Making
+// the request from it costs a little more.
+func compacted(data ldvalue.Value) ldvalue.Value {
+	switch data.Type() {
+	case ldvalue.ArrayType, ldvalue.ObjectType:
+		return ldvalue.Raw(json.RawMessage(data.JSONString()))
+	default:
+		return data
 	}
 }
 

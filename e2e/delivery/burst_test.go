@@ -10,7 +10,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -20,9 +19,7 @@ var _ = Describe("A burst", Label("long"), func() {
 		each := sized(10_000, 125_000)
 		bare := bareRate(goroutines * each)
 
-		// By default, an event waits for room for 50ms at most. Large requests on loopback take nearly as long now and then,
-		// when the kernel delays an acknowledgement.
-		p := start(delivery.WithMaxWait(time.Second))
+		p := start()
 		began := time.Now()
 		p.trackFrom(goroutines, each)
 		tracked := time.Since(began)
