@@ -94,10 +94,12 @@ func exposureKey(
 // kind and key. Other attributes are left out; they may differ on every request
 // of the same user.
 func writeContext(h *maphash.Hash, seed maphash.Seed, metadata openfeature.FlagMetadata, evalCtx openfeature.EvaluationContext) {
-	if id, ok := metadata[metadataContextID].(string); ok && id != "" {
-		writeString(h, "id")
-		writeString(h, id)
-		return
+	if len(metadata) > 0 {
+		if id := metadataString(metadata, metadataContextID); id != "" {
+			writeString(h, "") // in place of a kind, which is never empty
+			writeString(h, id)
+			return
+		}
 	}
 	kind, _ := evalCtx.Attribute("kind").(string)
 	if kind == "multi" {
@@ -169,8 +171,10 @@ func writeValue(h *maphash.Hash, v any) {
 	case slog.KindFloat64:
 		writeUint64(h, math.Float64bits(value.Float64()))
 	case slog.KindBool:
+		b := byte(0) // written as well: every value is as long as its kind says
 		if value.Bool() {
-			_ = h.WriteByte(1)
+			b = 1
 		}
+		_ = h.WriteByte(b)
 	}
 }

@@ -71,14 +71,12 @@ func TestDeduplicationForgetsTheLeastRecentlySeen(t *testing.T) {
 	for _, key := range []string{"a", "b", "a", "c", "a", "b"} { // c pushes b out
 		client.Boolean(context.Background(), "bool", false, user(key))
 	}
-	got := ""
-	var gotSb73 strings.Builder
+	var got strings.Builder
 	for _, event := range sink.all() {
-		gotSb73.WriteString(event.EvaluationContext.TargetingKey())
+		got.WriteString(event.EvaluationContext.TargetingKey())
 	}
-	got += gotSb73.String()
-	if got != "abcb" {
-		t.Errorf("got events for %s", got)
+	if got.String() != "abcb" {
+		t.Errorf("got events for %s", &got)
 	}
 }
 
@@ -142,6 +140,8 @@ func TestDeduplicationKeys(t *testing.T) {
 		{"key attribute for targeting key", exposure{context: evalCtx("", a{"key": "a"})}, exposure{context: user("a")}, true},
 		{"contextId", exposure{context: user("a"), details: metadata(m{"contextId": "x"})}, exposure{context: user("a"), details: metadata(m{"contextId": "y"})}, false},
 		{"contextId alone", exposure{context: user("a"), details: metadata(m{"contextId": "x"})}, exposure{context: user("b"), details: metadata(m{"contextId": "x"})}, true},
+		{"contextId and a kind that looks like it", exposure{context: user("a"), details: metadata(m{"contextId": "x"})}, exposure{context: evalCtx("x", a{"kind": "id"}), details: metadata(nil)}, false},
+		{"numeric contextId", exposure{context: user("a"), details: metadata(m{"contextId": 1})}, exposure{context: user("a"), details: metadata(m{"contextId": 2})}, false},
 		{"multi",
 			exposure{context: evalCtx("", a{"kind": "multi", "user": a{"key": "a"}, "org": a{"key": "o"}})},
 			exposure{context: evalCtx("x", a{"kind": "multi", "user": a{"key": "a", "ip": 1}, "org": a{"targetingKey": "o"}})}, true},

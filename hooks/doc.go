@@ -26,7 +26,9 @@
 //   - feature_flag.version: flag metadata version
 //   - error.type: the error code in lower snake case, when there was an error;
 //     general when the error has no code
-//   - error.message: the error's message, when there was an error
+//   - error.message: the error's message, when there was an error; version 1.40
+//     of the conventions renamed it to feature_flag.error.message, but Appendix D
+//     and the SDK's telemetry package have not followed
 //
 // The LaunchDarkly provider of this module adds two, from its flag metadata:
 //
@@ -41,9 +43,14 @@
 // Evaluations that fail are events too, whoever failed: the provider, the SDK
 // (provider not ready) or another hook. When an after-hook fails, the caller
 // gets the default value although the provider resolved another. The event then
-// says what the caller got: the default value, no variant, and the error. The
+// says what the caller got: the default value, no variant, nothing about an
+// experiment, and the error. The
 // SDK runs no hooks for a flag key that is not valid UTF-8, so that is the one
 // evaluation without an event.
+//
+// A panic of the provider, or of another hook, goes on to the caller. The SDK
+// runs the finally stage on the way and tells it nothing of the panic: the event
+// then has the default value, no variant, no error and the reason unknown.
 //
 // # Sinks
 //

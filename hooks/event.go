@@ -48,8 +48,10 @@ type Event struct {
 	// FlagKey is the key of the flag that was evaluated.
 	FlagKey string
 
-	// Variant is the variant that the caller got. It is empty where the provider
-	// has none, and after an error that made the SDK return the default value.
+	// Variant is the variant in the evaluation's details. It is empty where the
+	// provider has none, and after a failing hook, which makes the SDK return the
+	// default value. A provider that fails may name a variant all the same, such
+	// as the one whose value is of the wrong type; ErrorCode tells.
 	Variant string
 
 	// Reason is the reason as the provider gave it, and ERROR after any error.
@@ -70,9 +72,9 @@ type Event struct {
 	EvaluationContext openfeature.EvaluationContext
 
 	// Attributes are what sinks send. They are only there until Emit returns: see
-	// [Event.Clone]. Each key occurs once. A value's kind is
-	// one of [slog.KindString], [slog.KindBool], [slog.KindInt64] and
-	// [slog.KindFloat64]; strings are valid UTF-8 and floats are finite.
+	// [Event.Clone]. Each key occurs once. A value's kind is one of
+	// [slog.KindString], [slog.KindBool], [slog.KindInt64] and
+	// [slog.KindFloat64]; keys and strings are valid UTF-8 and floats are finite.
 	Attributes []slog.Attr
 }
 
@@ -127,6 +129,7 @@ type outcome struct {
 	reason    openfeature.Reason
 	errorCode openfeature.ErrorCode
 	message   string
+	replaced  bool // by the default value, after another hook failed
 }
 
 // read fills the outcome from the details. The error is the one that the error
@@ -137,6 +140,7 @@ func (o *outcome) read(hookContext *openfeature.HookContext, details *openfeatur
 		o.reason = openfeature.ErrorReason
 		o.errorCode = errorCodeOf(err)
 		o.message = err.Error()
+		o.replaced = true
 		return
 	}
 	o.value = details.Value
@@ -199,9 +203,11 @@ func (e *Event) build(
 	if len(metadata) > 0 {
 		add.text(telemetry.FlagSetIDKey, metadataString(metadata, metadataFlagSetID))
 		add.text(telemetry.VersionKey, metadataString(metadata, metadataVersion))
-		add.text(ReasonKindKey, lowerSnake(metadataString(metadata, metadataReasonKind)))
-		if in, ok := metadata[metadataInExperiment].(bool); ok && in {
-			add.value(InExperimentKey, slog.BoolValue(true))
+		if !result.replaced { // else they are about a value that nobody got
+			add.text(ReasonKindKey, lowerSnake(metadataString(metadata, metadataReasonKind)))
+			if in, ok := metadata[metadataInExperiment].(bool); ok && in {
+				add.value(InExperimentKey, slog.BoolValue(true))
+			}
 		}
 	}
 	if result.errorCode != "" {
@@ -219,6 +225,7 @@ func (e *Event) build(
 	}
 	if len(c.mutators) > 0 {
 		*e = mutated(*e, c.mutators)
+		e.Name = validString(e.Name)
 	}
 	if len(c.mappers) > 0 || len(c.mutators) > 0 {
 		normalize(e.Attributes)
@@ -263,8 +270,8 @@ func contextID(metadata openfeature.FlagMetadata, evalCtx openfeature.Evaluation
 	return evalCtx.TargetingKey()
 }
 
-// metadataString reads a string, empty if there is none. Versions are numbers with some providers, so
-// whole numbers count as their decimal text.
+// metadataString reads a string, empty if there is none. Versions are numbers
+// with some providers, so whole numbers count as their decimal text.
 func metadataString(metadata openfeature.FlagMetadata, key string) string {
 	switch value := metadata[key].(type) {
 	case string:

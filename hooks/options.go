@@ -63,7 +63,7 @@ func newConfig(opts []Option) config {
 
 // wantsValue reports whether the value is an attribute, given the variant.
 func (c *config) wantsValue(variant string) bool {
-	return !c.withoutValues && (variant == "" || !c.variantOverValue)
+	return !c.withoutValues && c.maxValueBytes != 0 && (variant == "" || !c.variantOverValue)
 }
 
 // AttributeMapper returns attributes to add to an event. It gets what OpenFeature
@@ -106,12 +106,13 @@ func WithExcludedAttributes(keys ...string) Option {
 
 // WithEventMutator calls f with each event, after all other options, before
 // sinks get it. f may change the event in any way, its name and its evaluation
-// context included. It must not keep the pointer, nor Attributes. Given more than once, all
-// mutators run in order. A nil f is ignored. If f panics, the event is not
-// emitted.
+// context included. It must not keep the pointer, nor Attributes. Given more
+// than once, all mutators run in order. A nil f is ignored. If f panics, the
+// event is not emitted.
 //
 // Privacy: f has the last word on what is sent. Its only correction is that
-// attribute values are brought to the kinds that an [Event] carries.
+// attribute values are brought to the kinds that an [Event] carries, and that
+// what is not UTF-8 is replaced with U+FFFD.
 // Cost: f runs once for each event that is emitted.
 func WithEventMutator(f func(*Event)) Option {
 	return optionFunc(func(c config) config {
@@ -135,19 +136,17 @@ func WithoutValues() Option {
 }
 
 // WithMaxValueBytes cuts feature_flag.result.value to at most n bytes, not
-// inside a character, with … as the last one of a value that was cut. Numbers
-// and booleans are never cut. Zero is [WithoutValues]; a negative n means no
-// limit; the default is [DefaultMaxValueBytes]. JSON that was cut is no longer
-// JSON.
+// inside a character, with … as the last one of a value that was cut. The mark
+// takes three bytes, and is all that remains if n is less. Numbers and booleans
+// are never cut. Zero leaves values out, as [WithoutValues] does; a negative n
+// means no limit; the default is [DefaultMaxValueBytes]. JSON that was cut is no
+// longer JSON.
 //
 // Privacy: less of a long value leaves the process; short ones do as they are.
 // Cost: bounds what is sent, not what encoding an object takes, as it is encoded
 // first.
 func WithMaxValueBytes(n int) Option {
 	return optionFunc(func(c config) config {
-		if n == 0 {
-			c.withoutValues = true
-		}
 		c.maxValueBytes = n
 		return c
 	})
@@ -223,7 +222,8 @@ func WithSampling(ratio float64) Option {
 // A context is known by flag metadata contextId, else by its kind and key; its
 // other attributes do not count. Contexts that have no key at all are one
 // context. Providers and domains are kept apart. Where there is no variant, the
-// value takes its place. Failures count as a variant per error code.
+// value takes its place. Failures count as a variant per error code. An exposure
+// that a sink lost, or an option that panicked, counts as emitted.
 //
 // Privacy: what is remembered are hashes, not keys.
 // Cost: a repeated exposure costs a hash and a look-up under a lock, without

@@ -5,16 +5,20 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// maxPending bounds the errors that wait for their finally stage. The stages
-// follow each other at once, so only as many wait as evaluations fail at the
-// same moment; the bound is for those whose finally stage never comes because
-// another hook panicked.
-const maxPending = 1024
+// Bounds of the errors that wait for their finally stage. The stages follow each
+// other at once, so only as many wait as evaluations fail at the same moment;
+// the bounds are for those whose finally stage never comes, because another
+// hook panicked or whoever runs the hooks gives each stage another context.
+const (
+	maxPending     = 1024
+	maxPendingTime = time.Minute
+)
 
 // pendingErrors carries an error from the error stage of an evaluation to its
 // finally stage, whose details do not mention it when another hook was at fault.
@@ -35,6 +39,7 @@ type pendingErrors struct {
 
 type pendingError struct {
 	err     error
+	since   time.Time
 	stages  int // error stages seen: a hook that is registered twice has two
 	evalCtx openfeature.EvaluationContext
 }
@@ -55,7 +60,7 @@ func (p *pendingErrors) remember(evalCtx openfeature.EvaluationContext, err erro
 		p.entries = entries
 	}
 	entry, _ := p.entries.Peek(key)
-	entry.err, entry.evalCtx = err, evalCtx
+	entry.err, entry.evalCtx, entry.since = err, evalCtx, time.Now()
 	entry.stages++
 	p.entries.Add(key, entry)
 	p.count.Store(int32(p.entries.Len()))
@@ -72,6 +77,7 @@ func (p *pendingErrors) take(evalCtx openfeature.EvaluationContext) error {
 	defer p.mu.Unlock()
 	entry, ok := p.entries.Peek(key)
 	if !ok {
+		p.forgetLost()
 		return nil
 	}
 	if entry.stages--; entry.stages > 0 {
@@ -81,6 +87,15 @@ func (p *pendingErrors) take(evalCtx openfeature.EvaluationContext) error {
 	}
 	p.count.Store(int32(p.entries.Len()))
 	return entry.err
+}
+
+// forgetLost removes the oldest entry if nobody will come for it. Otherwise one
+// lost entry would make every evaluation take the lock for ever.
+func (p *pendingErrors) forgetLost() {
+	if _, oldest, ok := p.entries.GetOldest(); ok && time.Since(oldest.since) > maxPendingTime {
+		p.entries.RemoveOldest()
+		p.count.Store(int32(p.entries.Len()))
+	}
 }
 
 // identity is the address of the context's attribute map, 0 if it has none. The

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
 )
@@ -45,4 +47,26 @@ func TestIdentity(t *testing.T) {
 	if p.take(openfeature.EvaluationContext{}) != nil {
 		t.Error("a context without identity got an error")
 	}
+}
+
+// An error whose finally stage never comes must not make every evaluation look
+// for it, for ever.
+func TestLostErrorsAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var p pendingErrors
+		lost, other := openfeature.NewEvaluationContext("", nil), openfeature.NewEvaluationContext("", nil)
+		p.remember(lost, errors.New("lost"))
+		time.Sleep(maxPendingTime)
+		if err := p.take(other); err != nil || p.count.Load() != 1 {
+			t.Errorf("too early: got %v, %d entries", err, p.count.Load())
+		}
+		time.Sleep(time.Nanosecond)
+		if err := p.take(other); err != nil || p.count.Load() != 0 {
+			t.Errorf("got %v, %d entries", err, p.count.Load())
+		}
+		if err := p.take(lost); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -10,8 +10,12 @@ import "context"
 // them. A panic is recovered and the first one of each hook is logged. A sink
 // has no way to report an error to the caller, and deals with its own.
 //
-// A sink may evaluate flags or track events. If it evaluates through a client
-// that has the same hook, it must not do so without end.
+// A sink may track events, and may evaluate flags with a client other than the
+// one that is evaluating. OpenFeature's client is locked for reading during an
+// evaluation, its hooks included: a sink that evaluates with the same client, or
+// reads anything of it, hangs if another goroutine is about to change the client,
+// and one that changes the client itself always does. Where the other client has
+// the same hook, the sink must not evaluate without end.
 type Sink interface {
 	// Enabled reports whether an event emitted with ctx would be of use. It is
 	// asked first, for every evaluation, and nothing is built when it says no,

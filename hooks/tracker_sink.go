@@ -73,7 +73,9 @@ func WithTrackingValue(value float64) TrackerOption {
 // it, above all if the client is not the one that evaluates.
 //
 // Track must be safe for concurrent use and return without doing I/O, as that of
-// this module's provider does.
+// this module's provider does. While that one's queue is full and drains, Track
+// waits for room, for up to 50ms unless delivery.WithMaxWait says otherwise, and
+// the evaluation with it: one more reason to leave deduplication on.
 func NewTrackerSink(tracker openfeature.Tracker, opts ...TrackerOption) *TrackerSink {
 	if v := reflect.ValueOf(tracker); v.Kind() == reflect.Pointer && v.IsNil() {
 		tracker = nil

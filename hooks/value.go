@@ -196,10 +196,11 @@ func validString(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// normalize brings the values to the kinds that an [Event] promises, whatever
+// normalize brings keys and values to what an [Event] promises, whatever
 // attribute mappers and event mutators have put there.
 func normalize(attrs []slog.Attr) {
 	for i := range attrs {
+		attrs[i].Key = validString(attrs[i].Key)
 		switch value := &attrs[i].Value; value.Kind() {
 		case slog.KindBool, slog.KindInt64:
 		case slog.KindString:
@@ -228,21 +229,33 @@ func plainValue(v slog.Value) slog.Value {
 	case slog.KindTime:
 		return slog.StringValue(v.Time().UTC().Format(time.RFC3339Nano))
 	case slog.KindGroup:
-		return encodeValue(groupMap(v.Group(), maxNesting))
+		nodes := 0
+		group, ok := groupMap(v.Group(), maxNesting, &nodes)
+		if !ok {
+			return slog.StringValue(reflect.TypeFor[[]slog.Attr]().String())
+		}
+		return encodeValue(group)
 	default:
 		return encodeValue(v.Any())
 	}
 }
 
-func groupMap(attrs []slog.Attr, depth int) map[string]any {
-	group := make(map[string]any, len(attrs))
+// groupMap turns a group into what JSON can have, unless it is beyond the
+// limits. Groups can contain themselves, as can what a LogValuer returns.
+func groupMap(attrs []slog.Attr, depth int, nodes *int) (group map[string]any, ok bool) {
+	group = make(map[string]any, min(len(attrs), maxNodes))
 	for _, attr := range attrs {
+		if *nodes++; depth == 0 || *nodes > maxNodes {
+			return nil, false
+		}
 		value := attr.Value.Resolve()
-		if value.Kind() == slog.KindGroup && depth > 0 {
-			group[attr.Key] = groupMap(value.Group(), depth-1)
-		} else {
+		if value.Kind() != slog.KindGroup {
 			group[attr.Key] = plainValue(value).Any()
+			continue
+		}
+		if group[attr.Key], ok = groupMap(value.Group(), depth-1, nodes); !ok {
+			return nil, false
 		}
 	}
-	return group
+	return group, true
 }
