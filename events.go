@@ -60,16 +60,44 @@ func newWatcher(client *ld.LDClient, events chan<- openfeature.Event) *watcher {
 	w.observe(provider.GetStatus())
 	go func() {
 		defer close(w.done)
-		defer provider.RemoveStatusListener(statuses)
 		w.run(statuses)
+		unsubscribe(statuses, provider.RemoveStatusListener)
+		if flags, _ := w.next(); flags != nil {
+			unsubscribe(flags, client.GetFlagTracker().RemoveFlagChangeListener)
+		}
 	}()
 	return w
 }
 
-// end stops watching, and waits until it has.
-func (w *watcher) end() {
+// unsubscribe reads on until the listener is removed: the SDK can't remove one while it waits for one to be read.
+func unsubscribe[T any](listener <-chan T, remove func(<-chan T)) {
+	removed := make(chan struct{})
+	go func() {
+		defer close(removed)
+		remove(listener)
+	}()
+	for {
+		select {
+		case _, ok := <-listener:
+			if !ok {
+				listener = nil // a closed channel would always have something to read
+			}
+		case <-removed:
+			return
+		}
+	}
+}
+
+// end stops watching. It waits until that is done or ctx ends: a listener of the application's that nobody reads can hold
+// up the SDK.
+func (w *watcher) end(ctx context.Context) {
+	w.mu.Lock()
 	w.stop()
-	<-w.done
+	w.mu.Unlock()
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	}
 }
 
 // run is the loop that reads from the SDK and writes to OpenFeature.
@@ -110,9 +138,6 @@ func (w *watcher) run(statuses <-chan interfaces.DataSourceStatus) {
 			}
 		case <-w.poke:
 		case <-w.ended.Done():
-			if flags != nil {
-				w.client.GetFlagTracker().RemoveFlagChangeListener(flags)
-			}
 			return
 		}
 	}
@@ -153,7 +178,7 @@ func (w *watcher) observe(status interfaces.DataSourceStatus) {
 
 // listen starts to read flag changes once there is flag data. Before that, all flags are about to change.
 func (w *watcher) listen() {
-	if w.flags == nil && w.client.Initialized() {
+	if w.flags == nil && w.ended.Err() == nil && w.client.Initialized() {
 		w.flags = w.client.GetFlagTracker().AddFlagChangeListener()
 	}
 }
@@ -198,46 +223,50 @@ func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
 	w.initializing++
 	defer func() { w.initializing-- }()
 	for {
-		switch w.status.State {
-		case interfaces.DataSourceStateInitializing:
-		case interfaces.DataSourceStateOff:
-			if !w.client.Initialized() {
-				event := w.eventOf(w.status)
-				w.state.told(event)
-				return &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: event.Message}
-			}
-			fallthrough
-		default:
+		switch hasData := w.client.Initialized(); {
+		case w.ended.Err() != nil:
+			return fmt.Errorf("launchdarkly: no flag data: %w", ErrClosed)
+		case w.status.State == interfaces.DataSourceStateOff && !hasData:
+			event := w.eventOf(w.status)
+			w.state.told(event)
+			return &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: event.Message}
+		case w.status.State != interfaces.DataSourceStateInitializing && hasData:
 			return w.initialized(w.eventOf(w.status))
 		}
-		changed := w.changed
-		w.mu.Unlock()
-		var err error
-		select {
-		case <-changed:
-		case <-timer.C:
-			err = fmt.Errorf("launchdarkly: no flag data after %s: %w", timeout, ld.ErrInitializationTimeout)
-		case <-ctx.Done():
-			err = fmt.Errorf("launchdarkly: no flag data: %w", ctx.Err())
-		case <-w.ended.Done():
-			err = fmt.Errorf("launchdarkly: no flag data: %w", ErrClosed)
+		if err := w.await(ctx, timer, timeout); err != nil {
+			if w.client.Initialized() { // a persistent store has data
+				return w.initialized(openfeature.Event{
+					ProviderName: providerName,
+					EventType:    openfeature.ProviderStale,
+					ProviderEventDetails: openfeature.ProviderEventDetails{
+						Message: "no connection to LaunchDarkly yet: flag data is that of the persistent store",
+					},
+				})
+			}
+			w.state.told(openfeature.Event{EventType: openfeature.ProviderError})
+			return err
 		}
-		w.mu.Lock()
-		if err == nil || w.status.State != interfaces.DataSourceStateInitializing && w.ended.Err() == nil {
-			continue
-		}
-		if w.client.Initialized() && w.ended.Err() == nil { // a persistent store has data
-			return w.initialized(openfeature.Event{
-				ProviderName: providerName,
-				EventType:    openfeature.ProviderStale,
-				ProviderEventDetails: openfeature.ProviderEventDetails{
-					Message: "no connection to LaunchDarkly yet: flag data is that of the persistent store",
-				},
-			})
-		}
-		w.state.told(openfeature.Event{EventType: openfeature.ProviderError})
-		return err
 	}
+}
+
+// await waits for a change of the status, or says why it has not come. It is called, and returns, with the lock held.
+func (w *watcher) await(ctx context.Context, timer *time.Timer, timeout time.Duration) error {
+	changed, before := w.changed, w.status.State
+	w.mu.Unlock()
+	var err error
+	select {
+	case <-changed:
+	case <-timer.C:
+		err = fmt.Errorf("launchdarkly: no flag data after %s: %w", timeout, ld.ErrInitializationTimeout)
+	case <-ctx.Done():
+		err = fmt.Errorf("launchdarkly: no flag data: %w", ctx.Err())
+	case <-w.ended.Done():
+	}
+	w.mu.Lock()
+	if w.status.State != before { // it came at the last moment
+		return nil
+	}
+	return err
 }
 
 // initialized ends an initialization with flag data. OpenFeature makes a READY event of it; a state that is another is

@@ -41,7 +41,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 		s.processor = config.delivery.Processor()
 	}
 	s.end = func(ctx context.Context) error {
-		s.watcher.end()
+		s.watcher.end(ctx)
 		var err error
 		if s.processor != nil {
 			err = s.processor.Shutdown(ctx)
@@ -83,7 +83,7 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 		s.processor = d.Processor()
 	}
 	s.end = func(ctx context.Context) error {
-		s.watcher.end()
+		s.watcher.end(ctx)
 		if s.processor != nil {
 			return s.processor.FlushContext(ctx)
 		}
@@ -101,12 +101,10 @@ func sendsNoEvents(config ld.Config) bool {
 
 // begin makes a session, unless there is one.
 func (p *Provider) begin(ctx context.Context) (*session, error) {
-	select {
-	case p.lifecycle <- struct{}{}:
-		defer func() { <-p.lifecycle }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := p.lock(ctx); err != nil {
+		return nil, err
 	}
+	defer p.unlock()
 	if s := p.session.Load(); s != nil {
 		return s, nil
 	}
@@ -114,10 +112,29 @@ func (p *Provider) begin(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("launchdarkly: %w", err)
 	}
+	p.accounts.add(s.processor)
 	p.latest.Store(s)
 	p.session.Store(s)
 	return s, nil
 }
+
+// lock waits for its turn to begin or to end a session. A context that has ended already is no reason not to, where
+// nobody else does.
+func (p *Provider) lock(ctx context.Context) error {
+	select {
+	case p.lifecycle <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case p.lifecycle <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *Provider) unlock() { <-p.lifecycle }
 
 // InitWithContext waits until LaunchDarkly's SDK has flag data (OpenFeature requirement 2.4.1), the context ends, or
 // the init timeout is over; the SDK goes on trying to connect. OpenFeature calls it when the provider is registered.
@@ -146,22 +163,20 @@ func (p *Provider) Init(evaluationContext openfeature.EvaluationContext) error {
 // 2.5.1); a client that the application made stays open. It takes until the context ends at most, or 10s where that has
 // no deadline. When that is too short, it returns an error that says how many events were not delivered, a
 // delivery.UndeliveredError. Further calls, until the provider is registered again, do nothing.
+//
+// When another provider takes its place, OpenFeature calls it with the context of that registration.
 func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
-	select {
-	case p.lifecycle <- struct{}{}:
-		defer func() { <-p.lifecycle }()
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := p.lock(ctx); err != nil {
+		return err
 	}
+	defer p.unlock()
 	s := p.session.Swap(nil)
 	if s == nil {
 		return nil
 	}
-	err := s.end(ctx)
-	p.retired.add(s.processor)
-	if err != nil {
+	if err := s.end(ctx); err != nil {
 		return fmt.Errorf("launchdarkly: shutdown: %w", err)
 	}
 	return nil
@@ -193,14 +208,18 @@ func (p *Provider) Flush(ctx context.Context) error {
 		}
 		return nil
 	}
-	deadline, _ := ctx.Deadline()
-	confirmed := make(chan bool, 1)
-	go func() { confirmed <- s.client.FlushAndWait(max(time.Until(deadline), time.Millisecond)) }()
-	select {
-	case ok := <-confirmed:
-		if ok {
-			return nil
+	confirmed := make(chan struct{})
+	go func() {
+		for ctx.Err() == nil { // in slices, because nothing ends a FlushAndWait sooner
+			if s.client.FlushAndWait(time.Second) {
+				close(confirmed)
+				return
+			}
 		}
+	}()
+	select {
+	case <-confirmed:
+		return nil
 	case <-ctx.Done():
 	}
 	return fmt.Errorf("launchdarkly: flush: %w", errUnconfirmed)

@@ -22,7 +22,8 @@ const Version = "0.1.0"
 const providerName = "LaunchDarkly"
 
 // Provider evaluates flags and tracks events with LaunchDarkly. Make one with [NewProvider] or
-// [NewProviderWithClient] and register it with OpenFeature. All of its methods are safe for concurrent use.
+// [NewProviderWithClient] and register it with OpenFeature; the zero value is not usable. All of its methods are safe for
+// concurrent use.
 type Provider struct {
 	settings settings
 	mapper   contextMapper
@@ -38,7 +39,7 @@ type Provider struct {
 	latest  atomic.Pointer[session] // the same, or the last one
 
 	lifecycle chan struct{} // full while a session begins or ends
-	retired   retired       // what earlier sessions delivered
+	accounts  accounts      // of all sessions
 }
 
 var (
@@ -121,7 +122,7 @@ func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat
 ) {
 	s := p.session.Load()
 	if s == nil {
-		err := openfeature.NewProviderNotReadyResolutionError(ErrClosed.Error())
+		err := openfeature.NewProviderNotReadyResolutionError("the provider is shut down")
 		return p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
 	}
 	e.client, e.flag = s.client, jsonvalue.String(flag)

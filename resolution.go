@@ -3,9 +3,7 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldreason"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -33,21 +31,19 @@ const (
 	MetadataContextID = "contextId"
 )
 
-// resolver turns LaunchDarkly's evaluation details into OpenFeature's resolution details. Besides the choice of reasons
-// it only remembers flag metadata that it has made before; it is safe for concurrent use.
+// resolver turns LaunchDarkly's evaluation details into OpenFeature's resolution details.
 type resolver struct {
 	standardReasons bool
-	metadata        metadataCache
 }
 
 // resolution gives the details of a value that LaunchDarkly resolved, or why it could not. err is what the SDK returned
 // next to the detail.
-func (r *resolver) resolution(
+func (r resolver) resolution(
 	detail *ldreason.EvaluationDetail, err error, contextID string,
 ) openfeature.ProviderResolutionDetail {
 	resolution := openfeature.ProviderResolutionDetail{
 		Reason:       r.reason(detail.Reason),
-		FlagMetadata: r.metadata.of(detail.Reason, contextID),
+		FlagMetadata: flagMetadata(detail.Reason, contextID),
 	}
 	if index, ok := detail.VariationIndex.Get(); ok {
 		resolution.Variant = strconv.Itoa(index)
@@ -59,7 +55,7 @@ func (r *resolver) resolution(
 }
 
 // contextFailure gives the details for an evaluation context that could not become a LaunchDarkly context.
-func (r *resolver) contextFailure(err error) openfeature.ProviderResolutionDetail {
+func (r resolver) contextFailure(err error) openfeature.ProviderResolutionDetail {
 	resolution := openfeature.NewInvalidContextResolutionError(err.Error())
 	if errors.Is(err, ErrTargetingKeyMissing) {
 		resolution = openfeature.NewTargetingKeyMissingResolutionError(err.Error())
@@ -68,19 +64,19 @@ func (r *resolver) contextFailure(err error) openfeature.ProviderResolutionDetai
 }
 
 // failure gives the details for an evaluation that LaunchDarkly was not, or could not be, asked for.
-func (r *resolver) failure(
+func (r resolver) failure(
 	kind ldreason.EvalErrorKind, err openfeature.ResolutionError,
 ) openfeature.ProviderResolutionDetail {
 	return openfeature.ProviderResolutionDetail{
 		ResolutionError: err,
 		Reason:          openfeature.ErrorReason,
-		FlagMetadata:    r.metadata.of(ldreason.NewEvalReasonError(kind), ""),
+		FlagMetadata:    flagMetadata(ldreason.NewEvalReasonError(kind), ""),
 	}
 }
 
 // reason maps LaunchDarkly's reason. By default it keeps LaunchDarkly's own word where OpenFeature has no equal, as
 // LaunchDarkly's providers for Java, Python and Ruby do.
-func (r *resolver) reason(reason ldreason.EvaluationReason) openfeature.Reason {
+func (r resolver) reason(reason ldreason.EvaluationReason) openfeature.Reason {
 	switch kind := reason.GetKind(); kind {
 	case ldreason.EvalReasonOff:
 		return openfeature.DisabledReason
@@ -147,68 +143,9 @@ func errorMessage(kind ldreason.EvalErrorKind) string {
 	}
 }
 
-// maxCachedMetadata bounds the cache; an environment has a reason for each of its rules at most.
-const maxCachedMetadata = 4096
-
-// metadataCache holds one flag metadata map a reason, because the same few reasons come back all the time. Readers take
-// no lock. The maps are never changed: ProviderResolutionDetail.ResolutionDetail hands out clones. Its zero value is
-// ready, and it is safe for concurrent use.
-type metadataCache struct {
-	fallthroughs atomic.Pointer[openfeature.FlagMetadata]
-	byReason     atomic.Pointer[map[ldreason.EvaluationReason]openfeature.FlagMetadata]
-}
-
-// of gives the metadata of a reason and, unless it is empty, a context ID, which makes a map of its own.
-func (c *metadataCache) of(reason ldreason.EvaluationReason, contextID string) openfeature.FlagMetadata {
-	metadata := c.shared(reason)
-	if contextID == "" {
-		return metadata
-	}
-	own := make(openfeature.FlagMetadata, len(metadata)+1)
-	maps.Copy(own, metadata)
-	own[MetadataContextID] = contextID
-	return own
-}
-
-// shared gives the map that all evaluations with the reason have in common.
-func (c *metadataCache) shared(reason ldreason.EvaluationReason) openfeature.FlagMetadata {
-	// By far the most frequent reason is worth a look of its own: hashing one costs more than all else here.
-	if reason == ldreason.NewEvalReasonFallthrough() {
-		if metadata := c.fallthroughs.Load(); metadata != nil {
-			return *metadata
-		}
-		metadata := flagMetadata(reason)
-		c.fallthroughs.Store(&metadata)
-		return metadata
-	}
-	var known map[ldreason.EvaluationReason]openfeature.FlagMetadata
-	if cached := c.byReason.Load(); cached != nil {
-		known = *cached
-	}
-	metadata, ok := known[reason]
-	if !ok {
-		metadata = flagMetadata(reason)
-		c.add(known, reason, metadata)
-	}
-	return metadata
-}
-
-// add replaces the map that readers see. When two goroutines do so at once, one entry may be lost until it is asked
-// for again.
-func (c *metadataCache) add(
-	known map[ldreason.EvaluationReason]openfeature.FlagMetadata,
-	reason ldreason.EvaluationReason, metadata openfeature.FlagMetadata,
-) {
-	grown := make(map[ldreason.EvaluationReason]openfeature.FlagMetadata, len(known)+1)
-	if len(known) < maxCachedMetadata {
-		maps.Copy(grown, known)
-	}
-	grown[reason] = metadata
-	c.byReason.Store(&grown)
-}
-
-// flagMetadata lists what a reason has to say.
-func flagMetadata(reason ldreason.EvaluationReason) openfeature.FlagMetadata {
+// flagMetadata lists what a reason has to say and, unless it is empty, a context ID. The map is the caller's own: those
+// who wrap a provider, as OpenFeature's multi-provider does, write to it.
+func flagMetadata(reason ldreason.EvaluationReason, contextID string) openfeature.FlagMetadata {
 	metadata := openfeature.FlagMetadata{}
 	say := func(key, value string) {
 		if value != "" {
@@ -220,6 +157,7 @@ func flagMetadata(reason ldreason.EvaluationReason) openfeature.FlagMetadata {
 	say(MetadataPrerequisiteKey, reason.GetPrerequisiteKey())
 	say(MetadataBigSegmentsStatus, string(reason.GetBigSegmentsStatus()))
 	say(MetadataErrorKind, string(reason.GetErrorKind()))
+	say(MetadataContextID, contextID)
 	if index := reason.GetRuleIndex(); index >= 0 {
 		metadata[MetadataRuleIndex] = index
 	}

@@ -64,7 +64,7 @@ func TestResolution(t *testing.T) {
 			if got.Reason != test.reason {
 				t.Errorf("reason %s, want %s", got.Reason, test.reason)
 			}
-			if standard := (&resolver{standardReasons: true}).resolution(&test.detail, test.err, ""); standard.Reason != test.standard {
+			if standard := (resolver{standardReasons: true}).resolution(&test.detail, test.err, ""); standard.Reason != test.standard {
 				t.Errorf("standard reason %s, want %s", standard.Reason, test.standard)
 			}
 			if !maps.Equal(got.FlagMetadata, test.metadata) {
@@ -84,27 +84,12 @@ func TestResolution(t *testing.T) {
 	}
 }
 
-func TestMetadataCache(t *testing.T) {
-	var c metadataCache
-	reason := ldreason.NewEvalReasonRuleMatch(1, "id")
-	if first, again := c.of(reason, ""), c.of(reason, ""); !maps.Equal(first, again) {
-		t.Errorf("%v, then %v", first, again)
-	}
-	if allocations := testing.AllocsPerRun(100, func() { c.of(reason, "") }); allocations != 0 {
-		t.Errorf("a known reason allocates %v times", allocations)
-	}
-	if own := c.of(reason, "org:o"); own[MetadataContextID] != "org:o" || own[MetadataRuleID] != "id" {
-		t.Errorf("got %v", own)
-	}
-	if _, ok := c.of(reason, "")[MetadataContextID]; ok {
-		t.Error("the context ID got into the shared map")
-	}
-	for i := range maxCachedMetadata + 10 {
-		if got := c.of(ldreason.NewEvalReasonRuleMatch(i, ""), "")[MetadataRuleIndex]; got != i {
-			t.Fatalf("rule %v, want %d", got, i)
-		}
-	}
-	if n := len(*c.byReason.Load()); n > maxCachedMetadata {
-		t.Errorf("%d reasons are cached", n)
+// TestMetadataIsTheCallersOwn has callers write to it, as OpenFeature's multi-provider does.
+func TestMetadataIsTheCallersOwn(t *testing.T) {
+	detail := ldreason.NewEvaluationDetail(ldvalue.Bool(true), 0, ldreason.NewEvalReasonFallthrough())
+	var r resolver
+	r.resolution(&detail, nil, "").FlagMetadata["provider"] = "written by a wrapper"
+	if got := r.resolution(&detail, nil, "org:o").FlagMetadata; len(got) != 2 || got[MetadataContextID] != "org:o" {
+		t.Errorf("got %v", got)
 	}
 }

@@ -45,10 +45,7 @@ func (d Dropped) Total() uint64 {
 
 // Stats returns the counters. It is cheap enough to be called often.
 func (p *Provider) Stats() Stats {
-	delivered := p.retired.stats()
-	if s := p.session.Load(); s != nil && s.processor != nil && !p.retired.includes(s.processor) {
-		add(&delivered, s.processor.Stats())
-	}
+	delivered := p.accounts.sum()
 	stats := Stats{
 		Delivered:   delivered.Delivered,
 		Waiting:     delivered.Waiting,
@@ -68,52 +65,37 @@ func (p *Provider) Stats() Stats {
 	return stats
 }
 
-// retired keeps the accounts of event processors whose sessions have ended. Its zero value is ready.
-type retired struct {
+// accounts are those of all event processors that the provider has had. Its zero value is ready, and it is safe for
+// concurrent use.
+type accounts struct {
 	mu         sync.Mutex
-	processors []*delivery.Processor // not done yet
-	past       delivery.Stats        // of those that are
+	processors []*delivery.Processor
+	past       delivery.Stats // of earlier ones, which have ended
 }
 
-func (r *retired) add(p *delivery.Processor) {
-	if p == nil {
+// add takes in the processor of a session that begins, unless it is that of the session before: an application's client
+// keeps its own. All others have ended, or are about to; those that have leave only their numbers.
+func (a *accounts) add(p *delivery.Processor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p == nil || slices.Contains(a.processors, p) {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.has(p) {
-		r.processors = append(r.processors, p)
-	}
-}
-
-// includes tells whether the accounts of p are part of stats. An application's client keeps its processor over several
-// sessions.
-func (r *retired) includes(p *delivery.Processor) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.has(p)
-}
-
-func (r *retired) has(p *delivery.Processor) bool {
-	return slices.Contains(r.processors, p)
-}
-
-// stats sums up all retired processors, and lets go of those that have ended.
-func (r *retired) stats() delivery.Stats {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	open := r.processors[:0]
-	for _, p := range r.processors {
-		if p.Ended() {
-			add(&r.past, p.Stats())
-		} else {
-			open = append(open, p)
+	a.processors = slices.DeleteFunc(a.processors, func(earlier *delivery.Processor) bool {
+		if !earlier.Ended() {
+			return false
 		}
-	}
-	clear(r.processors[len(open):])
-	r.processors = open
-	sum := r.past
-	for _, p := range r.processors {
+		add(&a.past, earlier.Stats())
+		return true
+	})
+	a.processors = append(a.processors, p)
+}
+
+func (a *accounts) sum() delivery.Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	sum := a.past
+	for _, p := range a.processors {
 		add(&sum, p.Stats())
 	}
 	return sum
