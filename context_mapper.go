@@ -30,13 +30,13 @@ type contextMapper struct {
 	kindAttribute string
 }
 
-// context maps one evaluation context into out, a large value that is not copied around here for speed. targetingKey is
+// toLaunchDarkly maps one evaluation context into out, a large value that is not copied around here for speed. targetingKey is
 // the one that OpenFeature holds beside the attributes; where it is empty, the attribute of that name counts. The
 // attributes may be used by others at the same time.
 //
 // warnings are about attributes that were left out or read otherwise than they were meant; err says why there is no
 // context at all.
-func (m contextMapper) context(
+func (m contextMapper) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
 	b := contextBuilder{kindAttribute: m.kindAttribute}
@@ -52,16 +52,22 @@ func (m contextMapper) context(
 // contextBuilder collects the warnings of one mapping.
 type contextBuilder struct {
 	kindAttribute string
-	parent        string // the kind of the part of a multi-context that is being read
-	warnings      []error
+	parent        string            // the kind of the part of a multi-context that is being read
+	shared        privateAttributes // of all parts of a multi-context
+	warnings      problems
 }
 
-// warn adds a warning about the attribute that the path leads to.
-func (b *contextBuilder) warn(err error, path ...string) {
+// warn adds a warning about the attribute.
+func (b *contextBuilder) warn(err error, attribute string) {
+	b.warnings.add(attributeError(err, b.nameOf(attribute)))
+}
+
+// nameOf tells the attributes of the parts of a multi-context apart.
+func (b *contextBuilder) nameOf(attribute string) []string {
 	if b.parent != "" {
-		path = append([]string{b.parent}, path...)
+		return []string{b.parent, attribute}
 	}
-	b.warnings = append(b.warnings, attributeError(path, err))
+	return []string{attribute}
 }
 
 // kind reads the context kind of an evaluation context; without one, it is a user.
@@ -91,7 +97,7 @@ func (b *contextBuilder) single(
 	}
 	targetingKey = jsonvalue.String(targetingKey)
 	var key string
-	var private privateAttributes
+	private := b.shared
 	for name, v := range attributes {
 		switch name {
 		case b.kindAttribute:
@@ -180,21 +186,23 @@ func (b *contextBuilder) set(builder *ldcontext.Builder, name string, v any) {
 	if ok {
 		builder.SetValue(jsonvalue.String(name), value)
 	}
-	for _, p := range problems {
-		b.warn(p.Err, append([]string{name}, p.Path...)...)
+	if problems != nil {
+		b.warnings.addParts(problems, b.nameOf(name)...)
 	}
 }
 
 // multi maps an evaluation context whose attributes are contexts of their own, each under its kind.
 func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
 	multi := ldcontext.NewMultiBuilder()
+	b.share(attributes)
 	for _, kind := range slices.Sorted(maps.Keys(attributes)) { // always the same error where several are possible
-		if kind == b.kindAttribute || kind == openfeature.TargetingKey {
+		switch kind {
+		case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
 			continue
 		}
 		part, problems := objectOf(attributes[kind])
-		for _, p := range problems {
-			b.warn(p.Err, append([]string{kind}, p.Path...)...)
+		for _, p := range problems { // the first step is an attribute of the part
+			b.warnings.add(attributeError(p.Err, []string{kind, p.Path[0]}, p.Path[1:]...))
 		}
 		if part == nil {
 			b.warn(fmt.Errorf("%w: a multi-context holds only objects", ErrAttributeIgnored), kind)
@@ -213,6 +221,18 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 		return invalidContext(err)
 	}
 	return nil
+}
+
+// share reads private attributes that stand beside the parts. LaunchDarkly has no place for them there; to hide too much
+// is better than to hide too little.
+func (b *contextBuilder) share(attributes map[string]any) {
+	if v, ok := attributes[privateAttributesAttribute]; ok && !b.shared.add(v) {
+		b.warn(ErrPrivateAttributes, privateAttributesAttribute)
+	}
+	if v, ok := attributes[metaAttribute]; ok && !b.shared.addMeta(v) {
+		b.warn(ErrPrivateAttributes, metaAttribute)
+	}
+	b.shared.refs = slices.Clip(b.shared.refs) // each part adds to it
 }
 
 // objectOf reads a value that may be a context of its own: anything that is an object in JSON. It gives nil for what is
@@ -309,8 +329,16 @@ func (p *privateAttributes) addMeta(v any) bool {
 	if meta == nil {
 		return p.add(unreadable)
 	}
-	names, ok := meta[privateAttributesAttribute]
-	return !ok || p.add(names)
+	ok := true
+	for name, v := range meta {
+		switch {
+		case name == privateAttributesAttribute:
+			ok = p.add(v) && ok
+		case !isNull(v): // it may be a list of private attributes, misspelled
+			ok = p.add(unreadable) && ok
+		}
+	}
+	return ok
 }
 
 // texts reads what is an array of strings in JSON. ok is false where any part of it is something else.

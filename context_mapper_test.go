@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -114,6 +115,8 @@ func TestPrivacyFailsClosed(t *testing.T) {
 		"an invalid reference":     {"privateAttributes": []string{"/address//street"}},
 		"_meta that is no object":  {"_meta": []string{"email"}},
 		"_meta with a string":      {"_meta": map[string]any{"privateAttributes": "email"}},
+		"_meta, misspelled":        {"_meta": map[string]any{"private": []string{"email"}}},
+		"_meta of a struct":        {"_meta": struct{ PrivateAttributes []string }{[]string{"email"}}},
 		"_meta with no JSON":       {"_meta": map[string]any{"privateAttributes": func() {}}},
 		"_meta with typed no JSON": {"_meta": map[string]chan int{"privateAttributes": make(chan int)}},
 		"one good, one bad":        {"privateAttributes": []string{"email"}, "_meta": map[string]any{"privateAttributes": 1}},
@@ -127,15 +130,8 @@ func TestPrivacyFailsClosed(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				hidden := map[string]bool{}
-				for i := range context.PrivateAttributeCount() {
-					ref, _ := context.PrivateAttributeByIndex(i)
-					if ref.Depth() == 1 {
-						hidden[ref.Component(0)] = true
-					}
-				}
 				for _, attribute := range []string{"email", "name", "a/b"} {
-					if !hidden[attribute] {
+					if !hides(context, attribute) {
 						t.Errorf("%q is not private", attribute)
 					}
 				}
@@ -152,20 +148,64 @@ func TestPrivacyFailsClosed(t *testing.T) {
 	}
 
 	t.Run("a part too large to be read whole", func(t *testing.T) {
-		part := map[string]string{"key": "k", "email": "e"}
-		for i := range 70_000 {
-			part["x"+strings.Repeat("y", i%7)+string(rune('a'+i%26))+json.Number(strings.Repeat("1", i%5)).String()+itoa(i)] = ""
-		}
+		// A struct is read in the order of its fields, so that the key is certain to be read.
+		part := struct {
+			Key   string `json:"key"`
+			Email string `json:"email"`
+			More  map[int]string
+			Many  [70_000]int
+		}{Key: "k", Email: "e"}
 		context, _, err := mapped("", map[string]any{"kind": "multi", "org": part})
-		if err == nil && context.PrivateAttributeCount() == 0 {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if context.PrivateAttributeCount() == 0 {
 			t.Error("what named the private attributes may have been left out")
+		}
+	})
+
+	t.Run("beside the parts of a multi-context", func(t *testing.T) {
+		for _, beside := range []map[string]any{
+			{"privateAttributes": []string{"email"}},
+			{"_meta": map[string]any{"privateAttributes": []string{"email"}}},
+			{"privateAttributes": "email"}, // which can't be read
+		} {
+			beside["kind"] = "multi"
+			beside["user"] = map[string]any{"key": "u", "email": "e", "privateAttributes": []string{"name"}}
+			beside["org"] = map[string]any{"key": "o", "email": "e"}
+			context, _, err := mapped("", beside)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range context.IndividualContextCount() {
+				if part := context.IndividualContextByIndex(i); !hides(part, "email") {
+					t.Errorf("%v: email is not private in %s", beside, part)
+				}
+			}
 		}
 	})
 }
 
-func itoa(i int) string {
-	text, _ := json.Marshal(i)
-	return string(text)
+// hides tells whether an attribute is private.
+func hides(context ldcontext.Context, attribute string) bool {
+	for i := range context.PrivateAttributeCount() {
+		if ref, _ := context.PrivateAttributeByIndex(i); ref.Depth() == 1 && ref.Component(0) == attribute {
+			return true
+		}
+	}
+	return false
+}
+
+// TestWarningsAreBounded has a context with more that is wrong than anybody wants to read.
+func TestWarningsAreBounded(t *testing.T) {
+	attributes := map[string]any{"key": "k"}
+	for i := range 5000 {
+		attributes[strconv.Itoa(i)] = math.NaN()
+	}
+	_, warnings, err := mapped("", attributes)
+	if err != nil || len(warnings) != maxProblems || !errors.Is(warnings[maxProblems-1], ErrTooManyProblems) {
+		t.Errorf("%d warnings, %v", len(warnings), err)
+	}
 }
 
 func TestContextMapperErrors(t *testing.T) {
@@ -239,7 +279,7 @@ func mapped(targetingKey string, attributes map[string]any) (ldcontext.Context, 
 
 func mappedBy(m contextMapper, targetingKey string, attributes map[string]any) (ldcontext.Context, []error, error) {
 	var context ldcontext.Context
-	warnings, err := m.context(&context, targetingKey, attributes)
+	warnings, err := m.toLaunchDarkly(&context, targetingKey, attributes)
 	return context, warnings, err
 }
 

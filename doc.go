@@ -5,10 +5,10 @@
 //	if err != nil {
 //		return err
 //	}
-//	if err := openfeature.SetProviderAndWait(provider); err != nil {
-//		return err
-//	}
 //	defer openfeature.Shutdown()
+//	if err := openfeature.SetProviderAndWait(provider); err != nil {
+//		slog.Error("no feature flags yet", slog.Any("error", err))
+//	}
 //
 //	client := openfeature.NewDefaultClient()
 //	user := openfeature.NewEvaluationContext("user-42", map[string]any{"plan": "gold"})
@@ -39,7 +39,9 @@
 //	anything else                           an attribute, converted as described under Values
 //
 // Privacy fails closed: a list of private attributes that can't be read makes every optional attribute of its context
-// private, with a warning. Evaluations still see private attributes, events do not.
+// private, with a warning. So does anything else in "_meta". Beside the contexts of a multi-context, both hold for each of
+// them. Evaluations still see private attributes, events do not. As everywhere in LaunchDarkly, a reference can lead into
+// objects, and not into arrays.
 //
 // A context without a key is a TARGETING_KEY_MISSING error, a kind that is reserved or has characters other than
 // letters, digits, ".", "_" and "-" is an INVALID_CONTEXT error, as is a multi-context without any context. Evaluations
@@ -52,8 +54,8 @@
 // as encoding/json would, with these rules:
 //
 //	Go                                      LaunchDarkly
-//	bool, string, numbers, types derived    the JSON value; nil and nil pointers are null
-//	from them, pointers to them
+//	bool, string, numbers, types derived    the JSON value; nil and nil pointers are null.
+//	from them, pointers to them             LaunchDarkly's numbers are float64: integers beyond 2^53 are rounded
 //	time.Time                               an RFC 3339 string in UTC, for the operators "before" and "after"
 //	slices, arrays, maps, structs,          an array or an object
 //	json.Marshaler, json.RawMessage,        (encoding.TextMarshaler: a string)

@@ -3,6 +3,7 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
@@ -32,27 +33,31 @@ var (
 	// ErrPrivateAttributes is a list of private attributes that can't be read. Every optional attribute of the context
 	// is private then.
 	ErrPrivateAttributes = errors.New("private attributes can't be read, all attributes are private")
+	// ErrTooManyProblems stands for the problems of a call beyond the first 32.
+	ErrTooManyProblems = errors.New("there are more problems than are told one by one")
 	// ErrClosed is a call of Track after Shutdown, or an event that Shutdown could not deliver in time.
 	ErrClosed = delivery.ErrClosed
 )
 
-// AttributeError is a problem with one attribute, of an evaluation context or of tracking details. Its text never holds
-// the attribute's value.
+// AttributeError is a problem with one attribute, of an evaluation context or of tracking details.
 type AttributeError struct {
 	// Attribute is the attribute's name, or the way to a part of it as LaunchDarkly writes attribute references:
-	// "/cart/items/3". In a multi-context, the first step is the context kind.
+	// "/cart/items/3". In a multi-context, the first step is the context kind. The keys of maps inside a value are part of
+	// the way, so that it may hold personal data; the provider's own log has the name alone.
 	Attribute string
 	// Err says what is wrong. It matches one of this package's errors.
 	Err error
+
+	name string // the attribute's own, with its kind in a multi-context
 }
 
-// attributeError names the attribute, or the part of one, that the path leads to.
-func attributeError(path []string, err error) *AttributeError {
-	var reference string
-	if len(path) > 0 {
-		reference = jsonvalue.Problem{Path: path[1:]}.Reference(path[0])
-	}
-	return &AttributeError{Attribute: jsonvalue.String(reference), Err: err}
+// attributeError is about the part that the path leads to, below the attribute that the name leads to.
+func attributeError(err error, name []string, path ...string) *AttributeError {
+	return &AttributeError{Attribute: reference(slices.Concat(name, path)), Err: err, name: reference(name)}
+}
+
+func reference(path []string) string {
+	return jsonvalue.String(jsonvalue.Problem{Path: path[1:]}.Reference(path[0]))
 }
 
 // Error names the attribute and says what is wrong with it.
@@ -65,6 +70,8 @@ func (e *AttributeError) Unwrap() error { return e.Err }
 type TrackingError struct {
 	// EventName is the name that was tracked.
 	EventName string
+	// Sent is true where the event is sent all the same, without the part that Err is about.
+	Sent bool
 	// Err says what is wrong. It matches one of this package's errors.
 	Err error
 }
@@ -74,3 +81,27 @@ func (e *TrackingError) Error() string { return fmt.Sprintf("track %q: %v", e.Ev
 
 // Unwrap gives the cause.
 func (e *TrackingError) Unwrap() error { return e.Err }
+
+// maxProblems is how many problems of one call are told one by one.
+const maxProblems = 32
+
+// problems are what was wrong with the input of one call.
+type problems []error
+
+// add takes in a problem, up to a bound: thousands of attributes that are wrong are wrong for the same few reasons.
+func (p *problems) add(err error) {
+	switch len(*p) {
+	case maxProblems:
+	case maxProblems - 1:
+		*p = append(*p, ErrTooManyProblems)
+	default:
+		*p = append(*p, err)
+	}
+}
+
+// addParts takes in what had to be left out of the value of the attribute that the name leads to.
+func (p *problems) addParts(parts []jsonvalue.Problem, name ...string) {
+	for _, part := range parts {
+		p.add(attributeError(part.Err, name, part.Path...))
+	}
+}

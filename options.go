@@ -70,9 +70,9 @@ func WithInitTimeout(d time.Duration) Option {
 // level. The default, and what nil means, is [slog.Default] at the time the provider is made; the SDK then keeps to
 // what the Logging field of its configuration says, if anything.
 //
-// A line about bad input appears at most once a minute for each cause, with the number of those left out. Attribute
-// values and the SDK key are never logged by the provider. LaunchDarkly's SDK logs whole events at its debug level,
-// which is off by default.
+// A line about bad input appears at most once a minute for each cause, with the number of those left out since as far as
+// it is known. Attribute values and the SDK key are never logged by the provider. LaunchDarkly's SDK logs whole events at
+// its debug level, which is off by default.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(s *settings) { s.logger, s.ownLogger = l, l != nil })
 }

@@ -126,7 +126,7 @@ func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat
 		return p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
 	}
 	e.client, e.flag = s.client, jsonvalue.String(flag)
-	warnings, err := p.mapper.context(&e.context, "", flat)
+	warnings, err := p.mapper.toLaunchDarkly(&e.context, "", flat)
 	if warnings != nil {
 		p.reporter.evaluation(ctx, e.flag, warnings)
 	}
@@ -242,9 +242,11 @@ func (p *Provider) ObjectEvaluation(
 	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
 		return openfeature.InterfaceResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
-	recorded, _, problems := jsonvalue.Convert(defaultValue) // for LaunchDarkly's events
-	if problems != nil {
-		p.reporter.evaluation(ctx, flag, valueErrors("defaultValue", problems))
+	recorded, _, unsupported := jsonvalue.Convert(defaultValue) // for LaunchDarkly's events
+	if unsupported != nil {
+		var warnings problems
+		warnings.addParts(unsupported, "defaultValue")
+		p.reporter.evaluation(ctx, flag, warnings)
 	}
 	resolved, detail, err := e.client.JSONVariationDetailCtx(ctx, e.flag, e.context, recorded)
 	value := defaultValue
@@ -255,13 +257,4 @@ func (p *Provider) ObjectEvaluation(
 		Value:                    value,
 		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
 	}
-}
-
-// valueErrors reports problems with parts of a value under a name.
-func valueErrors(name string, problems []jsonvalue.Problem) []error {
-	errs := make([]error, len(problems))
-	for i, p := range problems {
-		errs[i] = attributeError(append([]string{name}, p.Path...), p.Err)
-	}
-	return errs
 }

@@ -1,8 +1,11 @@
 package launchdarkly_test
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
+	"math"
+	"strings"
 	"testing"
 
 	ld "github.com/launchdarkly/go-server-sdk/v7"
@@ -92,6 +95,26 @@ func TestNilOptions(t *testing.T) {
 	got := provider.BooleanEvaluation(t.Context(), "flag", true, nil)
 	if code := got.ResolutionDetail().ErrorCode; !got.Value || code != openfeature.TargetingKeyMissingCode {
 		t.Errorf("no context at all: %v, %s", got.Value, code)
+	}
+}
+
+// TestLogHoldsNoValues has a map key that is as personal as a value.
+func TestLogHoldsNoValues(t *testing.T) {
+	var out bytes.Buffer
+	provider, err := launchdarkly.NewProvider("", launchdarkly.WithConfig(ld.Config{
+		Offline: true, Logging: ldcomponents.NoLogging(),
+	}), launchdarkly.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer provider.Shutdown()
+	for range 3 {
+		provider.BooleanEvaluation(t.Context(), "flag", false, openfeature.FlattenedContext{
+			"targetingKey": "u", "spend": map[string]float64{"sandy@example.com": math.NaN()},
+		})
+	}
+	if got := out.String(); strings.Contains(got, "sandy") || strings.Count(got, "attribute=spend") != 1 {
+		t.Errorf("log:\n%s", got)
 	}
 }
 

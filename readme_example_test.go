@@ -31,10 +31,11 @@ func readmeUse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := openfeature.SetProviderAndWait(provider); err != nil {
-		return err // no flags: the key is wrong, or there was no connection within 10 seconds
-	}
 	defer openfeature.Shutdown() // delivers what was tracked
+	if err := openfeature.SetProviderAndWait(provider); err != nil {
+		// The key is wrong, or there was no connection within 10 seconds: until there is, flags have their defaults.
+		slog.Error("no feature flags yet", slog.Any("error", err))
+	}
 
 	client := openfeature.NewDefaultClient()
 	user := openfeature.NewEvaluationContext("user-42", map[string]any{

@@ -16,18 +16,24 @@ type reporter struct {
 }
 
 // evaluation logs what was wrong with the input of an evaluation.
-func (r *reporter) evaluation(ctx context.Context, flag string, warnings []error) {
+func (r *reporter) evaluation(ctx context.Context, flag string, warnings problems) {
 	for _, warning := range warnings {
-		r.warn(ctx, "evaluation input is not as LaunchDarkly needs it", warning, slog.String("flag", flag))
+		r.log(ctx, slog.LevelWarn, "evaluation input left out", warning, slog.String("flag", flag))
 	}
 }
 
-// tracking reports what was wrong with a call of Track.
-func (r *reporter) tracking(ctx context.Context, eventName string, problems ...error) {
-	for _, problem := range problems {
-		r.handle(ctx, &TrackingError{EventName: eventName, Err: problem})
-		r.warn(ctx, "tracking input is not as LaunchDarkly needs it", problem, slog.String("event", eventName))
+// leftOut reports what a tracked event is sent without.
+func (r *reporter) leftOut(ctx context.Context, eventName string, warnings problems) {
+	for _, warning := range warnings {
+		r.handle(ctx, &TrackingError{EventName: eventName, Sent: true, Err: warning})
+		r.log(ctx, slog.LevelWarn, "tracking input left out", warning, slog.String("event", eventName))
 	}
+}
+
+// notSent reports why an event is not sent at all.
+func (r *reporter) notSent(ctx context.Context, eventName string, cause error) {
+	r.handle(ctx, &TrackingError{EventName: eventName, Err: cause})
+	r.log(ctx, slog.LevelError, "tracked event not sent", cause, slog.String("event", eventName))
 }
 
 // handle calls the application's error handler.
@@ -37,17 +43,20 @@ func (r *reporter) handle(ctx context.Context, err error) {
 	}
 	defer func() {
 		if recover() != nil { // its value may hold personal data
-			r.warn(ctx, "the error handler panicked", errors.New("panic in the function of WithErrorHandler"))
+			r.log(ctx, slog.LevelError, "error handler panicked", errors.New("panic in the function of WithErrorHandler"))
 		}
 	}()
 	r.onError(ctx, err)
 }
 
-// warn logs at most one line a minute for each message, cause and attribute.
-func (r *reporter) warn(ctx context.Context, message string, problem error, attributes ...slog.Attr) {
+// log writes at most one line a minute for each message, cause and attribute. Of an attribute, it tells the name only.
+func (r *reporter) log(ctx context.Context, level slog.Level, message string, problem error, attributes ...slog.Attr) {
 	cause := ratelimit.Cause{Kind: message, Detail: problem.Error()}
-	if attribute, ok := errors.AsType[*AttributeError](problem); ok {
-		cause.Kind += attribute.Err.Error()
+	attribute, ok := errors.AsType[*AttributeError](problem)
+	if ok {
+		cause.Kind, cause.Detail = message+attribute.Err.Error(), attribute.name
+		problem = attribute.Err
+		attributes = append(attributes, slog.String("attribute", attribute.name))
 	}
 	suppressed, ok := r.limiter.Allow(cause)
 	if !ok {
@@ -57,5 +66,5 @@ func (r *reporter) warn(ctx context.Context, message string, problem error, attr
 	if suppressed > 0 {
 		attributes = append(attributes, slog.Int("suppressed", suppressed))
 	}
-	r.logger.LogAttrs(ctx, slog.LevelWarn, message, attributes...)
+	r.logger.LogAttrs(ctx, level, message, attributes...)
 }

@@ -163,12 +163,12 @@ func (l loggingConfiguration) Build(client subsystems.ClientContext) (subsystems
 	return config, nil
 }
 
-// logSwitch is where the SDK's lines go, until it is turned off for good. Some of them come with each evaluation, for as
-// long as a connection is missing: the same line appears once a minute.
+// logSwitch is where the SDK's lines go, until it is turned off for good. Some warnings come with each evaluation, for as
+// long as a connection is missing: the same one appears once a minute.
 type logSwitch struct {
-	logger  *slog.Logger
-	off     atomic.Bool
-	limiter ratelimit.Limiter
+	logger   *slog.Logger
+	off      atomic.Bool
+	warnings ratelimit.Limiter
 }
 
 // sdkLogger is a level of the SDK's logger.
@@ -191,13 +191,15 @@ func (l sdkLogger) log(line string) {
 		return
 	}
 	line = strings.TrimSpace(strings.TrimPrefix(line, l.prefix))
-	suppressed, ok := l.logs.limiter.Allow(ratelimit.Cause{Kind: l.prefix, Detail: line})
-	if !ok {
-		return
-	}
 	attributes := []slog.Attr{slog.String("component", "launchdarkly-sdk")}
-	if suppressed > 0 {
-		attributes = append(attributes, slog.Int("suppressed", suppressed))
+	if l.level == slog.LevelWarn {
+		suppressed, ok := l.logs.warnings.Allow(ratelimit.Cause{Kind: l.prefix, Detail: line})
+		if !ok {
+			return
+		}
+		if suppressed > 0 {
+			attributes = append(attributes, slog.Int("suppressed", suppressed))
+		}
 	}
 	l.logs.logger.LogAttrs(context.Background(), l.level, line, attributes...)
 }

@@ -44,41 +44,42 @@ func (p *Provider) Track(
 	switch {
 	case s == nil:
 		p.tracked.closed.Add(1)
-		p.reporter.tracking(ctx, trackingEventName, ErrClosed)
+		p.reporter.notSent(ctx, trackingEventName, ErrClosed)
 		return
 	case trackingEventName == "":
 		p.tracked.emptyName.Add(1)
-		p.reporter.tracking(ctx, trackingEventName, ErrEmptyEventName)
+		p.reporter.notSent(ctx, trackingEventName, ErrEmptyEventName)
 		return
 	case s.eventsOff:
 		p.tracked.eventsOff.Add(1)
 		return
 	}
 	name := jsonvalue.String(trackingEventName)
-	var context ldcontext.Context
-	problems, err := p.mapper.context(&context, evaluationContext.TargetingKey(), evaluationContext.Attributes())
+	var who ldcontext.Context
+	warnings, err := p.mapper.toLaunchDarkly(&who, evaluationContext.TargetingKey(), evaluationContext.Attributes())
 	if err != nil {
 		p.tracked.invalidContext.Add(1)
-		p.reporter.tracking(ctx, name, append(problems, err)...)
+		p.reporter.notSent(ctx, name, err)
 		return
 	}
-	event, detailProblems := eventOf(details)
-	if problems = append(problems, detailProblems...); problems != nil {
-		p.reporter.tracking(ctx, name, problems...)
+	event, leftOut := eventOf(details)
+	if warnings != nil || leftOut != nil {
+		p.reporter.leftOut(ctx, name, warnings)
+		p.reporter.leftOut(ctx, name, leftOut)
 	}
 	if s.processor == nil {
 		p.tracked.handedOver.Add(1)
 	}
 	switch {
 	case event.hasMetric:
-		err = s.client.TrackMetricCtx(ctx, name, context, event.metric, event.data)
+		err = s.client.TrackMetricCtx(ctx, name, who, event.metric, event.data)
 	case event.data.IsDefined():
-		err = s.client.TrackDataCtx(ctx, name, context, event.data)
+		err = s.client.TrackDataCtx(ctx, name, who, event.data)
 	default:
-		err = s.client.TrackEventCtx(ctx, name, context)
+		err = s.client.TrackEventCtx(ctx, name, who)
 	}
 	if err != nil { // as of 7.15.4, the SDK always returns nil
-		p.reporter.tracking(ctx, name, err)
+		p.reporter.notSent(ctx, name, err)
 	}
 }
 
@@ -89,13 +90,13 @@ type trackedEvent struct {
 	data      ldvalue.Value
 }
 
-// eventOf translates tracking details. problems lists what had to be left out.
-func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, problems []error) {
+// eventOf translates tracking details. leftOut says what of them LaunchDarkly won't get.
+func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, leftOut problems) {
 	attributes := details.Attributes()
 	switch value := details.Value(); {
 	case math.IsNaN(value): // the caller's way to say that there is none
 	case math.IsInf(value, 0):
-		problems = append(problems, ErrMetricNotFinite)
+		leftOut.add(ErrMetricNotFinite)
 	case value == 0 && len(attributes) == 0 && reflect.ValueOf(details).IsZero(): // not made with a value, of 0 or other
 	default:
 		event.hasMetric, event.metric = true, value
@@ -104,16 +105,16 @@ func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, prob
 	if whole, ok := attributes[TrackingDataKey]; ok {
 		data, _, unsupported := jsonvalue.Convert(whole)
 		event.data = data
-		problems = append(problems, valueErrors(TrackingDataKey, unsupported)...)
+		leftOut.addParts(unsupported, TrackingDataKey)
 		for name := range attributes {
 			if name != TrackingDataKey {
-				problems = append(problems, attributeError([]string{name}, ErrAttributeIgnored))
+				leftOut.add(attributeError(ErrAttributeIgnored, []string{name}))
 			}
 		}
-		return event, problems
+		return event, leftOut
 	}
 	if len(attributes) == 0 {
-		return event, problems
+		return event, leftOut
 	}
 	data := ldvalue.ObjectBuildWithCapacity(len(attributes))
 	for name, v := range attributes {
@@ -122,9 +123,9 @@ func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, prob
 			data.Set(jsonvalue.String(name), value)
 		}
 		if unsupported != nil {
-			problems = append(problems, valueErrors(name, unsupported)...)
+			leftOut.addParts(unsupported, name)
 		}
 	}
 	event.data = data.Build()
-	return event, problems
+	return event, leftOut
 }

@@ -342,13 +342,6 @@ var _ = Describe("Lifecycle", func() {
 	})
 
 	Describe("with a client of the application's", func() {
-		newClient := func(box *launchdarklytest.Server, config ld.Config) *ld.LDClient {
-			client, err := ld.MakeCustomClient(box.SDKKey(), config, patience)
-			Expect(err).NotTo(HaveOccurred())
-			DeferCleanup(client.Close)
-			return client
-		}
-
 		DescribeTable("leaves it open",
 			func(lossless bool) {
 				box := newBox()
@@ -388,22 +381,6 @@ var _ = Describe("Lifecycle", func() {
 			Entry("with lossless delivery", true),
 			Entry("with LaunchDarkly's own", false),
 		)
-
-		It("lets the client close under the provider", func() {
-			box := newBox()
-			config := box.Config()
-			client := newClient(box, config)
-			provider, err := launchdarkly.NewProviderWithClient(client, launchdarkly.WithConfig(config),
-				launchdarkly.WithLogger(discard))
-			Expect(err).NotTo(HaveOccurred())
-			DeferCleanup(shutDown, provider)
-			api, _ := newAPI()
-			Expect(api.SetProviderAndWait(waiting(), provider)).To(Succeed())
-			Expect(client.Close()).To(Succeed())
-			Expect(value(api.NewClient())).To(Equal("default"))
-			api.NewClient().Track(context.Background(), "too late", sandy, details(1))
-			Expect(api.Shutdown(waiting())).To(Succeed())
-		})
 	})
 })
 

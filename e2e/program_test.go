@@ -117,6 +117,15 @@ func newBox() *launchdarklytest.Server {
 	return box
 }
 
+// newClient makes a client of the application's.
+func newClient(box *launchdarklytest.Server, config ld.Config) *ld.LDClient {
+	GinkgoHelper()
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, patience)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(client.Close)
+	return client
+}
+
 // newAPI makes an OpenFeature API that ends with the spec.
 func newAPI() (*openfeature.EvaluationAPI, *events) {
 	api := isolated.NewAPI()

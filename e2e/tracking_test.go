@@ -136,7 +136,7 @@ var _ = Describe("Tracking", func() {
 			Expect(dropped(stats)).To(Equal(uint64(1)))
 			Expect(stats.Dropped.Total()).To(Equal(uint64(1)))
 			Expect(stats.Tracked).To(Equal(uint64(2)))
-			Expect(p.log.String()).To(ContainSubstring("level=WARN"))
+			Expect(p.log.String()).To(ContainSubstring(`level=ERROR msg="tracked event not sent"`))
 			Expect(p.log.String()).NotTo(ContainSubstring("hunter2"))
 		},
 		Entry("an event without a name", "", sandy, launchdarkly.ErrEmptyEventName, emptyNames),

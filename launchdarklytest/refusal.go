@@ -36,7 +36,9 @@ func newRefusal(status int, opts []RefuseOption) refusal {
 	}
 	r := refusal{on: true, answer: answer{status: status}}
 	for _, opt := range opts {
-		opt.apply(&r)
+		if opt != nil {
+			opt.apply(&r)
+		}
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -59,7 +60,7 @@ func (b *boxedLaunchDarkly) show(out io.Writer) {
 		}
 		data := "-"
 		if event.HasData {
-			data = event.Data.JSONString()
+			data = sorted(event.Data)
 		}
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", event.Key, metric, data, describe(event.Context))
 	}
@@ -87,7 +88,7 @@ func describeOne(kind string, context ldvalue.Value) string {
 		switch name {
 		case "kind", "key", "_meta":
 		default:
-			fields = append(fields, name+"="+context.GetByKey(name).JSONString())
+			fields = append(fields, name+"="+sorted(context.GetByKey(name)))
 		}
 	}
 	private := context.GetByKey("_meta").GetByKey("redactedAttributes")
@@ -95,6 +96,15 @@ func describeOne(kind string, context ldvalue.Value) string {
 		fields = append(fields, private.GetByIndex(i).StringValue()+"=[private]")
 	}
 	return strings.Join(fields, " ")
+}
+
+// sorted writes JSON in the same order each time.
+func sorted(v ldvalue.Value) string {
+	text, err := json.Marshal(v.AsArbitraryValue())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // names lists the members of an object, always in the same order.

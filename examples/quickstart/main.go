@@ -49,7 +49,7 @@ func run(ctx context.Context, out io.Writer, sdkKey string) error {
 	if err != nil {
 		return err
 	}
-	defer provider.Shutdown()
+	defer openfeature.Shutdown()
 	if err := openfeature.SetProviderWithContextAndWait(ctx, provider); err != nil {
 		return err
 	}

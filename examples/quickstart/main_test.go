@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
@@ -30,6 +31,7 @@ func TestQuickstart(t *testing.T) {
 		"What LaunchDarkly received",
 		`checkout-opened - - user user-42 name="Sandy" plan="gold" email=[private]`,
 		`retries 0 - user user-42 name="Sandy" plan="gold" email=[private]`,
+		`purchase 99.9 {"cart":[{"quantity":2,"sku":"A-17"}],"currency":"EUR"} user user-42 name="Sandy" plan="gold" email=[private]`,
 		`plan-changed - {"from":"silver","to":"gold"} org acme employees=250`,
 		`search 3 "running shoes" org acme employees=250 + user user-42 plan="gold"`,
 		"5 events tracked, 5 delivered",
@@ -43,6 +45,16 @@ func TestQuickstart(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "sandy@example.com") {
 		t.Error("a private value got out")
+	}
+
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(readme), "```text\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	if shown == "" || !strings.HasSuffix(out.String(), shown) {
+		t.Errorf("the README shows\n%s\nthe end of the output is\n%s", shown, out.String())
 	}
 }
 

@@ -24,7 +24,8 @@ const (
 	MaxDepth = 100
 	// MaxNodes is how many JSON values, those in arrays and objects included, one converted value may have.
 	MaxNodes = 1 << 16
-	// MaxBytes is how many bytes of strings and object keys one converted value may have.
+	// MaxBytes is how many bytes of strings, object keys and raw JSON one converted value may have. What stands in raw
+	// JSON counts twice.
 	MaxBytes = 8 << 20
 	// MaxProblems is how many problems one conversion reports. Where there are more, the last of them is [ErrMore].
 	MaxProblems = 16
@@ -90,6 +91,7 @@ type converter struct {
 	nodes    int
 	bytes    int
 	open     []container // the maps, slices and pointers that the current value stands in
+	structs  map[reflect.Type][]field
 	problems []Problem
 }
 
@@ -200,7 +202,8 @@ func (c *converter) number(f float64) (ldvalue.Value, bool) {
 // float32 gives the number that encoding/json would write: 0.1, and not its float64 expansion 0.10000000149011612.
 func (c *converter) float32(f float32) (ldvalue.Value, bool) {
 	wide := float64(f)
-	if wide == math.Trunc(wide) || math.IsNaN(wide) {
+	const exact = 1 << 24 // integers up to here are the same in both notations
+	if math.IsNaN(wide) || math.Abs(wide) <= exact && wide == math.Trunc(wide) {
 		return c.number(wide)
 	}
 	shortest, err := strconv.ParseFloat(strconv.FormatFloat(wide, 'g', -1, 32), 64)
@@ -366,7 +369,7 @@ func (c *converter) evaluationContext(e openfeature.EvaluationContext, depth int
 // LaunchDarkly can neither evaluate rules on parts of a raw value nor redact its private parts. invalid is what to
 // report where the text is not JSON.
 func (c *converter) json(text []byte, depth int, invalid error) (ldvalue.Value, bool) {
-	if len(text) > MaxBytes-c.bytes {
+	if !c.spend(len(text)) { // reading it takes time, whatever it says
 		return c.fail(ErrTooLarge)
 	}
 	if !json.Valid(text) { // also refuses what is nested so deep that parsing it would be a danger

@@ -101,16 +101,20 @@ func parse(t *testing.T, text []byte) ldvalue.Value {
 func TestConvertAsEncodingJSON(t *testing.T) {
 	friend := "bob"
 	for name, v := range map[string]any{
-		"nil":                   nil,
-		"bool":                  true,
-		"string":                "hé\"llo\n",
-		"int":                   -7,
-		"int8":                  int8(-8),
-		"int64 beyond 2^53":     int64(1)<<60 + 1,
-		"uint":                  uint(7),
-		"uint64":                uint64(1) << 63,
-		"uintptr":               uintptr(9),
-		"float32":               float32(0.1),
+		"nil":               nil,
+		"bool":              true,
+		"string":            "hé\"llo\n",
+		"int":               -7,
+		"int8":              int8(-8),
+		"int64 beyond 2^53": int64(1)<<60 + 1,
+		"uint":              uint(7),
+		"uint64":            uint64(1) << 63,
+		"uintptr":           uintptr(9),
+		"float32":           float32(0.1),
+		"large float32":     float32(3.4e38),
+		"string option of text": struct {
+			T textual `json:",string"`
+		}{textual{"a"}},
 		"float64":               1.5e300,
 		"named string":          plan("gold"),
 		"named int":             cents(1999),

@@ -107,9 +107,13 @@ func fieldOf(sf reflect.StructField, index []int) (field, bool) {
 	return f, true
 }
 
+// isScalar tells what the string option is for: what has no notation of its own, and is a boolean, a number or a string.
 func isScalar(t reflect.Type) bool {
 	if t.Name() == "" && t.Kind() == reflect.Pointer {
 		t = t.Elem()
+	}
+	if marshals(t) {
+		return false
 	}
 	return t.Kind() == reflect.Bool || t.Kind() == reflect.String ||
 		t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64

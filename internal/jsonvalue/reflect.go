@@ -152,9 +152,14 @@ func isBytes(t reflect.Type) bool {
 	if element.Kind() != reflect.Uint8 {
 		return false
 	}
-	pointer := reflect.PointerTo(element)
-	return !pointer.Implements(reflect.TypeFor[json.Marshaler]()) &&
-		!pointer.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+	return !marshals(element)
+}
+
+// marshals tells whether the type, or a pointer to it, has a JSON form of its own.
+func marshals(t reflect.Type) bool {
+	pointer := reflect.PointerTo(t) // has the methods of both
+	return pointer.Implements(reflect.TypeFor[json.Marshaler]()) ||
+		pointer.Implements(reflect.TypeFor[encoding.TextMarshaler]())
 }
 
 func (c *converter) mapping(v reflect.Value, depth int) (ldvalue.Value, bool) {
@@ -208,7 +213,14 @@ func memberName(key reflect.Value) (string, error) {
 }
 
 func (c *converter) structure(v reflect.Value, depth int) (ldvalue.Value, bool) {
-	fields := fieldsOf(v.Type())
+	fields, ok := c.structs[v.Type()]
+	if !ok {
+		fields = fieldsOf(v.Type())
+		if c.structs == nil {
+			c.structs = make(map[reflect.Type][]field)
+		}
+		c.structs[v.Type()] = fields
+	}
 	o, ok := c.object(len(fields), depth)
 	if !ok {
 		return ldvalue.Null(), false

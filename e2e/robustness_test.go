@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+	"github.com/open-feature/go-sdk/openfeature/memprovider"
+	"github.com/open-feature/go-sdk/openfeature/multi"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+var _ = Describe("Whatever happens around it, the provider", func() {
+	// LaunchDarkly's SDK waits for its listeners, also while one of them is about to be removed.
+	It("shuts down while flags change", Label(closesTalkingStreams), func() {
+		for range 10 {
+			p := start()
+			changing, stop := context.WithCancel(context.Background())
+			var changes sync.WaitGroup
+			changes.Go(func() {
+				for n := 1; changing.Err() == nil && n < 1000; n++ {
+					p.box.SetFlags(manyFlags(200, n)...)
+				}
+			})
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).ShouldNot(BeZero())
+			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+			stop()
+			changes.Wait()
+		}
+	})
+
+	It("shuts down with a context that has ended", func() {
+		ended, end := context.WithCancel(context.Background())
+		end()
+		for range 20 {
+			p := start()
+			_ = p.provider.ShutdownWithContext(ended)
+			detail := p.provider.BooleanEvaluation(context.Background(), "flag", false, openfeature.FlattenedContext{"targetingKey": "u"})
+			Expect(detail.ResolutionDetail().ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
+		}
+	})
+
+	It("becomes ready after it was registered with a context that has ended", func() {
+		ended, end := context.WithCancel(context.Background())
+		end()
+		for range 20 {
+			p := newProgram(given((*launchdarklytest.Server).HoldStreams))
+			Expect(p.provider.InitWithContext(ended, openfeature.EvaluationContext{})).To(MatchError(context.Canceled))
+			p.box.ReleaseStreams()
+			Eventually(p.provider.EventChannel()).Should(Receive(HaveField("EventType", openfeature.ProviderReady)))
+		}
+	})
+
+	It("serves OpenFeature's multi-provider from many goroutines", func() {
+		p := newProgram(serving("a"))
+		several, err := multi.NewProvider(multi.StrategyFirstMatch, multi.WithProvider("launchdarkly", p.provider),
+			multi.WithProvider("memory", memprovider.NewInMemoryProvider(nil)))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p.api.SetProviderAndWait(waiting(), several)).To(Succeed())
+		var evaluations sync.WaitGroup
+		for range 8 {
+			evaluations.Go(func() {
+				defer GinkgoRecover()
+				for range 200 {
+					Expect(value(p.client)).To(Equal("a"))
+				}
+			})
+		}
+		evaluations.Wait()
+		detail := p.provider.StringEvaluation(context.Background(), "flag", "", openfeature.FlattenedContext{"targetingKey": "u"})
+		Expect(detail.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH"}))
+	})
+
+	It("does not call itself ready without flag data, whatever the data source", func() {
+		p := newProgram(
+			given(func(box *launchdarklytest.Server) { box.RefuseStreams(503) }),
+			options(launchdarkly.WithInitTimeout(100*time.Millisecond)),
+			configure(func(c *ld.Config) { c.DataSystem = ldcomponents.DataSystem().Default() }))
+		Expect(p.register()).NotTo(Succeed())
+		Expect(p.client.State()).NotTo(Equal(openfeature.ReadyState))
+	})
+
+	It("counts without a gap while it shuts down, and when it is registered again", func() {
+		p := start()
+		for n := range 10 {
+			p.client.Track(context.Background(), fmt.Sprint("event-", n), sandy, details(1))
+		}
+		p.flush()
+		p.box.RefuseEvents(503)
+		p.client.Track(context.Background(), "undelivered", sandy, details(1))
+		deadline, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- p.provider.ShutdownWithContext(deadline) }()
+		for ended := false; !ended; {
+			Expect(p.provider.Stats().Tracked).To(BeEquivalentTo(11))
+			select {
+			case err := <-done:
+				Expect(err).To(MatchError(ContainSubstring("1 tracked events are not delivered")))
+				ended = true
+			default:
+			}
+		}
+		p.box.AcceptEvents()
+		Expect(p.api.Shutdown(waiting())).To(Succeed()) // OpenFeature lets go of the provider only here
+		p.useNewAPI()
+		Expect(p.register()).To(Succeed())
+		p.track("again", sandy, details(1))
+		stats := p.provider.Stats()
+		Expect(stats.Tracked).To(BeEquivalentTo(12))
+		Expect(stats.Delivered).To(BeEquivalentTo(11))
+		Expect(stats.Dropped.Closed).To(BeEquivalentTo(1))
+	})
+
+	It("counts the events of an application's client once", func() {
+		box := newBox()
+		config := box.Config()
+		config.Events = delivery.Lossless(nil, delivery.WithLogger(discard))
+		client := newClient(box, config)
+		provider, err := launchdarkly.NewProviderWithClient(client, launchdarkly.WithConfig(config), launchdarkly.WithLogger(discard))
+		Expect(err).NotTo(HaveOccurred())
+		provider.Track(context.Background(), "event", sandy, details(1))
+		for range 2 {
+			Expect(provider.Flush(waiting())).To(Succeed())
+			Expect(provider.ShutdownWithContext(waiting())).To(Succeed())
+			Expect(provider.InitWithContext(waiting(), openfeature.EvaluationContext{})).To(Succeed())
+			Expect(provider.Stats().Tracked).To(BeEquivalentTo(1))
+		}
+		Expect(provider.ShutdownWithContext(waiting())).To(Succeed())
+		Expect(client.Close()).To(Succeed())
+		Expect(provider.Stats().Tracked).To(BeEquivalentTo(1))
+	})
+
+	It("goes on with the last known flags of an application's client that was closed", func() {
+		box := newBox()
+		box.SetValue("flag", ldvalue.String("known"))
+		config := box.Config()
+		client := newClient(box, config)
+		provider, err := launchdarkly.NewProviderWithClient(client, launchdarkly.WithConfig(config), launchdarkly.WithLogger(discard))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(shutDown, provider)
+		api, _ := newAPI()
+		Expect(api.SetProviderAndWait(waiting(), provider)).To(Succeed())
+		Expect(client.Close()).To(Succeed())
+		Expect(value(api.NewClient())).To(Equal("known"))
+		api.NewClient().Track(context.Background(), "too late", sandy, details(1))
+		Expect(api.Shutdown(waiting())).To(Succeed())
+	})
+})
