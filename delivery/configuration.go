@@ -74,7 +74,7 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 	p := &Processor{queue: newQueue(s), stop: stop, closed: make(chan struct{})}
 	p.reporter.settings = s
 	var err error
-	if p.evaluations, err = newEvaluationLane(c, basic, stopping); err != nil {
+	if p.evaluations, err = newEvaluationLane(stopping, c, basic); err != nil {
 		stop()
 		return nil, err
 	}

@@ -158,7 +158,7 @@ func TestClientThatFails(t *testing.T) {
 func elsewhere(t *testing.T, serve http.HandlerFunc) func(*fixture, *ld.Config) {
 	server := httptest.NewServer(serve)
 	t.Cleanup(server.Close)
-	return func(f *fixture, config *ld.Config) { config.ServiceEndpoints.Events = server.URL }
+	return func(_ *fixture, config *ld.Config) { config.ServiceEndpoints.Events = server.URL }
 }
 
 // A redirect is followed only with the events; a maintenance page that takes their place does not swallow them.

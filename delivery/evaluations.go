@@ -35,10 +35,10 @@ type evaluationLane struct {
 }
 
 func newEvaluationLane(
-	config *Configuration, client subsystems.BasicClientContext, stopping context.Context,
+	stopping context.Context, config *Configuration, client subsystems.BasicClientContext,
 ) (*evaluationLane, error) {
 	observed := newHTTPClient(client)
-	o := newObserver(observed.Transport, stopping)
+	o := newObserver(stopping, observed.Transport)
 	observed.Transport = o
 	client.HTTP.CreateHTTPClient = func() *http.Client { return observed }
 	builder := *config.events

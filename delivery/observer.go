@@ -30,7 +30,7 @@ type observed struct {
 	accepted bool   // whether the last one to end was
 }
 
-func newObserver(next http.RoundTripper, stopping context.Context) *observer {
+func newObserver(stopping context.Context, next http.RoundTripper) *observer {
 	if next == nil {
 		next = http.DefaultTransport
 	}

@@ -26,18 +26,18 @@ func TestObserver(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := 0
-			o := newObserver(trip(func(r *http.Request) (*http.Response, error) {
+			o := newObserver(t.Context(), trip(func(r *http.Request) (*http.Response, error) {
 				n++
 				if err, ok := c.attempts[n-1].(error); ok {
 					return nil, err
 				}
 				return answer(r, c.attempts[n-1].(int), nil), nil
-			}), t.Context())
+			}))
 			var last *http.Response
 			for range c.attempts {
 				request, _ := http.NewRequest(http.MethodPost, "http://events.test/bulk", nil)
 				request.Header.Set("X-LaunchDarkly-Payload-ID", "id")
-				if last != nil && last.StatusCode == 307 {
+				if last != nil && last.StatusCode == http.StatusTemporaryRedirect {
 					request.Response = last
 				}
 				last, _ = o.RoundTrip(request)
@@ -59,7 +59,7 @@ func TestObserver(t *testing.T) {
 func TestObserverStopped(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	o := newObserver(nil, stopped)
+	o := newObserver(stopped, nil)
 	request, _ := http.NewRequest(http.MethodPost, "http://events.test/bulk", nil)
 	request.Header.Set("X-LaunchDarkly-Payload-ID", "id")
 	response, err := o.RoundTrip(request)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -135,7 +136,7 @@ func WithLogger(l *slog.Logger) Option {
 func WithErrorHandler(f func(error)) Option {
 	return optionFunc(func(s *settings) {
 		if f != nil {
-			s.onError = append(s.onError[:len(s.onError):len(s.onError)], f)
+			s.onError = append(slices.Clip(s.onError), f)
 		}
 	})
 }

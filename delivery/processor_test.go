@@ -3,8 +3,8 @@ package delivery_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +40,7 @@ func TestDeliversWithIndexEvents(t *testing.T) {
 	const events = 5_000
 	f := start(t, rarely().ContextKeysCapacity(10*events), delivery.WithRequestEvents(500))
 	for i := range events {
-		_ = f.client.TrackMetric("purchase", ldcontext.New(fmt.Sprint(i)), float64(i), ldvalue.Null())
+		_ = f.client.TrackMetric("purchase", ldcontext.New(strconv.Itoa(i)), float64(i), ldvalue.Null())
 	}
 	f.flush()
 	f.arrived(events)
@@ -254,7 +254,7 @@ func TestRetriesWithTheSamePayloadID(t *testing.T) {
 
 func TestUnauthorized(t *testing.T) {
 	for _, status := range []int{401, 403} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			var log lines
 			f := start(t, rarely(), delivery.WithRequestEvents(10), delivery.WithLogger(logTo(&log)))
 			f.box.RefuseEvents(status)
@@ -299,7 +299,7 @@ func TestUnauthorizedWhileMoreWait(t *testing.T) {
 
 func TestTooManyEvents(t *testing.T) {
 	for _, limit := range []int{1, 7, 99, 100} {
-		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			f := start(t, rarely(), delivery.WithRequestEvents(100))
 			_ = f.client.TrackMetric("purchase", sandy, 0, ldvalue.Null()) // and what describes sandy
 			f.flush()

@@ -1,7 +1,7 @@
 package delivery
 
 import (
-	"container/list"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +23,7 @@ type queue struct {
 
 	failing       atomic.Bool // whether the last attempt at a request failed; set with the lock held
 	mu            sync.Mutex
-	writers       list.List // who waits for room, in the order in which they came
+	writers       []*writer // who waits for room, in the order in which they came
 	waiting       fifo
 	waitingBytes  int
 	inFlight      int // events taken and not settled
@@ -60,7 +60,7 @@ func (q *queue) put(event ldevents.CustomEventData) error {
 		return q.refuse(errNotJSON)
 	case size > q.settings.maxBytes:
 		return q.refuse(ErrTooLarge)
-	case q.writers.Len() == 0 && q.fits(size):
+	case len(q.writers) == 0 && q.fits(size):
 		q.accept(waitingEvent{event: event, size: size})
 		return nil
 	}
@@ -108,7 +108,7 @@ type writer struct {
 // waitForRoom is called, and returns, with the lock held.
 func (q *queue) waitForRoom(e waitingEvent) error {
 	w := &writer{event: e, result: make(chan error, 1)}
-	place := q.writers.PushBack(w)
+	q.writers = append(q.writers, w)
 	q.mu.Unlock()
 	deadline := time.NewTimer(q.settings.maxWait)
 	defer deadline.Stop()
@@ -123,7 +123,7 @@ func (q *queue) waitForRoom(e waitingEvent) error {
 	case err := <-w.result:
 		return err
 	default:
-		q.writers.Remove(place)
+		q.writers = slices.DeleteFunc(q.writers, func(other *writer) bool { return other == w })
 		err := q.acceptLast(e)
 		q.admit() // somebody behind it may have a smaller event
 		return err
@@ -132,25 +132,25 @@ func (q *queue) waitForRoom(e waitingEvent) error {
 
 // admit accepts the events of those who wait, as far as there is room.
 func (q *queue) admit() {
-	for first := q.writers.Front(); first != nil; first = q.writers.Front() {
-		w := first.Value.(*writer)
+	admitted := 0
+	for _, w := range q.writers {
 		if !q.fits(w.event.size) {
 			signal(q.flushes)
-			return
+			break
 		}
-		q.writers.Remove(first)
 		q.accept(w.event)
 		w.result <- nil
+		admitted++
 	}
+	q.writers = slices.Delete(q.writers, 0, admitted)
 }
 
 // endWaits decides for all who wait at once.
 func (q *queue) endWaits(decide func(waitingEvent) error) {
-	for first := q.writers.Front(); first != nil; first = q.writers.Front() {
-		w := first.Value.(*writer)
-		q.writers.Remove(first)
+	for _, w := range q.writers {
 		w.result <- decide(w.event)
 	}
+	q.writers = nil
 }
 
 // fits tells whether there is room without the reserve. The reserve is for those who would otherwise lose their event:

@@ -48,7 +48,7 @@ func (s sizer) event(e *ldevents.CustomEventData) (size int, valid bool) {
 	if !s.seesContexts {
 		return size + contextSize, valid
 	}
-	context := (*ldcontext.Context)(unsafe.Pointer(&e.Context)) // see newSizer
+	context := (*ldcontext.Context)(unsafe.Pointer(&e.Context)) //nolint:gosec // newSizer has looked at the type
 	if !context.Multiple() {
 		return size + sizeOf(context), valid
 	}

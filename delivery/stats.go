@@ -17,7 +17,7 @@ var (
 	// ErrUnauthorized is the end of delivery after the status 401 or 403: the SDK key is not valid, or no longer.
 	ErrUnauthorized = errors.New("the events service refused the SDK key")
 	// ErrClosed is an event that came after Shutdown, or that Shutdown's deadline left undelivered.
-	ErrClosed = errors.New("shut down")
+	ErrClosed = errors.New("event delivery is shut down")
 )
 
 // DropError reports custom events that will not be delivered.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -140,9 +141,7 @@ func retry(t *testing.T, stopping context.Context, body string, header http.Head
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, header)
 	response, err := (&http.Client{Transport: r}).Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -168,19 +167,19 @@ func TestRetrier(t *testing.T) {
 		{"then refused", []any{503, 413}, tooLarge, DefaultMinBackoff / 2, DefaultMinBackoff},
 		{"several", []any{reset, 503, 408, 500, 202}, accepted, 15 * DefaultMinBackoff / 2, 15 * DefaultMinBackoff},
 		{"retry after", []any{
-			&http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"30"}}}, 202,
+			&http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"30"}}}, 202,
 		}, accepted, 30 * time.Second, 30 * time.Second},
 		{"retry after less than the backoff", []any{
-			&http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"0"}}}, 202,
+			&http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"0"}}}, 202,
 		}, accepted, DefaultMinBackoff / 2, DefaultMinBackoff},
 		{"retry after ages", []any{
-			&http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"Sun, 01 Jan 2090 00:00:00 GMT"}}}, 202,
+			&http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"Sun, 01 Jan 2090 00:00:00 GMT"}}}, 202,
 		}, accepted, maxRetryAfter, maxRetryAfter},
 		{"a redirect without the events", []any{
-			&http.Response{StatusCode: 302, Header: http.Header{"Location": {"/login"}}}, 202,
+			&http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {"/login"}}}, 202,
 		}, accepted, DefaultMinBackoff / 2, DefaultMinBackoff},
 		{"a redirect with them", []any{
-			&http.Response{StatusCode: 307, Header: http.Header{"Location": {"/elsewhere"}}}, 202,
+			&http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"/elsewhere"}}}, 202,
 		}, accepted, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	community "github.com/open-feature/go-sdk-contrib/providers/launchdarkly/pkg"
+
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 )
 
@@ -91,9 +93,7 @@ func multi() contextCase {
 
 func newCase(name, key string, attributes map[string]any, build func() ldcontext.Context) contextCase {
 	flat := openfeature.FlattenedContext{}
-	for k, v := range attributes {
-		flat[k] = v
-	}
+	maps.Copy(flat, attributes)
 	if key != "" {
 		flat[openfeature.TargetingKey] = key
 	}
