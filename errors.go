@@ -35,16 +35,9 @@ var (
 	ErrPrivateAttributes = errors.New("private attributes can't be read, all attributes are private")
 	// ErrTooManyProblems stands for the problems of a call beyond the first 32.
 	ErrTooManyProblems = errors.New("there are more problems than are told one by one")
-	// ErrClosed is a call of Track after Shutdown. It also matches delivery.ErrClosed, which alone is an event that Shutdown
-	// could not deliver in time.
-	ErrClosed error = closedError{}
+	// ErrClosed is a call of Track after Shutdown, or an event that Shutdown could not deliver in time.
+	ErrClosed = delivery.ErrClosed
 )
-
-type closedError struct{}
-
-func (closedError) Error() string { return "the provider is shut down" }
-
-func (closedError) Is(target error) bool { return target == delivery.ErrClosed }
 
 // AttributeError is a problem with one attribute, of an evaluation context or of tracking details.
 type AttributeError struct {

@@ -122,7 +122,7 @@ func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat
 ) {
 	s := p.session.Load()
 	if s == nil {
-		err := openfeature.NewProviderNotReadyResolutionError(ErrClosed.Error())
+		err := openfeature.NewProviderNotReadyResolutionError("the provider is shut down")
 		return p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
 	}
 	e.client, e.flag = s.client, jsonvalue.String(flag)
