@@ -76,11 +76,11 @@ func unsubscribe[T any](listener <-chan T, remove func(<-chan T)) {
 		defer close(removed)
 		remove(listener)
 	}()
-	for {
+	for unread := listener; ; {
 		select {
-		case _, ok := <-listener:
+		case _, ok := <-unread:
 			if !ok {
-				listener = nil // a closed channel would always have something to read
+				unread = nil // a closed channel would always have something to read
 			}
 		case <-removed:
 			return
