@@ -21,8 +21,9 @@ type Cause struct {
 
 // Limiter says which log lines to write. Its zero value is ready, and it is safe for concurrent use.
 type Limiter struct {
-	mu     sync.Mutex
-	causes map[Cause]*history
+	mu       sync.Mutex
+	causes   map[Cause]*history
+	nextRoom time.Time // when one of the causes may be due again, at the earliest
 }
 
 type history struct {
@@ -39,7 +40,9 @@ func (l *Limiter) Allow(cause Cause) (suppressed int, ok bool) {
 
 	h := l.causes[cause]
 	if h == nil && len(l.causes) >= maxCauses {
-		l.forget(now)
+		if !now.Before(l.nextRoom) {
+			l.forget(now)
+		}
 		if len(l.causes) >= maxCauses {
 			cause.Detail = ""
 			h = l.causes[cause]
@@ -63,9 +66,12 @@ func (l *Limiter) Allow(cause Cause) (suppressed int, ok bool) {
 
 // forget makes room by dropping the causes that are due again, and with them their counts.
 func (l *Limiter) forget(now time.Time) {
+	l.nextRoom = now.Add(interval)
 	for cause, h := range l.causes {
-		if now.Sub(h.logged) >= interval {
+		if due := h.logged.Add(interval); !now.Before(due) {
 			delete(l.causes, cause)
+		} else if due.Before(l.nextRoom) {
+			l.nextRoom = due
 		}
 	}
 }
