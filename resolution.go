@@ -143,6 +143,22 @@ func errorMessage(kind ldreason.EvalErrorKind) string {
 	}
 }
 
+// reasonKind is the reason's kind as a string in an interface. That of a constant costs no allocation.
+func reasonKind(reason ldreason.EvaluationReason) any {
+	switch kind := reason.GetKind(); kind {
+	case ldreason.EvalReasonFallthrough:
+		return string(ldreason.EvalReasonFallthrough)
+	case ldreason.EvalReasonRuleMatch:
+		return string(ldreason.EvalReasonRuleMatch)
+	case ldreason.EvalReasonTargetMatch:
+		return string(ldreason.EvalReasonTargetMatch)
+	case ldreason.EvalReasonOff:
+		return string(ldreason.EvalReasonOff)
+	default:
+		return string(kind)
+	}
+}
+
 // flagMetadata lists what a reason has to say and, unless it is empty, a context ID. The map is the caller's own: those
 // who wrap a provider, as OpenFeature's multi-provider does, write to it.
 func flagMetadata(reason ldreason.EvaluationReason, contextID string) openfeature.FlagMetadata {
@@ -152,7 +168,7 @@ func flagMetadata(reason ldreason.EvaluationReason, contextID string) openfeatur
 			metadata[key] = value
 		}
 	}
-	say(MetadataReasonKind, string(reason.GetKind()))
+	metadata[MetadataReasonKind] = reasonKind(reason)
 	say(MetadataRuleID, reason.GetRuleID())
 	say(MetadataPrerequisiteKey, reason.GetPrerequisiteKey())
 	say(MetadataBigSegmentsStatus, string(reason.GetBigSegmentsStatus()))
