@@ -30,9 +30,9 @@ type contextMapper struct {
 	kindAttribute string
 }
 
-// toLaunchDarkly maps one evaluation context into out, a large value that is not copied around here for speed. targetingKey is
-// the one that OpenFeature holds beside the attributes; where it is empty, the attribute of that name counts. The
-// attributes may be used by others at the same time.
+// toLaunchDarkly maps one evaluation context into out, a large value that is not copied around here for speed. The
+// targeting key is the one that OpenFeature holds beside the attributes; where it is empty, the attribute of that name
+// counts. The attributes may be used by others at the same time.
 //
 // warnings are about attributes that were left out or read otherwise than they were meant; err says why there is no
 // context at all.

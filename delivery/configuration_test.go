@@ -185,6 +185,38 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// What a maintenance page swallows is not delivered, of evaluations either, and Flush says so.
+func TestRedirectOfEvaluations(t *testing.T) {
+	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+		http.Redirect(w, r, "/maintenance", http.StatusFound)
+	}))
+	_, _ = f.client.BoolVariation("flag", sandy, false)
+	f.undelivered(f.processor.FlushContext(waiting(t)), 0, true, nil)
+}
+
+// A redirect that keeps the events is followed to its end, at the sender's last attempt, too.
+func TestRedirectOfEvaluationsAtTheLastAttempt(t *testing.T) {
+	var box atomic.Pointer[launchdarklytest.Server]
+	var asked atomic.Int32
+	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Location", box.Load().URL()+r.URL.Path)
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	}))
+	box.Store(f.box)
+	_, _ = f.client.BoolVariation("flag", sandy, false)
+	f.flush()
+	if n := f.box.EventCount(launchdarklytest.KindSummary); n != 1 {
+		t.Errorf("%d summaries", n)
+	}
+}
+
 // One attempt that gets no answer is given up after a while, and the next one carries the same payload ID.
 func TestRequestTimeout(t *testing.T) {
 	f := startWith(t, rarely(), func(_ *fixture, config *ld.Config) {
@@ -197,6 +229,23 @@ func TestRequestTimeout(t *testing.T) {
 	f.box.DelayEvents(0)
 	f.flush()
 	f.arrived(10)
+}
+
+// An answer whose body does not end is one: the events have been accepted.
+func TestAnswerWithoutEnd(t *testing.T) {
+	var asked atomic.Int32
+	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusAccepted)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}), delivery.WithRequestTimeout(2*patience))
+	f.track(0, 10)
+	f.flush()
+	if s := f.check(); s.Delivered != 10 || asked.Load() != 1 {
+		t.Errorf("%d requests, %+v", asked.Load(), s)
+	}
 }
 
 // Headers and clients are the application's.

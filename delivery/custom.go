@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
@@ -180,7 +181,9 @@ func (l *customLane) send(batch []waitingEvent) (outcome, int) {
 	l.retrier.last, l.retrier.status = refused, 0 // unless there is a request
 	for i := range batch {
 		event := batch[i].event
-		event.ForceSampling = true // an empty payload would never be flushed
+		if !event.ForceSampling { // an empty payload would never be flushed
+			event.ForceSampling, event.SamplingRatio = true, ldvalue.OptionalInt{} // each event stands for itself
+		}
 		l.processor.RecordCustomEvent(event)
 	}
 	l.processor.FlushBlocking(0)

@@ -40,6 +40,7 @@ func newEvaluationLane(
 	observed := newHTTPClient(client)
 	o := newObserver(stopping, observed.Transport)
 	observed.Transport = o
+	observed.CheckRedirect = keepMethod(observed.CheckRedirect)
 	client.HTTP.CreateHTTPClient = func() *http.Client { return observed }
 	builder := *config.events
 	builder.FlushInterval(never)

@@ -49,6 +49,7 @@ func (o *observer) RoundTrip(request *http.Request) (*http.Response, error) {
 		if last {
 			o.end(false)
 		}
+	case followed(response): // and the client comes back with where that leads
 	case outcomeOf(response.StatusCode) == accepted:
 		o.end(o.transport.Stopped.Err() == nil)
 	case last, !recoverable(response.StatusCode):
@@ -86,6 +87,16 @@ func (o *observer) observed() observed {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.state
+}
+
+// followed tells whether the client follows a redirect. It does with the events, or not at all, see keepMethod.
+func followed(response *http.Response) bool {
+	switch response.StatusCode {
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return response.Header.Get("Location") != ""
+	default:
+		return false
+	}
 }
 
 // recoverable tells whether LaunchDarkly's sender tries again after a status.

@@ -11,7 +11,7 @@ func TestObserver(t *testing.T) {
 	reset := errors.New("connection reset")
 	for _, c := range []struct {
 		name     string
-		attempts []any // an error or a status
+		attempts []any // an error, a status, or where it is redirected to
 		want     observed
 	}{
 		{"accepted", []any{202}, observed{1, 1, true}},
@@ -21,23 +21,32 @@ func TestObserver(t *testing.T) {
 		{"twice", []any{503, reset}, observed{1, 1, false}},
 		{"for good", []any{401}, observed{1, 1, false}},
 		{"too large", []any{413}, observed{1, 1, false}},
-		{"redirected", []any{307, 202}, observed{1, 1, true}},
-		{"redirected and failed, which leaves one attempt", []any{307, 503}, observed{1, 0, false}},
+		{"redirected", []any{"/there", 202}, observed{1, 1, true}},
+		{"redirected at the last attempt", []any{503, "/there"}, observed{1, 0, false}},
+		{"redirected at the last attempt, then accepted", []any{503, "/there", 202}, observed{1, 1, true}},
+		{"redirected at the last attempt, then not", []any{503, "/there", 503}, observed{1, 1, false}},
+		{"redirected to nowhere", []any{503, 307}, observed{1, 1, false}},
+		{"redirected without the events", []any{302, 302}, observed{1, 1, false}},
+		{"redirected and failed, which leaves one attempt", []any{"/there", 503}, observed{1, 0, false}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := 0
 			o := newObserver(t.Context(), trip(func(r *http.Request) (*http.Response, error) {
 				n++
-				if err, ok := c.attempts[n-1].(error); ok {
-					return nil, err
+				switch a := c.attempts[n-1].(type) {
+				case error:
+					return nil, a
+				case string:
+					return answer(r, http.StatusTemporaryRedirect, http.Header{"Location": {a}}), nil
+				default:
+					return answer(r, a.(int), nil), nil
 				}
-				return answer(r, c.attempts[n-1].(int), nil), nil
 			}))
 			var last *http.Response
 			for range c.attempts {
 				request, _ := http.NewRequest(http.MethodPost, "http://events.test/bulk", nil)
 				request.Header.Set("X-LaunchDarkly-Payload-ID", "id")
-				if last != nil && last.StatusCode == http.StatusTemporaryRedirect {
+				if last != nil && last.Header.Get("Location") != "" {
 					request.Response = last
 				}
 				last, _ = o.RoundTrip(request)

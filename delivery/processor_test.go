@@ -179,6 +179,27 @@ func TestFlushOfEvaluations(t *testing.T) {
 	}
 }
 
+// Every event arrives, so that none stands for others that were left out.
+func TestSamplingRatio(t *testing.T) {
+	const events = 50
+	f := start(t, rarely())
+	for range events {
+		f.processor.RecordCustomEvent(ldevents.CustomEventData{
+			BaseEvent: ldevents.BaseEvent{Context: ldevents.Context(sandy)}, Key: "p", SamplingRatio: ldvalue.NewOptionalInt(10),
+		})
+	}
+	f.flush()
+	arrived := f.box.CustomEvents("p")
+	for _, event := range arrived {
+		if strings.Contains(event.String(), "samplingRatio") {
+			t.Fatalf("%s", event)
+		}
+	}
+	if len(arrived) != events {
+		t.Errorf("%d of %d events arrived", len(arrived), events)
+	}
+}
+
 // A flush that does not wait for the answer leaves it to the next one, which then must not wait in vain.
 func TestFlushOfEvaluationsUnderWay(t *testing.T) {
 	f := start(t, rarely())
@@ -368,6 +389,9 @@ func TestPoison(t *testing.T) {
 		{"metric", false, func(f *fixture) { _ = f.client.TrackMetric("p", sandy, math.NaN(), ldvalue.Null()) }, 0},
 		{"data", false, func(f *fixture) { _ = f.client.TrackData("p", sandy, ldvalue.ArrayOf(nan)) }, 0},
 		{"context", false, func(f *fixture) { _ = f.client.TrackEvent("p", bad) }, 1},
+		{"invalid UTF-8 in a context", false, func(f *fixture) { _ = f.client.TrackEvent("p", ldcontext.New("bad\xff")) }, 1},
+		{"invalid UTF-8 in a name", true, func(f *fixture) { _ = f.client.TrackEvent("p\xff", sandy) }, 1},
+		{"invalid UTF-8 in data", false, func(f *fixture) { _ = f.client.TrackData("p", sandy, ldvalue.String("\xc3\x28")) }, 1},
 		{"context, compressed", true, func(f *fixture) { _ = f.client.TrackEvent("p", bad) }, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -109,25 +109,37 @@ type writer struct {
 func (q *queue) waitForRoom(e waitingEvent) error {
 	w := &writer{event: e, result: make(chan error, 1)}
 	q.writers = append(q.writers, w)
-	q.mu.Unlock()
-	deadline := time.NewTimer(q.settings.maxWait)
-	defer deadline.Stop()
-	select {
-	case err := <-w.result:
+	end := time.Now().Add(q.settings.maxWait)
+	for pause := q.pause(end); pause > 0; pause = q.pause(end) {
+		q.mu.Unlock()
+		select {
+		case err := <-w.result:
+			q.mu.Lock()
+			return err
+		case <-time.After(pause):
+		}
 		q.mu.Lock()
-		return err
-	case <-deadline.C:
+		select {
+		case err := <-w.result:
+			return err
+		default:
+		}
 	}
-	q.mu.Lock()
-	select {
-	case err := <-w.result:
-		return err
-	default:
-		q.writers = slices.DeleteFunc(q.writers, func(other *writer) bool { return other == w })
-		err := q.acceptLast(e)
-		q.admit() // somebody behind it may have a smaller event
-		return err
+	at := slices.Index(q.writers, w) // it is among the first: all wait for as long
+	q.writers = slices.Delete(q.writers, at, at+1)
+	err := q.acceptLast(e)
+	q.admit() // somebody behind it may have a smaller event
+	return err
+}
+
+// pause is how long to wait before it is seen again whether waiting still makes sense. It is above 0 while it does: until
+// the end, or until the request under way stalls.
+func (q *queue) pause(end time.Time) time.Duration {
+	untilStall := stallTimeout + 1
+	if q.inFlight > 0 {
+		untilStall -= time.Since(q.progressed)
 	}
+	return min(time.Until(end), untilStall)
 }
 
 // admit accepts the events of those who wait, as far as there is room.

@@ -201,6 +201,40 @@ func TestQueueWaitsForRoom(t *testing.T) {
 	}
 }
 
+// Who may wait for long does so while requests succeed, and no longer than until one stalls.
+func TestQueueWaitsUntilARequestStalls(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		taken  int
+		act    func(*queue, []waitingEvent) // after half a second
+		want   error
+		waited time.Duration
+	}{
+		{"no answer", 2, func(*queue, []waitingEvent) {}, ErrQueueFull, stallTimeout + 1},
+		{"an answer", 2, func(q *queue, b []waitingEvent) { q.settle(b[:1], nil) }, nil, stallTimeout / 2},
+		{"a request that begins", 0, func(q *queue, _ []waitingEvent) { q.take(nil, 1, false) }, ErrQueueFull, 3*stallTimeout/2 + 1},
+		{"no request", 0, func(*queue, []waitingEvent) {}, ErrQueueFull, 10 * stallTimeout},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newTestQueue(WithMaxEvents(2), WithMaxWait(10*stallTimeout))
+				_, _ = q.put(numbered(0)), q.put(numbered(1))
+				batch := q.take(nil, c.taken, false)
+				began := time.Now()
+				go func() {
+					time.Sleep(stallTimeout / 2)
+					c.act(q, batch)
+				}()
+				err := q.put(numbered(2))
+				if waited := time.Since(began); !errors.Is(err, c.want) || waited != c.waited {
+					t.Errorf("got %v after %s, want %v after %s", err, waited, c.want, c.waited)
+				}
+				check(t, q)
+			})
+		})
+	}
+}
+
 // Those who wait get room in their order, and newcomers don't get it before them.
 func TestQueueIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,8 @@ var (
 	// ErrTooLarge is an event that is larger than the queue or than the events service allows for a request.
 	ErrTooLarge = errors.New("the tracked event is too large")
 	// ErrRefused is what the events service refuses for good: a request that was answered with a status that another
-	// attempt won't change, or an event that is not valid JSON, such as one with a metric value of NaN.
+	// attempt won't change, or an event that is not valid JSON, such as one with a metric value of NaN, or with text that
+	// is not UTF-8 where the service minds.
 	ErrRefused = errors.New("not acceptable to the events service")
 	// ErrUnauthorized is the end of delivery after the status 401 or 403: the SDK key is not valid, or no longer.
 	ErrUnauthorized = errors.New("the events service refused the SDK key")

@@ -5,12 +5,14 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
 )
@@ -30,6 +32,9 @@ const (
 
 // maxRetryAfter bounds how long the events service can ask us to wait.
 const maxRetryAfter = 10 * time.Minute
+
+// drainTimeout is how long the body of a response may take, of which only the status counts.
+const drainTimeout = time.Second
 
 // retrier is the HTTP transport of the custom events' lane. It delivers a request whatever it takes, keeps the outcome,
 // and tells LaunchDarkly's sender that all is well: its one retry, its giving up and its shutting down are not wanted
@@ -106,7 +111,9 @@ func outcomeOf(status int) outcome {
 
 // attempt sends the request once. The payload ID is among the headers that stay the same.
 func (r *retrier) attempt(request *http.Request) (status int, retryAfter time.Duration, err error) {
-	attempt := request.Clone(r.stopping)
+	ctx, cancel := context.WithCancel(r.stopping)
+	defer cancel()
+	attempt := request.Clone(ctx)
 	if request.GetBody != nil {
 		if attempt.Body, err = request.GetBody(); err != nil {
 			return 0, 0, err
@@ -116,7 +123,9 @@ func (r *retrier) attempt(request *http.Request) (status int, retryAfter time.Du
 	if err != nil {
 		return 0, 0, err
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // lets the connection be used again
+	// The outcome is known. The rest is read so that the connection can be used again, which is worth no long wait.
+	defer time.AfterFunc(drainTimeout, cancel).Stop()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
 	_ = response.Body.Close()
 	return response.StatusCode, retryAfterOf(response.Header), nil
 }
@@ -124,7 +133,7 @@ func (r *retrier) attempt(request *http.Request) (status int, retryAfter time.Du
 // retryAfterOf reads how long the service wants to be left alone, in seconds or as a date (RFC 9110, section 10.2.3).
 func retryAfterOf(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil {
+	if seconds, err := strconv.Atoi(value); err == nil || errors.Is(err, strconv.ErrRange) { // of too many, the most
 		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {
@@ -167,7 +176,8 @@ func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Requ
 	}
 }
 
-// hasJSONBody tells whether a request is valid JSON. It is, where that can't be seen.
+// hasJSONBody tells whether a request is valid JSON, and so valid UTF-8 (RFC 8259, section 8.1), which json.Valid does
+// not ask for. It is, where that can't be seen.
 func hasJSONBody(request *http.Request) bool {
 	if request.GetBody == nil {
 		return true
@@ -190,5 +200,5 @@ func hasJSONBody(request *http.Request) bool {
 			return true
 		}
 	}
-	return json.Valid(text)
+	return utf8.Valid(text) && json.Valid(text)
 }

@@ -33,13 +33,14 @@ func TestOutcomeOf(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // so that the date does not depend on how long this takes
 		for value, want := range map[string]time.Duration{
-			"":           0,
-			"0":          0,
-			"7":          7 * time.Second,
-			"-7":         0,
-			"7.5":        0,
-			"soon":       0,
-			"1000000000": maxRetryAfter,
+			"":                     0,
+			"0":                    0,
+			"7":                    7 * time.Second,
+			"-7":                   0,
+			"7.5":                  0,
+			"soon":                 0,
+			"1000000000":           maxRetryAfter,
+			"99999999999999999999": maxRetryAfter,
 			time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat): 90 * time.Second,
 			time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):       0,
 		} {
@@ -271,6 +272,7 @@ func TestRetrierOnBadRequest(t *testing.T) {
 		{"invalid, compressed", zip(`[{"a": NaN}]`), zipped, false, invalid, 1},
 		{"valid, looked at", `[{"a": 1}]`, nil, true, refused, 1},
 		{"invalid, looked at", `[{"a": NaN}]`, nil, true, invalid, 0},
+		{"invalid UTF-8", "[{\"a\": \"\xff\"}]", nil, false, invalid, 1},
 		{"not what it says it is", `[{"a": NaN}]`, zipped, false, refused, 1},
 	} {
 		requests := 0
