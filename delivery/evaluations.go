@@ -15,15 +15,18 @@ const (
 	// flushPatience is how long LaunchDarkly's processor may take from a flush to the request that it makes. It makes
 	// none where it had nothing to send: an event was sampled out, or had just been sent.
 	flushPatience = time.Second
+	// maxUnderWay is how many requests are made at once. It leaves some of the five workers of LaunchDarkly's processor
+	// free: with none, a flush would be for nothing.
+	maxUnderWay = 3
 	// answerTimeout is how long a request and its retry may take, unless the HTTP client allows more.
 	answerTimeout = 30 * time.Second
 )
 
 var errEvaluationsLost = errors.New("the events service did not accept the evaluation events")
 
-// evaluationLane is LaunchDarkly's own path for everything but custom events. The lane decides when it is flushed, and
-// does one flush at a time, because the SDK's FlushBlocking answers only when there is something to send and a worker
-// free to send it. It is safe for concurrent use; one goroutine runs it.
+// evaluationLane is LaunchDarkly's own path for everything but custom events. The lane decides when it is flushed, because
+// the SDK's FlushBlocking answers only when there is something to send and a worker free to send it. While a request takes
+// its time, others go out at each interval, as with the SDK. It is safe for concurrent use; one goroutine runs it.
 type evaluationLane struct {
 	processor ldevents.EventProcessor
 	observer  *observer
@@ -76,7 +79,7 @@ func (l *evaluationLane) run(stopping context.Context, interval time.Duration) {
 			continue
 		}
 		var cause error // LaunchDarkly's sender logs more
-		if !l.deliver(stopping) {
+		if !l.deliver(stopping, ticker.C) {
 			cause = errEvaluationsLost
 		}
 		l.progress.settle(recorded-done, cause)
@@ -84,25 +87,30 @@ func (l *evaluationLane) run(stopping context.Context, interval time.Duration) {
 	}
 }
 
-// deliver has LaunchDarkly's processor send what it has, and tells whether the events service accepted it.
-func (l *evaluationLane) deliver(stopping context.Context) bool {
+// deliver has LaunchDarkly's processor send what it has, and tells whether the events service accepted it, and what was
+// under way before.
+func (l *evaluationLane) deliver(stopping context.Context, ticks <-chan time.Time) bool {
 	before := l.observer.observed()
 	answered := l.processor.FlushBlocking(flushPatience)
+	begun := l.observer.observed().begun
+	if answered && begun == before.begun {
+		return false // it made no request: it shut down when it was refused earlier
+	}
 	timeout := time.NewTimer(l.timeout)
 	defer timeout.Stop()
 	for {
 		now := l.observer.observed()
-		switch {
-		case now.ended != before.ended:
-			return now.accepted
-		case answered:
-			return false // it made no request: it shut down when it was refused earlier
-		case now.begun == before.begun:
-			return true // there was nothing to send
+		if l.observer.settled(begun) {
+			return now.lost == before.lost
 		}
 		select {
 		case <-l.observer.changed:
+		case <-ticks:
+			if now.begun-now.ended < maxUnderWay {
+				l.processor.Flush()
+			}
 		case <-timeout.C:
+			l.observer.abandon(begun)
 			return false
 		case <-stopping.Done():
 			return false

@@ -11,23 +11,28 @@ import (
 // senderAttempts is how often LaunchDarkly's sender tries to deliver one payload.
 const senderAttempts = 2
 
-// observer is the HTTP transport of the evaluation lane: it notes how the last payload fared. Once stopped, it tells
-// LaunchDarkly's sender that all is well, which saves it the retry.
+// observer is the HTTP transport of the evaluation lane: it notes how payloads fare. Once stopped, it tells LaunchDarkly's
+// sender that all is well, which saves it the retry.
 type observer struct {
 	transport httpstop.Transport
 	changed   chan struct{} // has something in it when a payload's delivery has ended
 
-	mu       sync.Mutex
-	payload  string // the ID of the current one
-	attempts int    // at its delivery
-	state    observed
+	mu    sync.Mutex
+	open  map[string]payload // those under way, by ID
+	state observed
+}
+
+// payload is one under way.
+type payload struct {
+	number   uint64 // in the order in which they begin, from 1
+	attempts int
 }
 
 // observed counts payloads.
 type observed struct {
-	begun    uint64
-	ended    uint64 // accepted, or given up by LaunchDarkly's sender
-	accepted bool   // whether the last one to end was
+	begun uint64
+	ended uint64 // accepted, or given up by LaunchDarkly's sender
+	lost  uint64 // of those, the ones that were not accepted
 }
 
 func newObserver(stopping context.Context, next http.RoundTripper) *observer {
@@ -37,6 +42,7 @@ func newObserver(stopping context.Context, next http.RoundTripper) *observer {
 	return &observer{
 		transport: httpstop.Transport{Next: next, Stopped: stopping, Status: http.StatusAccepted},
 		changed:   make(chan struct{}, 1),
+		open:      make(map[string]payload),
 	}
 }
 
@@ -47,13 +53,13 @@ func (o *observer) RoundTrip(request *http.Request) (*http.Response, error) {
 	switch {
 	case err != nil:
 		if last {
-			o.end(false)
+			o.end(request, false)
 		}
 	case followed(response): // and the client comes back with where that leads
 	case outcomeOf(response.StatusCode) == accepted:
-		o.end(o.transport.Stopped.Err() == nil)
+		o.end(request, o.transport.Stopped.Err() == nil)
 	case last, !recoverable(response.StatusCode):
-		o.end(false)
+		o.end(request, false)
 	}
 	return response, err
 }
@@ -65,28 +71,61 @@ func (o *observer) CloseIdleConnections() { o.transport.CloseIdleConnections() }
 func (o *observer) begin(request *http.Request) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if id := request.Header.Get("X-LaunchDarkly-Payload-ID"); id != o.payload {
-		o.payload, o.attempts = id, 0
+	p, ok := o.open[idOf(request)]
+	if !ok {
 		o.state.begun++
+		p.number = o.state.begun
 	}
 	if request.Response == nil { // it is not what a redirect leads to
-		o.attempts++
+		p.attempts++
 	}
-	return o.attempts >= senderAttempts
+	o.open[idOf(request)] = p
+	return p.attempts >= senderAttempts
 }
 
-func (o *observer) end(ok bool) {
+// end notes that no more attempts will follow.
+func (o *observer) end(request *http.Request, accepted bool) {
 	o.mu.Lock()
+	delete(o.open, idOf(request))
 	o.state.ended++
-	o.state.accepted = ok
+	if !accepted {
+		o.state.lost++
+	}
 	o.mu.Unlock()
 	signal(o.changed)
 }
+
+func idOf(request *http.Request) string { return request.Header.Get("X-LaunchDarkly-Payload-ID") }
 
 func (o *observer) observed() observed {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.state
+}
+
+// settled tells whether the payloads up to the number have ended; others may be under way.
+func (o *observer) settled(number uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.open {
+		if p.number <= number {
+			return false
+		}
+	}
+	return true
+}
+
+// abandon ends the payloads up to the number of which nothing more is expected, as after a loop of redirects.
+func (o *observer) abandon(number uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, p := range o.open {
+		if p.number <= number {
+			delete(o.open, id)
+			o.state.ended++
+			o.state.lost++
+		}
+	}
 }
 
 // followed tells whether the client follows a redirect. It does with the events, or not at all, see keepMethod.

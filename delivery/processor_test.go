@@ -219,6 +219,19 @@ func TestFlushOfEvaluationsUnderWay(t *testing.T) {
 	}
 }
 
+// While the events service takes its time, LaunchDarkly's processor goes on sending, as it does by itself: what comes
+// between has to fit into its buffer otherwise.
+func TestEvaluationsGoOnWhileOneTakesItsTime(t *testing.T) {
+	f := start(t, ldcomponents.SendEvents().FlushInterval(time.Millisecond))
+	f.box.DelayEvents(time.Hour)
+	for sent := 1; sent <= 3; sent++ {
+		_ = f.client.Identify(ldcontext.New(strconv.Itoa(sent)))
+		f.requests(sent)
+	}
+	f.box.DelayEvents(0)
+	f.flush()
+}
+
 // The SDK gives up on evaluations after one retry; Flush says so.
 func TestFlushOfEvaluationsThatAreLost(t *testing.T) {
 	f := start(t, rarely())
