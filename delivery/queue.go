@@ -3,7 +3,6 @@ package delivery
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
@@ -21,13 +20,13 @@ type queue struct {
 	flushes  chan struct{} // has something in it when everything that waits has to go
 	progress progress
 
-	failing       atomic.Bool // whether the last attempt at a request failed; set with the lock held
 	mu            sync.Mutex
 	writers       []*writer // who waits for room, in the order in which they came
 	waiting       fifo
 	waitingBytes  int
 	inFlight      int // events taken and not settled
 	inFlightBytes int
+	failing       bool      // whether the last attempt at a request failed
 	progressed    time.Time // when events were last taken or settled
 	stopped       error     // why no more events are accepted
 	accepted      uint64
@@ -47,10 +46,6 @@ func newQueue(s settings) *queue {
 // succeed. Those who wait get room in the order in which they came, and before others.
 func (q *queue) put(event ldevents.CustomEventData) error {
 	size, valid := q.sizer.event(&event)
-	if valid && q.failing.Load() { // it may wait for long
-		event.Data = compacted(event.Data)
-		size, _ = q.sizer.event(&event)
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -58,6 +53,11 @@ func (q *queue) put(event ldevents.CustomEventData) error {
 		return q.refuse(q.stopped)
 	case !valid:
 		return q.refuse(errNotJSON)
+	case q.failing && q.waiting.length+q.inFlight < q.settings.maxEvents: // it may wait for long
+		event.Data = compacted(event.Data)
+		size, _ = q.sizer.event(&event)
+	}
+	switch {
 	case size > q.settings.maxBytes:
 		return q.refuse(ErrTooLarge)
 	case len(q.writers) == 0 && q.fits(size):
@@ -66,7 +66,7 @@ func (q *queue) put(event ldevents.CustomEventData) error {
 	}
 	signal(q.flushes) // what fills the queue may be less than a request's worth
 	e := waitingEvent{event: event, size: size}
-	if q.settings.maxWait == 0 || q.failing.Load() || q.stalls() {
+	if q.settings.maxWait == 0 || q.failing || q.stalls() {
 		return q.acceptLast(e)
 	}
 	return q.waitForRoom(e)
@@ -268,7 +268,7 @@ func (q *queue) stop(cause error) {
 func (q *queue) attempted(ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.failing.Store(!ok)
+	q.failing = !ok
 	if !ok {
 		q.stats.Retries++
 		q.endWaits(q.acceptLast)
