@@ -244,11 +244,7 @@ func objectOf(v any) (map[string]any, []jsonvalue.Problem) {
 	case openfeature.FlattenedContext:
 		return v, nil
 	case openfeature.EvaluationContext:
-		attributes := v.Attributes()
-		if key := v.TargetingKey(); key != "" {
-			attributes[openfeature.TargetingKey] = key
-		}
-		return attributes, nil
+		return jsonvalue.Flatten(v), nil
 	}
 	value, _, problems := jsonvalue.Convert(v)
 	if value.Type() != ldvalue.ObjectType {

@@ -246,7 +246,7 @@ func (p *Provider) ObjectEvaluation(
 	if unsupported != nil {
 		var warnings problems
 		warnings.addParts(unsupported, "defaultValue")
-		p.reporter.evaluation(ctx, flag, warnings)
+		p.reporter.evaluation(ctx, e.flag, warnings)
 	}
 	resolved, detail, err := e.client.JSONVariationDetailCtx(ctx, e.flag, e.context, recorded)
 	value := defaultValue

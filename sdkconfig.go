@@ -111,11 +111,7 @@ func newRequestStopper() *requestStopper {
 // wrap makes a client that stops. The status that later requests get makes the SDK give up.
 func (r *requestStopper) wrap(client *http.Client) *http.Client {
 	wrapped := *client
-	next := client.Transport
-	if next == nil {
-		next = http.DefaultTransport
-	}
-	transport := &httpstop.Transport{Next: next, Stopped: r.stopped, Status: http.StatusGone}
+	transport := &httpstop.Transport{Next: client.Transport, Stopped: r.stopped, Status: http.StatusGone}
 	wrapped.Transport = transport
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -123,14 +119,12 @@ func (r *requestStopper) wrap(client *http.Client) *http.Client {
 	return &wrapped
 }
 
-// closeIdle ends the goroutines of connections that are kept for later. Those of the default transport are not ours.
+// closeIdle ends the goroutines of connections that are kept for later.
 func (r *requestStopper) closeIdle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, transport := range r.transports {
-		if transport.Next != http.DefaultTransport {
-			transport.CloseIdleConnections()
-		}
+		transport.CloseIdleConnections()
 	}
 }
 

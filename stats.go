@@ -85,7 +85,7 @@ func (a *accounts) add(p *delivery.Processor) {
 		if !earlier.Ended() {
 			return false
 		}
-		add(&a.past, earlier.Stats())
+		a.past = a.past.Plus(earlier.Stats())
 		return true
 	})
 	a.processors = append(a.processors, p)
@@ -96,22 +96,7 @@ func (a *accounts) sum() delivery.Stats {
 	defer a.mu.Unlock()
 	sum := a.past
 	for _, p := range a.processors {
-		add(&sum, p.Stats())
+		sum = sum.Plus(p.Stats())
 	}
 	return sum
-}
-
-func add(sum *delivery.Stats, s delivery.Stats) {
-	sum.Tracked += s.Tracked
-	sum.Delivered += s.Delivered
-	sum.Waiting += s.Waiting
-	sum.WaitingBytes += s.WaitingBytes
-	sum.Requests += s.Requests
-	sum.Retries += s.Retries
-	sum.Evaluations += s.Evaluations
-	sum.Dropped.QueueFull += s.Dropped.QueueFull
-	sum.Dropped.TooLarge += s.Dropped.TooLarge
-	sum.Dropped.Refused += s.Dropped.Refused
-	sum.Dropped.Unauthorized += s.Dropped.Unauthorized
-	sum.Dropped.Closed += s.Dropped.Closed
 }

@@ -36,9 +36,6 @@ type observed struct {
 }
 
 func newObserver(stopping context.Context, next http.RoundTripper) *observer {
-	if next == nil {
-		next = http.DefaultTransport
-	}
 	return &observer{
 		transport: httpstop.Transport{Next: next, Stopped: stopping, Status: http.StatusAccepted},
 		changed:   make(chan struct{}, 1),

@@ -94,6 +94,26 @@ type Stats struct {
 	Evaluations uint64
 }
 
+// Plus adds up the counters of two processors.
+func (s Stats) Plus(t Stats) Stats {
+	return Stats{
+		Tracked:      s.Tracked + t.Tracked,
+		Delivered:    s.Delivered + t.Delivered,
+		Waiting:      s.Waiting + t.Waiting,
+		WaitingBytes: s.WaitingBytes + t.WaitingBytes,
+		Dropped: Dropped{
+			QueueFull:    s.Dropped.QueueFull + t.Dropped.QueueFull,
+			TooLarge:     s.Dropped.TooLarge + t.Dropped.TooLarge,
+			Refused:      s.Dropped.Refused + t.Dropped.Refused,
+			Unauthorized: s.Dropped.Unauthorized + t.Dropped.Unauthorized,
+			Closed:       s.Dropped.Closed + t.Dropped.Closed,
+		},
+		Requests:    s.Requests + t.Requests,
+		Retries:     s.Retries + t.Retries,
+		Evaluations: s.Evaluations + t.Evaluations,
+	}
+}
+
 // Dropped counts custom events by why they were dropped.
 type Dropped struct {
 	QueueFull    uint64 // ErrQueueFull

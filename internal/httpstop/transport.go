@@ -11,7 +11,7 @@ import (
 // Transport passes requests on until Stopped is done. From then on it ends those under way, and answers new ones itself.
 // It is safe for concurrent use.
 type Transport struct {
-	// Next takes the requests.
+	// Next takes the requests; nil means [http.DefaultTransport], as in an [http.Client].
 	Next http.RoundTripper
 	// Stopped ends everything.
 	Stopped context.Context
@@ -27,7 +27,11 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(request.Context())
 	stop := context.AfterFunc(t.Stopped, cancel)
 	release := func() { stop(); cancel() }
-	response, err := t.Next.RoundTrip(request.WithContext(ctx))
+	next := t.Next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	response, err := next.RoundTrip(request.WithContext(ctx))
 	if err != nil {
 		release()
 		return nil, err
@@ -38,9 +42,10 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 
 func stopped(ctx context.Context) bool { return ctx.Err() != nil }
 
-// CloseIdleConnections passes on the call of [http.Client.CloseIdleConnections].
+// CloseIdleConnections passes on the call of [http.Client.CloseIdleConnections], other than to the default transport,
+// which is everybody's.
 func (t *Transport) CloseIdleConnections() {
-	if c, ok := t.Next.(interface{ CloseIdleConnections() }); ok {
+	if c, ok := t.Next.(interface{ CloseIdleConnections() }); ok && t.Next != http.DefaultTransport {
 		c.CloseIdleConnections()
 	}
 }

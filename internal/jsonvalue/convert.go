@@ -86,6 +86,16 @@ func scalar(v any) (ldvalue.Value, bool) {
 // replace.
 func String(s string) string { return strings.ToValidUTF8(s, replacement) }
 
+// Flatten gives the attributes of an evaluation context, with the targeting key among them as in OpenFeature's flattened
+// contexts. The map belongs to the caller.
+func Flatten(e openfeature.EvaluationContext) map[string]any {
+	attributes := e.Attributes()
+	if key := e.TargetingKey(); key != "" {
+		attributes[openfeature.TargetingKey] = key
+	}
+	return attributes
+}
+
 // converter holds what one conversion needs beyond the value: how much has been spent and what was wrong.
 type converter struct {
 	nodes    int
@@ -139,7 +149,7 @@ func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
 		}
 		return c.json(x, depth, ErrInvalidJSON)
 	case openfeature.EvaluationContext:
-		return c.evaluationContext(x, depth)
+		return c.any(Flatten(x), depth)
 	default:
 		return c.reflected(v, depth)
 	}
@@ -353,16 +363,6 @@ func (c *converter) ldvalue(v ldvalue.Value, depth int) (ldvalue.Value, bool) {
 	default:
 		return c.fail(ErrType)
 	}
-}
-
-// evaluationContext gives the attributes as an object, with the targeting key among them as in OpenFeature's flattened
-// contexts.
-func (c *converter) evaluationContext(e openfeature.EvaluationContext, depth int) (ldvalue.Value, bool) {
-	attributes := e.Attributes()
-	if key := e.TargetingKey(); key != "" {
-		attributes[openfeature.TargetingKey] = key
-	}
-	return c.any(attributes, depth)
 }
 
 // json parses text that claims to be JSON. It becomes a structured value rather than LaunchDarkly's raw type, because
