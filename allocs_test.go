@@ -1,7 +1,6 @@
 package launchdarkly_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"testing"
@@ -9,14 +8,13 @@ import (
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
-	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldtestdata"
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
 )
 
 // TestAllocations holds the hot paths against LaunchDarkly's SDK, with the context and the data built by hand from the
@@ -25,7 +23,7 @@ import (
 func TestAllocations(t *testing.T) {
 	data := ldtestdata.DataSource()
 	data.Update(data.Flag("flag").VariationForAll(true))
-	config := ld.Config{DataSource: data, Events: forgetful{}, Logging: ldcomponents.NoLogging()}
+	config := ld.Config{DataSource: data, Events: baseline.Forgetful{}, Logging: ldcomponents.NoLogging()}
 	bare, err := ld.MakeCustomClient("key", config, time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -46,20 +44,7 @@ func TestAllocations(t *testing.T) {
 		for i := range n {
 			attributes[fmt.Sprint("attribute-", i)] = []any{"text", i, true}[i%3]
 		}
-		build := func() ldcontext.Context {
-			b := ldcontext.NewBuilder("user")
-			for name, v := range attributes {
-				switch v := v.(type) {
-				case string:
-					b.SetString(name, v)
-				case int:
-					b.SetInt(name, v)
-				case bool:
-					b.SetBool(name, v)
-				}
-			}
-			return b.Build()
-		}
+		build := func() ldcontext.Context { return baseline.Context("user", attributes) }
 		who := openfeature.NewEvaluationContext("user", attributes)
 		flat := openfeature.FlattenedContext{openfeature.TargetingKey: "user"}
 		maps.Copy(flat, attributes)
@@ -87,17 +72,3 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 }
-
-// forgetful is an event processor that does nothing, and its configuration.
-type forgetful struct{}
-
-func (f forgetful) Build(subsystems.ClientContext) (ldevents.EventProcessor, error) { return f, nil }
-
-func (forgetful) RecordEvaluation(ldevents.EvaluationData)             {}
-func (forgetful) RecordIdentifyEvent(ldevents.IdentifyEventData)       {}
-func (forgetful) RecordCustomEvent(ldevents.CustomEventData)           {}
-func (forgetful) RecordMigrationOpEvent(ldevents.MigrationOpEventData) {}
-func (forgetful) RecordRawEvent(json.RawMessage)                       {}
-func (forgetful) Flush()                                               {}
-func (forgetful) FlushBlocking(time.Duration) bool                     { return true }
-func (forgetful) Close() error                                         { return nil }

@@ -59,30 +59,15 @@ func BenchmarkRecordCustomEvent(b *testing.B) {
 			delivery.WithLogger(slog.New(slog.DiscardHandler))),
 	} {
 		b.Run(name, func(b *testing.B) {
-			var s sink
-			processor, err := config.Build(s.clientContext())
-			if err != nil {
-				b.Fatal(err)
-			}
-			event := purchase()
-			b.ReportAllocs()
-			n := 0
-			for b.Loop() {
-				processor.RecordCustomEvent(event)
-				n++
-			}
-			if err := processor.Close(); err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(float64(s.events.Load())/float64(n), "delivered/op")
+			record(b, config)
 		})
 	}
 }
 
-// From the call to the events service, with a queue of the default size: the application waits for room where it has to.
-func BenchmarkDelivery(b *testing.B) {
+// record measures recording an event with a processor of the configuration, and what arrives of it.
+func record(b *testing.B, config subsystems.ComponentConfigurer[ldevents.EventProcessor]) {
+	b.Helper()
 	var s sink
-	config := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
 	processor, err := config.Build(s.clientContext())
 	if err != nil {
 		b.Fatal(err)
@@ -98,6 +83,11 @@ func BenchmarkDelivery(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(s.events.Load())/float64(n), "delivered/op")
+}
+
+// From the call to the events service, with a queue of the default size: the application waits for room where it has to.
+func BenchmarkDelivery(b *testing.B) {
+	record(b, delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler))))
 }
 
 func BenchmarkStats(b *testing.B) {

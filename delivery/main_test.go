@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -24,12 +25,8 @@ const patience = 20 * time.Second
 
 var sandy = ldcontext.New("sandy")
 
-// Two goroutines of the SDK outlive a closed client, see launchdarklytest.
 func TestMain(m *testing.M) {
-	const datasource = "github.com/launchdarkly/go-server-sdk/v7/internal/datasource."
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction(datasource+"(*outageTracker).awaitTimeout"),
-		goleak.IgnoreTopFunction(datasource+"newTickerWithInitialTick.func1"))
+	goleak.VerifyTestMain(m, sdkleaks.OutageTimer(), sdkleaks.PollTicker())
 }
 
 // fixture is LaunchDarkly's real SDK with the processor under test, against LaunchDarkly in a box.

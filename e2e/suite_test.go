@@ -12,6 +12,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
 // patience is how long specs wait for what must happen. None waits that long when all is well.
@@ -44,14 +46,8 @@ var _ = BeforeEach(func() {
 	})
 })
 
-// sdkLeaks are the goroutines of LaunchDarkly's SDK that outlive a closed client, as of 7.15.4: the one that would warn
-// about a long outage, after an interruption, the one that waits for flag data, when none has ever come, and the ticker of
-// the polling data source.
-var sdkLeaks = []goleak.Option{
-	goleak.IgnoreTopFunction("github.com/launchdarkly/go-server-sdk/v7/internal/datasource.(*outageTracker).awaitTimeout"),
-	goleak.IgnoreTopFunction("github.com/launchdarkly/go-server-sdk/v7.MakeCustomClient.func4"),
-	goleak.IgnoreTopFunction("github.com/launchdarkly/go-server-sdk/v7/internal/datasource.newTickerWithInitialTick.func1"),
-}
+// sdkLeaks are the goroutines that LaunchDarkly's SDK leaves behind here.
+var sdkLeaks = []goleak.Option{sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter(), sdkleaks.PollTicker()}
 
 // ginkgosOwn are the goroutines that Ginkgo starts in the processes of a parallel run, whenever it sees fit: connections to
 // its server, and the copying of what specs print.

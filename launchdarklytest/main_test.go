@@ -16,6 +16,7 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 	"go.uber.org/goleak"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -24,13 +25,8 @@ const deadline = 20 * time.Second
 
 var sandy = ldcontext.New("sandy")
 
-// Two goroutines of the SDK outlive a closed client: the one that would warn about a long outage, after
-// an interruption, and the ticker of the polling data source.
 func TestMain(m *testing.M) {
-	const datasource = "github.com/launchdarkly/go-server-sdk/v7/internal/datasource."
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreTopFunction(datasource+"(*outageTracker).awaitTimeout"),
-		goleak.IgnoreTopFunction(datasource+"newTickerWithInitialTick.func1"))
+	goleak.VerifyTestMain(m, sdkleaks.OutageTimer(), sdkleaks.PollTicker())
 }
 
 func newBox(t *testing.T) *launchdarklytest.Server {

@@ -19,6 +19,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
 // patience is how long specs wait for what must happen. None waits that long when all is well.
@@ -40,9 +42,7 @@ func sized[T int | time.Duration](short, full T) T {
 
 // Whatever a spec starts has to end with it.
 var _ = BeforeEach(func() {
-	// As of 7.15.4, this goroutine of LaunchDarkly's SDK outlives a closed client after an interruption.
-	const outage = "github.com/launchdarkly/go-server-sdk/v7/internal/datasource.(*outageTracker).awaitTimeout"
-	leaks := []goleak.Option{goleak.IgnoreCurrent(), goleak.IgnoreTopFunction(outage)}
+	leaks := []goleak.Option{goleak.IgnoreCurrent(), sdkleaks.OutageTimer()}
 	DeferCleanup(func() {
 		Eventually(func() error { return goleak.Find(leaks...) }).Should(Succeed(), "goroutines left behind")
 	})

@@ -17,6 +17,7 @@ import (
 	community "github.com/open-feature/go-sdk-contrib/providers/launchdarkly/pkg"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
 )
 
 // contextCase is one evaluation context in each of the forms that are compared: what an application hands to
@@ -52,18 +53,7 @@ func withAttributes(n int) contextCase {
 		}
 	}
 	return newCase(fmt.Sprintf("attributes=%02d", n), "user-key", attributes, func() ldcontext.Context {
-		b := ldcontext.NewBuilder("user-key")
-		for name, v := range attributes {
-			switch v := v.(type) {
-			case string:
-				b.SetString(name, v)
-			case int:
-				b.SetInt(name, v)
-			case bool:
-				b.SetBool(name, v)
-			}
-		}
-		return b.Build()
+		return baseline.Context("user-key", attributes)
 	})
 }
 

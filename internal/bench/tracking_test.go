@@ -1,18 +1,16 @@
 package bench
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
-	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -21,7 +19,7 @@ import (
 func BenchmarkTrack(b *testing.B) {
 	config := ld.Config{
 		DataSource: ldcomponents.ExternalUpdatesOnly(),
-		Events:     forgetful{},
+		Events:     baseline.Forgetful{},
 		Logging:    ldcomponents.NoLogging(),
 	}
 	bare, err := ld.MakeCustomClient("key", config, time.Second)
@@ -132,17 +130,3 @@ func dataByHand() ldvalue.Value {
 		SetString("currency", "EUR").SetInt("items", 3).SetBool("gift", true).SetFloat64("shipping", 4.9).
 		SetString("coupon", "none").Build()
 }
-
-// forgetful is an event processor that does nothing, and its configuration.
-type forgetful struct{}
-
-func (f forgetful) Build(subsystems.ClientContext) (ldevents.EventProcessor, error) { return f, nil }
-
-func (forgetful) RecordEvaluation(ldevents.EvaluationData)             {}
-func (forgetful) RecordIdentifyEvent(ldevents.IdentifyEventData)       {}
-func (forgetful) RecordCustomEvent(ldevents.CustomEventData)           {}
-func (forgetful) RecordMigrationOpEvent(ldevents.MigrationOpEventData) {}
-func (forgetful) RecordRawEvent(json.RawMessage)                       {}
-func (forgetful) Flush()                                               {}
-func (forgetful) FlushBlocking(time.Duration) bool                     { return true }
-func (forgetful) Close() error                                         { return nil }

@@ -1,0 +1,22 @@
+// Package sdkleaks names the goroutines of LaunchDarkly's SDK 7.15.4 that outlive a closed client, for leak checks in
+// tests: each check ignores just those that it has to.
+package sdkleaks
+
+import "go.uber.org/goleak"
+
+const datasource = "github.com/launchdarkly/go-server-sdk/v7/internal/datasource."
+
+// OutageTimer ignores the timer that would warn about a long outage, after an interruption.
+func OutageTimer() goleak.Option {
+	return goleak.IgnoreTopFunction(datasource + "(*outageTracker).awaitTimeout")
+}
+
+// PollTicker ignores the ticker of the polling data source.
+func PollTicker() goleak.Option {
+	return goleak.IgnoreTopFunction(datasource + "newTickerWithInitialTick.func1")
+}
+
+// ReadyWaiter ignores what waits for flag data, when none has ever come.
+func ReadyWaiter() goleak.Option {
+	return goleak.IgnoreTopFunction("github.com/launchdarkly/go-server-sdk/v7.MakeCustomClient.func4")
+}
