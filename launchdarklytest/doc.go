@@ -19,7 +19,8 @@
 //   - [Server.DeleteFlags] and [Server.DeleteSegments] archive them.
 //
 // Each change reaches the connected clients as LaunchDarkly sends it, and gets a version above the one
-// before, so that the SDK takes it as an update.
+// before, so that the SDK takes it as an update. A client that connects after a change has it once it is
+// initialized; one that is connected gets it a moment later, so that a test has to wait for what follows.
 //
 // # Events
 //
