@@ -3,8 +3,8 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -30,14 +30,28 @@ type contextMapper struct {
 	kindAttribute string
 }
 
+// attribute is an attribute of an evaluation context, as the application set it.
+type attribute struct {
+	name  string
+	value any
+}
+
+// appendAttributes appends the attributes of an evaluation context, in any order.
+func appendAttributes(list []attribute, attributes map[string]any) []attribute {
+	for name, v := range attributes {
+		list = append(list, attribute{name, v})
+	}
+	return list
+}
+
 // toLaunchDarkly maps one evaluation context into out, a large value that is not copied around here for speed. The
 // targeting key is the one that OpenFeature holds beside the attributes; where it is empty, the attribute of that name
-// counts. The attributes may be used by others at the same time.
+// counts. The order of the attributes may change; their values may be used by others at the same time.
 //
 // warnings are about attributes that were left out or read otherwise than they were meant; err says why there is no
 // context at all.
 func (m contextMapper) toLaunchDarkly(
-	out *ldcontext.Context, targetingKey string, attributes map[string]any,
+	out *ldcontext.Context, targetingKey string, attributes []attribute,
 ) (warnings []error, err error) {
 	b := contextBuilder{kindAttribute: m.kindAttribute}
 	kind := b.kind(attributes)
@@ -71,22 +85,24 @@ func (b *contextBuilder) nameOf(attribute string) []string {
 }
 
 // kind reads the context kind of an evaluation context; without one, it is a user.
-func (b *contextBuilder) kind(attributes map[string]any) ldcontext.Kind {
-	v, ok := attributes[b.kindAttribute]
-	if !ok {
-		return ldcontext.DefaultKind
+func (b *contextBuilder) kind(attributes []attribute) ldcontext.Kind {
+	for i := range attributes {
+		if attributes[i].name != b.kindAttribute {
+			continue
+		}
+		kind, ok := text(attributes[i].value)
+		if !ok {
+			b.warn(ErrAttributeType, b.kindAttribute)
+			break
+		}
+		return ldcontext.Kind(kind)
 	}
-	kind, ok := text(v)
-	if !ok {
-		b.warn(ErrAttributeType, b.kindAttribute)
-		return ldcontext.DefaultKind
-	}
-	return ldcontext.Kind(kind)
+	return ldcontext.DefaultKind
 }
 
 // single maps the attributes of one context of the given kind.
 func (b *contextBuilder) single(
-	out *ldcontext.Context, kind ldcontext.Kind, targetingKey string, attributes map[string]any,
+	out *ldcontext.Context, kind ldcontext.Kind, targetingKey string, attributes []attribute,
 ) error {
 	if kind == "" { // LaunchDarkly's builder would take it for a user
 		return invalidContext(lderrors.ErrContextKindEmpty{})
@@ -98,7 +114,8 @@ func (b *contextBuilder) single(
 	targetingKey = jsonvalue.String(targetingKey)
 	var key string
 	private := b.shared
-	for name, v := range attributes {
+	for i := range attributes {
+		name, v := attributes[i].name, attributes[i].value
 		switch name {
 		case b.kindAttribute:
 		case openfeature.TargetingKey:
@@ -164,16 +181,15 @@ const smallMap = 8
 
 // customAttributes counts the attributes that end up in LaunchDarkly's map, as far as that can be more than a small one:
 // a map that is sized for the others, too, can be twice as large.
-func (b *contextBuilder) customAttributes(attributes map[string]any) int {
+func (b *contextBuilder) customAttributes(attributes []attribute) int {
 	n := len(attributes)
 	if n <= smallMap {
 		return n
 	}
-	for _, name := range [...]string{
-		b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute,
-		privateAttributesAttribute, metaAttribute,
-	} {
-		if _, ok := attributes[name]; ok {
+	for i := range attributes {
+		switch attributes[i].name {
+		case b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute,
+			privateAttributesAttribute, metaAttribute:
 			n--
 		}
 	}
@@ -192,15 +208,19 @@ func (b *contextBuilder) set(builder *ldcontext.Builder, name string, v any) {
 }
 
 // multi maps an evaluation context whose attributes are contexts of their own, each under its kind.
-func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
+func (b *contextBuilder) multi(out *ldcontext.Context, attributes []attribute) error {
 	multi := ldcontext.NewMultiBuilder()
+	// Always the same error where several are possible.
+	slices.SortFunc(attributes, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
 	b.share(attributes)
-	for _, kind := range slices.Sorted(maps.Keys(attributes)) { // always the same error where several are possible
+	var attributesOfPart []attribute
+	for i := range attributes {
+		kind := attributes[i].name
 		switch kind {
 		case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
 			continue
 		}
-		part, problems := objectOf(attributes[kind])
+		part, problems := objectOf(attributes[i].value)
 		for _, p := range problems { // the first step is an attribute of the part
 			b.warnings.add(attributeError(p.Err, []string{kind, p.Path[0]}, p.Path[1:]...))
 		}
@@ -209,7 +229,8 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 			continue
 		}
 		b.parent = kind
-		err := b.single(out, ldcontext.Kind(kind), "", part)
+		attributesOfPart = appendAttributes(attributesOfPart[:0], part)
+		err := b.single(out, ldcontext.Kind(kind), "", attributesOfPart)
 		b.parent = ""
 		if err != nil {
 			return err
@@ -225,12 +246,12 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 
 // share reads private attributes that stand beside the parts. LaunchDarkly has no place for them there; to hide too much
 // is better than to hide too little.
-func (b *contextBuilder) share(attributes map[string]any) {
-	if v, ok := attributes[privateAttributesAttribute]; ok && !b.shared.add(v) {
-		b.warn(ErrPrivateAttributes, privateAttributesAttribute)
-	}
-	if v, ok := attributes[metaAttribute]; ok && !b.shared.addMeta(v) {
-		b.warn(ErrPrivateAttributes, metaAttribute)
+func (b *contextBuilder) share(attributes []attribute) {
+	for i := range attributes {
+		name, v := attributes[i].name, attributes[i].value
+		if name == privateAttributesAttribute && !b.shared.add(v) || name == metaAttribute && !b.shared.addMeta(v) {
+			b.warn(ErrPrivateAttributes, name)
+		}
 	}
 	b.shared.refs = slices.Clip(b.shared.refs) // each part adds to it
 }
@@ -353,10 +374,12 @@ func texts(v any) (list []string, ok bool) {
 }
 
 // apply tells the builder. Where the list could not be read, that is every optional attribute.
-func (p *privateAttributes) apply(builder *ldcontext.Builder, attributes map[string]any) {
+func (p *privateAttributes) apply(builder *ldcontext.Builder, attributes []attribute) {
 	if p.unreadable {
-		for name := range attributes {
-			p.refs = append(p.refs, ldattr.NewLiteralRef(jsonvalue.String(name)))
+		for i := range attributes {
+			if name := attributes[i].name; name != openfeature.TargetingKey {
+				p.refs = append(p.refs, ldattr.NewLiteralRef(jsonvalue.String(name)))
+			}
 		}
 	}
 	if len(p.refs) > 0 {

@@ -279,7 +279,7 @@ func mapped(targetingKey string, attributes map[string]any) (ldcontext.Context, 
 
 func mappedBy(m contextMapper, targetingKey string, attributes map[string]any) (ldcontext.Context, []error, error) {
 	var context ldcontext.Context
-	warnings, err := m.toLaunchDarkly(&context, targetingKey, attributes)
+	warnings, err := m.toLaunchDarkly(&context, targetingKey, appendAttributes(nil, attributes))
 	return context, warnings, err
 }
 

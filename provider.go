@@ -26,7 +26,7 @@ const providerName = "LaunchDarkly"
 // concurrent use.
 type Provider struct {
 	settings settings
-	mapper   contextMapper
+	contexts recentContexts
 	resolver resolver
 	reporter reporter
 	events   chan openfeature.Event
@@ -88,7 +88,7 @@ func newProvider(opts []Option) *Provider {
 	s := newSettings(opts)
 	return &Provider{
 		settings: s,
-		mapper:   contextMapper{kindAttribute: s.kindAttribute},
+		contexts: recentContexts{mapper: contextMapper{kindAttribute: s.kindAttribute}},
 		resolver: resolver{standardReasons: s.standardReasons},
 		reporter: reporter{logger: s.logger, onError: s.onError},
 		events:   make(chan openfeature.Event),
@@ -126,7 +126,7 @@ func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat
 		return p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
 	}
 	e.client, e.flag = s.client, jsonvalue.String(flag)
-	warnings, err := p.mapper.toLaunchDarkly(&e.context, "", flat)
+	warnings, err := p.contexts.toLaunchDarkly(&e.context, "", flat)
 	if warnings != nil {
 		p.reporter.evaluation(ctx, e.flag, warnings)
 	}

@@ -56,7 +56,7 @@ func (p *Provider) Track(
 	}
 	name := jsonvalue.String(trackingEventName)
 	var who ldcontext.Context
-	warnings, err := p.mapper.toLaunchDarkly(&who, evaluationContext.TargetingKey(), evaluationContext.Attributes())
+	warnings, err := p.contexts.toLaunchDarkly(&who, evaluationContext.TargetingKey(), evaluationContext.Attributes())
 	if err != nil {
 		p.tracked.invalidContext.Add(1)
 		p.reporter.notSent(ctx, name, err)

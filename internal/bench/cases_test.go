@@ -30,16 +30,20 @@ type contextCase struct {
 }
 
 func contextCases() []contextCase {
-	cases := []contextCase{
+	return []contextCase{
 		withAttributes(0), withAttributes(1), withAttributes(10), withAttributes(30), nested(), multi(),
 	}
-	return cases
 }
+
+// crowd is as many users as a benchmark goes through in turn, where none of them is to be known from a moment ago.
+const crowd = 64
 
 func withoutAttributes() ldcontext.Context { return ldcontext.New("user-key") }
 
 // withAttributes has strings, numbers and booleans, a third each.
-func withAttributes(n int) contextCase {
+func withAttributes(n int) contextCase { return userWithAttributes("user-key", n) }
+
+func userWithAttributes(key string, n int) contextCase {
 	attributes := make(map[string]any, n)
 	for i := range n {
 		name := fmt.Sprintf("attribute%02d", i)
@@ -52,8 +56,8 @@ func withAttributes(n int) contextCase {
 			attributes[name] = true
 		}
 	}
-	return newCase(fmt.Sprintf("attributes=%02d", n), "user-key", attributes, func() ldcontext.Context {
-		return baseline.Context("user-key", attributes)
+	return newCase(fmt.Sprintf("attributes=%02d", n), key, attributes, func() ldcontext.Context {
+		return baseline.Context(key, attributes)
 	})
 }
 

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
@@ -28,6 +29,36 @@ func BenchmarkEvaluation(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					subject.evaluate()
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkEvaluationOfOthers evaluates a boolean flag for another user each time: [BenchmarkEvaluation] does so for one
+// user again and again.
+func BenchmarkEvaluationOfOthers(b *testing.B) {
+	s := newSubjects(b)
+	for _, attributes := range []int{0, 1, 10, 30} {
+		users := make([]contextCase, crowd)
+		for i := range users {
+			users[i] = userWithAttributes(fmt.Sprintf("user-%02d", i), attributes)
+		}
+		ctx := b.Context()
+		for _, subject := range []struct {
+			name     string
+			evaluate func(c *contextCase)
+		}{
+			{"bare", func(c *contextCase) { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", c.build(), false) }},
+			{"ours", func(c *contextCase) { s.ours.BooleanEvaluation(ctx, "bool", false, c.flat) }},
+			{"community", func(c *contextCase) { s.theirs.BooleanEvaluation(ctx, "bool", false, c.flat) }},
+			{"ours-client", func(c *contextCase) { _, _ = s.oursClient.BooleanValue(ctx, "bool", false, c.evaluation) }},
+			{"community-client", func(c *contextCase) { _, _ = s.theirsClient.BooleanValue(ctx, "bool", false, c.evaluation) }},
+		} {
+			b.Run(users[0].name+"/by="+subject.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					subject.evaluate(&users[i%crowd])
 				}
 			})
 		}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,23 +15,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// BenchmarkTrack compares the way to LaunchDarkly's event processor, without delivery: both end in a processor that
-// forgets.
+// BenchmarkTrack compares the way to LaunchDarkly's event processor, without delivery.
 func BenchmarkTrack(b *testing.B) {
-	config := ld.Config{
-		DataSource: ldcomponents.ExternalUpdatesOnly(),
-		Events:     baseline.Forgetful{},
-		Logging:    ldcomponents.NoLogging(),
-	}
-	bare, err := ld.MakeCustomClient("key", config, time.Second)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer bare.Close()
-	ours, err := launchdarkly.NewProvider("key", launchdarkly.WithConfig(config))
-	if err != nil {
-		b.Fatal(err)
-	}
+	bare, ours := newTrackers(b)
 	client := register(b, ours)
 	ctx := b.Context()
 	user := withAttributes(5)
@@ -70,6 +57,53 @@ func BenchmarkTrack(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkTrackForOthers tracks for another user each time: [BenchmarkTrack] does so for one user again and again.
+func BenchmarkTrackForOthers(b *testing.B) {
+	bare, ours := newTrackers(b)
+	client := register(b, ours)
+	ctx := b.Context()
+	given := details()
+	users := make([]contextCase, crowd)
+	for i := range users {
+		users[i] = userWithAttributes(fmt.Sprintf("user-%02d", i), 5)
+	}
+	for _, subject := range []struct {
+		name  string
+		track func(c *contextCase)
+	}{
+		{"bare", func(c *contextCase) { _ = bare.TrackMetricCtx(ctx, "event", c.build(), 1.5, dataByHand()) }},
+		{"ours", func(c *contextCase) { ours.Track(ctx, "event", c.evaluation, given) }},
+		{"ours-client", func(c *contextCase) { client.Track(ctx, "event", c.evaluation, given) }},
+	} {
+		b.Run("metric-and-5-attributes/by="+subject.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				subject.track(&users[i%crowd])
+			}
+		})
+	}
+}
+
+// newTrackers makes the bare client and the provider; both end in an event processor that forgets.
+func newTrackers(b *testing.B) (*ld.LDClient, *launchdarkly.Provider) {
+	b.Helper()
+	config := ld.Config{
+		DataSource: ldcomponents.ExternalUpdatesOnly(),
+		Events:     baseline.Forgetful{},
+		Logging:    ldcomponents.NoLogging(),
+	}
+	bare, err := ld.MakeCustomClient("key", config, time.Second)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = bare.Close() })
+	ours, err := launchdarkly.NewProvider("key", launchdarkly.WithConfig(config))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return bare, ours
 }
 
 // BenchmarkDelivery compares all the way to the events service, flushed after as many events as the SDK can hold, so

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -49,6 +50,7 @@ func Convert(v any) (value ldvalue.Value, ok bool, problems []Problem) {
 // convert does what Convert does, for what is not a scalar: only that needs a converter, which costs an allocation.
 func convert(v any) (ldvalue.Value, bool, []Problem) {
 	var c converter
+	c.open = c.first[:0]
 	value, ok := c.any(v, 0)
 	return value, ok, c.problems
 }
@@ -84,7 +86,12 @@ func scalar(v any) (ldvalue.Value, bool) {
 
 // String returns s with whatever is not valid UTF-8 replaced by U+FFFD. It does not allocate where there is nothing to
 // replace.
-func String(s string) string { return strings.ToValidUTF8(s, replacement) }
+func String(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, replacement)
+}
 
 // Flatten gives the attributes of an evaluation context, with the targeting key among them as in OpenFeature's flattened
 // contexts. The map belongs to the caller.
@@ -100,7 +107,8 @@ func Flatten(e openfeature.EvaluationContext) map[string]any {
 type converter struct {
 	nodes    int
 	bytes    int
-	open     []container // the maps, slices and pointers that the current value stands in
+	open     []container  // the maps, slices and pointers that the current value stands in
+	first    [4]container // room for the first of them
 	structs  map[reflect.Type][]field
 	problems []Problem
 }

@@ -1,0 +1,119 @@
+package launchdarkly
+
+import (
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/open-feature/go-sdk/openfeature"
+)
+
+// recentContexts maps evaluation contexts, and knows those again that it mapped a moment ago: a request asks for several
+// flags with one evaluation context and then tracks with it, and to build LaunchDarkly's context takes longer than to
+// evaluate a flag. What comes out is always what the mapper would say. It is safe for concurrent use.
+//
+// It holds about one context for each processor, until the garbage collector has run twice.
+type recentContexts struct {
+	mapper contextMapper
+	pool   sync.Pool // of *recentContext
+}
+
+// toLaunchDarkly maps one evaluation context into out. The attributes may be used by others at the same time. The rest is
+// said at [contextMapper.toLaunchDarkly].
+func (r *recentContexts) toLaunchDarkly(
+	out *ldcontext.Context, targetingKey string, attributes map[string]any,
+) (warnings []error, err error) {
+	n := len(attributes)
+	if key, ok := attributes[openfeature.TargetingKey].(string); ok { // as in OpenFeature's flattened contexts
+		n--
+		if targetingKey == "" {
+			targetingKey = key
+		}
+	}
+	if n == 0 {
+		return r.mapper.toLaunchDarkly(out, targetingKey, nil)
+	}
+	recent, _ := r.pool.Get().(*recentContext)
+	if recent == nil {
+		recent = new(recentContext)
+	}
+	if n == len(recent.attributes) && recent.is(targetingKey, attributes) {
+		*out = recent.context
+	} else {
+		recent.attributes = slices.Grow(recent.attributes[:0], n)
+		for name, v := range attributes {
+			if _, ok := v.(string); !ok || name != openfeature.TargetingKey {
+				recent.attributes = append(recent.attributes, attribute{name, v})
+			}
+		}
+		warnings, err = r.mapper.toLaunchDarkly(out, targetingKey, recent.attributes)
+		if warnings == nil && err == nil && recent.arePlain() {
+			recent.targetingKey, recent.context = targetingKey, *out
+		} else {
+			recent.forget()
+		}
+	}
+	r.pool.Put(recent)
+	return warnings, err
+}
+
+// recentContext is a context and what it was made of. Only contexts without warnings are remembered, and only those whose
+// attributes are plain values, which nobody can change.
+type recentContext struct {
+	targetingKey string
+	attributes   []attribute // without the targeting key
+	context      ldcontext.Context
+}
+
+// is reports whether the context was made of these, where they are as many.
+func (r *recentContext) is(targetingKey string, attributes map[string]any) bool {
+	if targetingKey != r.targetingKey {
+		return false
+	}
+	for i := range r.attributes {
+		v, ok := attributes[r.attributes[i].name]
+		if !ok || !same(r.attributes[i].value, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// arePlain reports whether all attributes are values that nobody can change, and that compare.
+func (r *recentContext) arePlain() bool {
+	for i := range r.attributes {
+		if v := r.attributes[i].value; !same(v, v) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *recentContext) forget() {
+	clear(r.attributes) // they are the application's
+	r.attributes = r.attributes[:0]
+}
+
+// same reports whether two plain values of the commonest types are the same, in every bit. It is false for all others.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case string:
+		b, ok := b.(string)
+		return ok && a == b
+	case bool:
+		b, ok := b.(bool)
+		return ok && a == b
+	case int:
+		b, ok := b.(int)
+		return ok && a == b
+	case int64:
+		b, ok := b.(int64)
+		return ok && a == b
+	case float64:
+		b, ok := b.(float64)
+		return ok && math.Float64bits(a) == math.Float64bits(b)
+	default:
+		return false
+	}
+}

@@ -1,0 +1,96 @@
+package launchdarkly
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/open-feature/go-sdk/openfeature"
+)
+
+// TestRecentContexts maps contexts that differ in little, one after the other, and holds each against the mapper.
+func TestRecentContexts(t *testing.T) {
+	mapper := contextMapper{kindAttribute: "kind"}
+	recent := recentContexts{mapper: mapper}
+	negativeZero := math.Copysign(0, -1)
+	tags := []string{"a"}
+	values := []any{
+		"a", "b", "", true, false, 0, 1, int64(1), int32(1), 1.0, 0.0, negativeZero, math.NaN(), nil, tags,
+		map[string]any{"key": "k"}, "multi", "org", "not a kind",
+	}
+	names := []string{"a", "b", "kind", "key", "name", "anonymous", "privateAttributes", "_meta", openfeature.TargetingKey, ""}
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func() any { return values[random.IntN(len(values))] }
+
+	targetingKey, attributes := "", map[string]any{}
+	for i := range 100_000 {
+		switch change := random.IntN(8); {
+		case change == 0:
+			targetingKey = []string{"", "sandy", "alex"}[random.IntN(3)]
+		case change == 1:
+			clear(attributes)
+		case change < 4:
+			attributes[names[random.IntN(len(names))]] = pick()
+		case change < 6:
+			delete(attributes, names[random.IntN(len(names))])
+		default: // the same once more
+		}
+		tags[0] = fmt.Sprint(i % 3) // what the application holds may change
+
+		var got ldcontext.Context
+		warnings, err := recent.toLaunchDarkly(&got, targetingKey, attributes)
+		want, wantWarnings, wantErr := mappedBy(mapper, targetingKey, attributes)
+		if len(warnings) != len(wantWarnings) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+			t.Fatalf("%q, %v: got %v, %v, want %v, %v", targetingKey, attributes, warnings, err, wantWarnings, wantErr)
+		}
+		if err == nil && !got.Equal(want) {
+			t.Fatalf("%q, %v: got %v, want %v", targetingKey, attributes, got, want)
+		}
+	}
+}
+
+// TestRecentContextsForget makes sure that nothing of the application's is held that it could still change.
+func TestRecentContextsForget(t *testing.T) {
+	var recent recentContext
+	recent.attributes = append(recent.attributes, attribute{"tags", []string{"a"}})
+	if recent.arePlain() {
+		t.Error("a slice can change")
+	}
+	recent.forget()
+	if held := recent.attributes[:1][0]; len(recent.attributes) != 0 || held.value != nil {
+		t.Errorf("still holds %v", held)
+	}
+}
+
+// BenchmarkRecentContexts shows what it buys to know a context again, and what it costs where there is none to know.
+func BenchmarkRecentContexts(b *testing.B) {
+	for _, n := range []int{1, 10, 30} {
+		attributes := make([]map[string]any, 64)
+		for user := range attributes {
+			attributes[user] = map[string]any{openfeature.TargetingKey: fmt.Sprint("user-", user)}
+			for i := range n {
+				attributes[user][fmt.Sprint("attribute-", i)] = []any{"text", i, true}[i%3]
+			}
+		}
+		mapper := contextMapper{kindAttribute: "kind"}
+		recent := recentContexts{mapper: mapper}
+		var out ldcontext.Context
+		for _, bench := range []struct {
+			name string
+			of   func(i int)
+		}{
+			{"mapper", func(i int) { _, _ = mapper.toLaunchDarkly(&out, "", appendAttributes(nil, attributes[i%64])) }},
+			{"another", func(i int) { _, _ = recent.toLaunchDarkly(&out, "", attributes[i%64]) }},
+			{"again", func(int) { _, _ = recent.toLaunchDarkly(&out, "", attributes[0]) }},
+		} {
+			b.Run(fmt.Sprintf("attributes=%02d/%s", n, bench.name), func(b *testing.B) {
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					bench.of(i)
+				}
+			})
+		}
+	}
+}
