@@ -1,118 +1,96 @@
-// Command ratios reads the output of benchmarks whose names end in /by=NAME, and prints how each NAME compares with
-// by=bare in the same run: the median of its times as a ratio, and its allocations.
+// Command ratios runs the benchmarks of this module in rounds, one side of each comparison right after the other, and
+// prints in Markdown how each compares with LaunchDarkly's bare SDK in the same run: the median of its times as a ratio, and
+// its allocations. Times themselves say more about the machine than about the code.
 //
-//	GOWORK=off go test -run '^$' -bench 'Evaluation/|Types|Track' -count 10 . | go run ./ratios
+//	GOWORK=off go run ./ratios
+//	GOWORK=off go run ./ratios -rounds 20 -keep all.txt && benchstat -col /by all.txt
 package main
 
 import (
-	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
 )
 
-// baseline is what the others are compared with.
-const baseline = "bare"
-
 func main() {
-	if err := run(os.Stdin, os.Stdout); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// row is one benchmark, with the results of each subject.
-type row struct {
-	name     string
-	subjects map[string]*results
-}
+// plan is which benchmarks run for how long; the processors are those of go test's flag -cpu.
+type plan struct{ benchmarks, duration, processors string }
 
-type results struct {
-	nanoseconds []float64
-	allocations string
-}
-
-// ratio is the median, against that of the baseline.
-func (r *results) ratio(base *results) float64 {
-	return median(r.nanoseconds) / median(base.nanoseconds)
-}
-
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	middle := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[middle]
+func plans(duration string) []plan {
+	return []plan{
+		{"Evaluation|Types|Track", duration, ""},
+		{"Parallel", duration, "1,2"},
+		{"Delivery", "20000x", ""}, // ten times what is flushed at once
 	}
-	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-func run(in io.Reader, out io.Writer) error {
-	rows, subjects, err := read(in)
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("ratios", flag.ContinueOnError)
+	rounds := flags.Int("rounds", 10, "how often each benchmark runs")
+	duration := flags.String("benchtime", "50ms", "how long each benchmark runs in a round")
+	keep := flags.String("keep", "", "a file to which the benchmarks' own output is written")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	output, err := measure(ctx, *rounds, plans(*duration))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "| benchmark | allocations of %s |", baseline)
-	for _, subject := range subjects {
-		fmt.Fprintf(out, " %s |", subject)
-	}
-	fmt.Fprintln(out, "\n|---|---|"+strings.Repeat("---|", len(subjects)))
-	for _, row := range rows {
-		base, ok := row.subjects[baseline]
-		if !ok {
-			continue
+	if *keep != "" {
+		if err := os.WriteFile(*keep, output, 0o600); err != nil {
+			return err
 		}
-		fmt.Fprintf(out, "| %s | %s |", row.name, base.allocations)
-		for _, subject := range subjects {
-			if r, ok := row.subjects[subject]; ok {
-				fmt.Fprintf(out, " %.2f (%s) |", r.ratio(base), r.allocations)
-			} else {
-				fmt.Fprint(out, " |")
-			}
-		}
-		fmt.Fprintln(out)
 	}
-	return nil
+	m, err := read(bytes.NewReader(output))
+	if err != nil {
+		return err
+	}
+	return m.print(out)
 }
 
-// read collects the rows, and the subjects other than the baseline, in the order in which they come.
-func read(in io.Reader) (rows []*row, subjects []string, err error) {
-	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") || fields[3] != "ns/op" {
-			continue
-		}
-		name, subject, ok := strings.Cut(strings.TrimPrefix(fields[0], "Benchmark"), "/by=")
-		if !ok {
-			continue
-		}
-		if processors := strings.LastIndexByte(subject, '-'); processors >= 0 {
-			subject = subject[:processors]
-		}
-		nanoseconds, err := strconv.ParseFloat(fields[2], 64)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", lines.Text(), err)
-		}
-		at := slices.IndexFunc(rows, func(r *row) bool { return r.name == name })
-		if at < 0 {
-			at = len(rows)
-			rows = append(rows, &row{name: name, subjects: map[string]*results{}})
-		}
-		r := rows[at].subjects[subject]
-		if r == nil {
-			r = &results{}
-			rows[at].subjects[subject] = r
-		}
-		r.nanoseconds = append(r.nanoseconds, nanoseconds)
-		if len(fields) > 6 {
-			r.allocations = fields[6]
-		}
-		if subject != baseline && !slices.Contains(subjects, subject) {
-			subjects = append(subjects, subject)
+// measure runs all plans once in each round, so that what else the machine does falls on all of them alike.
+func measure(ctx context.Context, rounds int, plans []plan) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "ratios")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "bench.test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, ".") //nolint:gosec // in a directory of our own
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return nil, fmt.Errorf("building the benchmarks: %w", err)
+	}
+	var output bytes.Buffer
+	for round := range rounds {
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
+		for _, p := range plans {
+			args := []string{"-test.run=^$", "-test.bench=" + p.benchmarks, "-test.benchtime=" + p.duration}
+			if p.processors != "" {
+				args = append(args, "-test.cpu="+p.processors)
+			}
+			bench := exec.CommandContext(ctx, binary, args...) //nolint:gosec // what was just built
+			bench.Stdout, bench.Stderr = &output, os.Stderr
+			if err := bench.Run(); err != nil {
+				return nil, fmt.Errorf("benchmarks %s: %w\n%s", p.benchmarks, err, output.Bytes())
+			}
 		}
 	}
-	return rows, subjects, lines.Err()
+	return output.Bytes(), nil
 }

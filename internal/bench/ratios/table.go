@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+	"golang.org/x/perf/benchmath"
+)
+
+// baseline is what the others are compared with.
+const baseline = "bare"
+
+// measurements are all that was measured, in the order in which the benchmarks ran.
+type measurements struct {
+	rows     []*row
+	subjects []string // other than the baseline
+}
+
+// row is one benchmark, with the results of each subject.
+type row struct {
+	name       string
+	processors int
+	results    map[string]*results
+}
+
+type results struct {
+	seconds     []float64
+	allocations float64
+}
+
+func (r *results) median() float64 {
+	sample := benchmath.NewSample(r.seconds, &benchmath.DefaultThresholds)
+	return benchmath.AssumeNothing.Summary(sample, 0.95).Center
+}
+
+// read collects the results of benchmarks whose names end in /by=SUBJECT, and leaves out others.
+func read(in io.Reader) (*measurements, error) {
+	var m measurements
+	lines := benchfmt.NewReader(in, "benchmarks")
+	for lines.Scan() {
+		switch record := lines.Result().(type) {
+		case *benchfmt.SyntaxError:
+			return nil, record
+		case *benchfmt.Result:
+			m.add(record)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+func (m *measurements) add(result *benchfmt.Result) {
+	name, subject, ok := strings.Cut(result.Name.String(), "/by=")
+	if !ok {
+		return
+	}
+	processors := 1
+	if at := strings.LastIndexByte(subject, '-'); at >= 0 {
+		if n, err := strconv.Atoi(subject[at+1:]); err == nil {
+			subject, processors = subject[:at], n
+		}
+	}
+	if subject != baseline && !slices.Contains(m.subjects, subject) {
+		m.subjects = append(m.subjects, subject)
+	}
+	r := m.row(name, processors)
+	if r.results[subject] == nil {
+		r.results[subject] = new(results)
+	}
+	of := r.results[subject]
+	seconds, _ := result.Value("sec/op")
+	of.seconds = append(of.seconds, seconds)
+	of.allocations, _ = result.Value("allocs/op")
+}
+
+// row finds the row, or makes it.
+func (m *measurements) row(name string, processors int) *row {
+	for _, r := range m.rows {
+		if r.name == name && r.processors == processors {
+			return r
+		}
+	}
+	r := &row{name: name, processors: processors, results: make(map[string]*results)}
+	m.rows = append(m.rows, r)
+	return r
+}
+
+// print writes a table of all that can be compared with the baseline, and one of what a second processor brings.
+func (m *measurements) print(out io.Writer) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "| benchmark | allocations of %s | %s |\n", baseline, strings.Join(m.subjects, " | "))
+	text.WriteString("|---|---|" + strings.Repeat("---|", len(m.subjects)) + "\n")
+	for _, r := range m.rows {
+		base := r.results[baseline]
+		if base == nil {
+			continue
+		}
+		fmt.Fprintf(&text, "| %s | %g |", r.label(), base.allocations)
+		for _, subject := range m.subjects {
+			if of := r.results[subject]; of != nil {
+				fmt.Fprintf(&text, " %.2f (%g) |", of.median()/base.median(), of.allocations)
+			} else {
+				text.WriteString(" |")
+			}
+		}
+		text.WriteString("\n")
+	}
+	for _, line := range m.scaling() {
+		text.WriteString("\n" + line + "\n")
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// label names the row; benchmarks that ran on different numbers of processors are told apart.
+func (r *row) label() string {
+	if strings.HasPrefix(r.name, "Parallel") {
+		return fmt.Sprintf("%s, processors=%d", r.name, r.processors)
+	}
+	return r.name
+}
+
+// scaling says how much more two processors do than one.
+func (m *measurements) scaling() []string {
+	var lines []string
+	for _, one := range m.rows {
+		if one.processors != 1 {
+			continue
+		}
+		two := m.row(one.name, 2)
+		for _, subject := range append([]string{baseline}, m.subjects...) {
+			if one.results[subject] != nil && two.results[subject] != nil {
+				lines = append(lines, fmt.Sprintf("%s, %s: %.2f times the throughput on 2 processors",
+					one.name, subject, one.results[subject].median()/two.results[subject].median()))
+			}
+		}
+	}
+	return lines
+}
