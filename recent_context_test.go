@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -37,7 +38,7 @@ func TestRecentContexts(t *testing.T) {
 			delete(attributes, names[random.IntN(len(names))])
 		default: // the same once more
 		}
-		tags[0] = fmt.Sprint(i % 3) // what the application holds may change
+		tags[0] = strconv.Itoa(i % 3) // what the application holds may change
 
 		var got ldcontext.Context
 		warnings, err := recent.toLaunchDarkly(&got, targetingKey, attributes)
