@@ -1,0 +1,93 @@
+// The OpenTelemetry example evaluates flags inside a span and reports each evaluation three times: as a log record, as an
+// event of the span, and in a metric. It prints what OpenTelemetry exported.
+//
+//	go run ./examples/opentelemetry
+//
+// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this machine, and the exporters
+// write to the standard output.
+//
+// Start reading at run: it is the wiring of a service. What a service does differently is in telemetry.go: its exporters
+// send to a collector.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/open-feature/go-sdk/openfeature"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run wires LaunchDarkly and OpenTelemetry to OpenFeature, serves one request, and shuts everything down.
+func run(ctx context.Context, out io.Writer) (err error) {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("new-checkout", ldvalue.Bool(true))
+	box.SetValue("headline", ldvalue.String("Welcome back"))
+
+	telemetry, err := startTelemetry()
+	if err != nil {
+		return err
+	}
+	// Last, when nothing evaluates any more.
+	defer func() { err = errors.Join(err, telemetry.shutdown(context.WithoutCancel(ctx), out)) }()
+
+	// One hook, three sinks. The value of a flag is left out where its variant says the same.
+	evaluations := hooks.NewEvaluationHook(
+		hooks.NewMultiSink(
+			otel.NewLogSink(telemetry.loggers),
+			otel.NewSpanSink(), // whatever span is active
+			otel.NewMetricSink(telemetry.meters),
+		),
+		hooks.WithVariantOverValue(),
+	)
+
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()),
+		launchdarkly.WithHooks(evaluations),
+	)
+	if err != nil {
+		return err
+	}
+	defer openfeature.Shutdown()
+	if err := openfeature.SetProviderWithContextAndWait(ctx, provider); err != nil {
+		return err
+	}
+
+	serve(ctx, telemetry.tracers.Tracer("shop"), openfeature.NewDefaultClient())
+	return nil
+}
+
+// serve is what happens for one request: the application evaluates flags, and knows nothing of the hook.
+func serve(ctx context.Context, tracer trace.Tracer, client *openfeature.Client) {
+	ctx, span := tracer.Start(ctx, "GET /checkout",
+		trace.WithSpanKind(trace.SpanKindServer),
+		trace.WithAttributes(attribute.String("http.request.method", "GET")))
+	defer span.End()
+
+	user := openfeature.NewEvaluationContext("user-42", map[string]any{"plan": "gold"})
+	if client.Boolean(ctx, "new-checkout", false, user) {
+		client.String(ctx, "headline", "Welcome", user)
+	}
+	client.Int(ctx, "upload-limit", 10, user) // a flag that nobody has made: the evaluation fails, the request does not
+}
