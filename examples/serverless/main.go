@@ -1,0 +1,100 @@
+// The serverless example is a function that a platform freezes after each answer. It delivers the events that it has
+// tracked before it returns, within the time that the invocation has left, and tells what it could not deliver.
+//
+//	go run ./examples/serverless
+//
+// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this machine.
+//
+// Start reading at function.go: it is what a function looks like. This file plays the platform.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run is the platform: it starts a process of the function, and invokes it three times.
+func run(ctx context.Context, out io.Writer) error {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("discount", ldvalue.Float64(0.25))
+
+	function, err := NewFunction(ctx, box.SDKKey(), plainLogger(out), launchdarkly.WithConfig(box.Config()))
+	if err != nil {
+		return err
+	}
+	defer openfeature.Shutdown()
+
+	p := platform{out: out, box: box, function: function}
+	p.invoke(ctx, "the first purchase", Event{UserID: "user-42", Total: 80}, 10*time.Second)
+
+	box.RefuseEvents(http.StatusServiceUnavailable)
+	p.invoke(ctx, "a purchase while LaunchDarkly does not take events", Event{UserID: "user-43", Total: 40}, time.Second)
+	box.AcceptEvents()
+
+	p.invoke(ctx, "a purchase after that", Event{UserID: "user-44", Total: 20}, 10*time.Second)
+
+	stats := function.provider.Stats()
+	fmt.Fprintf(out, "\n%d events tracked, %d delivered\n", stats.Tracked, stats.Delivered)
+	if stats.Delivered != stats.Tracked {
+		return fmt.Errorf("%d events were not delivered", stats.Tracked-stats.Delivered)
+	}
+	return nil
+}
+
+// platform invokes a function, and freezes it after each answer.
+type platform struct {
+	out      io.Writer
+	box      *launchdarklytest.Server
+	function *Function
+}
+
+// invoke gives an invocation so much time, and tells what LaunchDarkly has of it when the process freezes.
+func (p platform) invoke(ctx context.Context, what string, event Event, limit time.Duration) {
+	fmt.Fprintf(p.out, "\nInvocation: %s\n", what)
+	p.box.ClearEvents()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	response, err := p.function.Handle(ctx, event)
+	cancel()
+	fmt.Fprintf(p.out, "  answered with a discount of %v, error: %v\n", response.Discount, err)
+
+	// From here to the next invocation, the process stands still. Nothing that it had in mind happens.
+	arrived := p.box.CustomEvents("purchase")
+	fmt.Fprintf(p.out, "  frozen; LaunchDarkly has received %d of its events\n", len(arrived))
+	for _, purchase := range arrived {
+		fmt.Fprintf(p.out, "    %s of %v by %s\n", purchase.Key, *purchase.MetricValue, purchase.ContextKeys()["user"])
+	}
+}
+
+// plainLogger prints what the function has to tell, without the time, and nothing about the SDK's usual work.
+func plainLogger(out io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
+		Level: slog.LevelError,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey && len(groups) == 0 {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}

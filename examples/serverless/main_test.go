@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// TestPlatform reads what the example prints.
+func TestPlatform(t *testing.T) {
+	var out buffer
+	if err := run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+Invocation: the first purchase
+  answered with a discount of 0.25, error: <nil>
+  frozen; LaunchDarkly has received 1 of its events
+    purchase of 60 by user-42
+
+Invocation: a purchase while LaunchDarkly does not take events
+level=ERROR msg="frozen with undelivered events" events=1 cause="context deadline exceeded"
+  answered with a discount of 0.25, error: <nil>
+  frozen; LaunchDarkly has received 0 of its events
+
+Invocation: a purchase after that
+  answered with a discount of 0.25, error: <nil>
+  frozen; LaunchDarkly has received 2 of its events
+    purchase of 30 by user-43
+    purchase of 15 by user-44
+
+3 events tracked, 3 delivered
+`
+	if out.String() != want {
+		t.Errorf("it printed\n%s\ninstead of\n%s", out.String(), want)
+	}
+}
+
+// TestHandleLeavesNothingForLater looks at what has arrived when Handle returns, after an answer and after an error.
+func TestHandleLeavesNothingForLater(t *testing.T) {
+	box, function, log := start(t)
+	if _, err := function.Handle(t.Context(), Event{UserID: "user-42", Total: 80}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(box.CustomEvents("purchase")); n != 1 {
+		t.Errorf("%d events have arrived, want 1", n)
+	}
+
+	function.flags.Track(t.Context(), "retry", openfeature.NewEvaluationContext("user-42", nil),
+		openfeature.TrackingEventDetails{})
+	if _, err := function.Handle(t.Context(), Event{}); err == nil {
+		t.Error("an event without a user is no error")
+	}
+	if n := len(box.CustomEvents("retry")); n != 1 {
+		t.Errorf("after an error, %d events have arrived, want 1", n)
+	}
+	if log.String() != "" {
+		t.Errorf("it logged %s", log)
+	}
+}
+
+// TestHandleTellsWhatIsUndelivered has an events service that never takes anything.
+func TestHandleTellsWhatIsUndelivered(t *testing.T) {
+	box, function, log := start(t)
+	box.RefuseEvents(http.StatusServiceUnavailable)
+	defer box.AcceptEvents() // so that the shutdown need not wait
+
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeToAnswer)
+	defer cancel()
+	response, err := function.Handle(ctx, Event{UserID: "user-42", Total: 80})
+	if err != nil || response.Discount != 0.25 {
+		t.Errorf("it answered %+v, %v", response, err)
+	}
+	if !strings.Contains(log.String(), "events=1") {
+		t.Errorf("it does not say what is undelivered: %q", log)
+	}
+}
+
+func start(t *testing.T) (*launchdarklytest.Server, *Function, *buffer) {
+	t.Helper()
+	box := launchdarklytest.NewServer()
+	t.Cleanup(box.Close)
+	box.SetValue("discount", ldvalue.Float64(0.25))
+	var log buffer
+	function, err := NewFunction(t.Context(), box.SDKKey(), plainLogger(&log), launchdarkly.WithConfig(box.Config()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(openfeature.Shutdown)
+	return box, function, &log
+}
+
+// buffer takes what several goroutines print.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
