@@ -157,12 +157,12 @@ func (l loggingConfiguration) Build(client subsystems.ClientContext) (subsystems
 	return config, nil
 }
 
-// logSwitch is where the SDK's lines go, until it is turned off for good. Some warnings come with each evaluation, for as
-// long as a connection is missing: the same one appears once a minute.
+// logSwitch is where the SDK's lines go, until it is turned off for good. Some warnings and errors come with each
+// evaluation, for as long as a connection or a persistent store is missing: the same one appears once a minute.
 type logSwitch struct {
 	logger   *slog.Logger
 	off      atomic.Bool
-	warnings ratelimit.Limiter
+	problems ratelimit.Limiter
 }
 
 // sdkLogger is a level of the SDK's logger.
@@ -186,8 +186,8 @@ func (l sdkLogger) log(line string) {
 	}
 	line = strings.TrimSpace(strings.TrimPrefix(line, l.prefix))
 	attributes := []slog.Attr{slog.String("component", "launchdarkly-sdk")}
-	if l.level == slog.LevelWarn {
-		suppressed, ok := l.logs.warnings.Allow(ratelimit.Cause{Kind: l.prefix, Detail: line})
+	if l.level >= slog.LevelWarn {
+		suppressed, ok := l.logs.problems.Allow(ratelimit.Cause{Kind: l.prefix, Detail: line})
 		if !ok {
 			return
 		}

@@ -81,6 +81,7 @@ func TestSDKConfigLogging(t *testing.T) {
 		}
 		for range 1000 {
 			logging.Loggers.Warnf("no flags for %d", 7)
+			logging.Loggers.Errorf("the store does not answer")
 		}
 		logging.Loggers.Info("connected")
 		logging.Loggers.Debug("a whole event")
@@ -89,7 +90,7 @@ func TestSDKConfigLogging(t *testing.T) {
 
 	t.Run("goes to the logger", func(t *testing.T) {
 		c, got := lines(t, WithLogger(logger))
-		for _, want := range []string{`level=WARN msg="no flags for 7"`, "level=INFO msg=connected"} {
+		for _, want := range []string{`level=WARN msg="no flags for 7"`, `level=ERROR msg="the store does not answer"`, "level=INFO msg=connected"} {
 			if strings.Count(got, want) != 1 {
 				t.Errorf("%s is not there once:\n%s", want, got)
 			}
@@ -104,8 +105,9 @@ func TestSDKConfigLogging(t *testing.T) {
 		}
 	})
 	t.Run("with the application's settings", func(t *testing.T) {
-		if _, got := lines(t, WithLogger(logger), WithConfig(ld.Config{Logging: ldcomponents.Logging().MinLevel(ldlog.Error)})); got != "" {
-			t.Errorf("below the minimum level:\n%s", got)
+		_, got := lines(t, WithLogger(logger), WithConfig(ld.Config{Logging: ldcomponents.Logging().MinLevel(ldlog.Error)}))
+		if strings.Contains(got, "level=WARN") || !strings.Contains(got, "level=ERROR") {
+			t.Errorf("not from the minimum level on:\n%s", got)
 		}
 	})
 	t.Run("stays where the application wants it", func(t *testing.T) {
