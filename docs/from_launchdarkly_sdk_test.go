@@ -139,6 +139,7 @@ func TestEvaluationsFromSDK(t *testing.T) {
 		return enabled, err
 	}
 	scopedAfter := func() (bool, error) {
+		ctx := t.Context()
 		ctx = openfeature.WithTransactionContext(ctx, user)
 		enabled, err := client.BooleanValue(ctx, "new-checkout", false, openfeature.EvaluationContext{})
 		return enabled, err
