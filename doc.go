@@ -79,6 +79,7 @@
 //	FLAG_NOT_FOUND                          FLAG_NOT_FOUND
 //	MALFORMED_FLAG                          PARSE_ERROR
 //	WRONG_TYPE                              TYPE_MISMATCH
+//	USER_NOT_SPECIFIED                      TARGETING_KEY_MISSING or INVALID_CONTEXT, see Evaluation contexts
 //	anything else                           GENERAL
 //
 // What OpenFeature has no field for stands in the flag metadata, see [MetadataReasonKind] and the constants after it.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"os"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -15,6 +17,7 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -224,4 +227,216 @@ func ExampleWithContextKindAttribute() {
 	})
 	fmt.Println(detail.Value, detail.FlagMetadata[launchdarkly.MetadataContextID])
 	// Output: value org:acme
+}
+
+// A service that must not talk to anybody, such as a test of something else, works offline: with defaults.
+func ExampleWithConfig() {
+	provider, err := launchdarkly.NewProvider("", launchdarkly.WithConfig(ld.Config{Offline: true}),
+		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	detail := provider.BooleanEvaluation(context.Background(), "new-checkout", true,
+		openfeature.FlattenedContext{"targetingKey": "user-42"})
+	fmt.Println(detail.Value, detail.Error())
+	// Output: true PROVIDER_NOT_READY: the LaunchDarkly client is not ready (CLIENT_NOT_READY)
+}
+
+// A service that can work with defaults does not wait long for its flags. They arrive later, with PROVIDER_READY.
+func ExampleWithInitTimeout() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.HoldStreams() // LaunchDarkly accepts the connection, and says nothing
+
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()),
+		launchdarkly.WithInitTimeout(50*time.Millisecond),
+		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	err = provider.Init(openfeature.EvaluationContext{}) // OpenFeature does this when a provider is registered
+	fmt.Println(errors.Is(err, ld.ErrInitializationTimeout))
+
+	box.ReleaseStreams()
+	fmt.Println(provider.Init(openfeature.EvaluationContext{}))
+	// Output:
+	// true
+	// <nil>
+}
+
+// All lines go to a logger of the application's, those of LaunchDarkly's SDK too.
+func ExampleWithLogger() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		Level: slog.LevelWarn,
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey { // for an output that stays the same
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(logger.With(slog.String("service", "shop"))))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	user := openfeature.NewEvaluationContext("user-42", map[string]any{"balance": math.Inf(1)})
+	for range 3 { // the same line appears once a minute
+		provider.Track(context.Background(), "checkout", user, openfeature.TrackingEventDetails{})
+	}
+	// Output:
+	// level=WARN msg="tracking input left out" service=shop event=checkout attribute=balance problem="number is not finite"
+}
+
+// Reasons in OpenFeature's vocabulary, for dashboards that span vendors. LaunchDarkly's own word stays in the metadata.
+func ExampleWithStandardReasons() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("new-checkout", ldvalue.Bool(true))
+
+	for _, options := range [][]launchdarkly.Option{{}, {launchdarkly.WithStandardReasons()}} {
+		provider, err := launchdarkly.NewProvider(box.SDKKey(), append(options, launchdarkly.WithConfig(box.Config()))...)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := provider.Init(openfeature.EvaluationContext{}); err != nil {
+			fmt.Println(err)
+		}
+		detail := provider.BooleanEvaluation(context.Background(), "new-checkout", false,
+			openfeature.FlattenedContext{"targetingKey": "user-42"})
+		fmt.Println(detail.Reason, detail.FlagMetadata[launchdarkly.MetadataReasonKind])
+		provider.Shutdown()
+	}
+	// Output:
+	// FALLTHROUGH FALLTHROUGH
+	// DEFAULT FALLTHROUGH
+}
+
+// Hooks that belong to the provider run for every evaluation with it, whichever client makes it.
+func ExampleWithHooks() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("new-checkout", ldvalue.Bool(true))
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()),
+		launchdarkly.WithHooks(hooks.NewEvaluationHook(hooks.NewSlogSink(logger, slog.LevelInfo), hooks.WithVariantOverValue())),
+		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := openfeature.SetNamedProviderAndWait("with hooks", provider); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	openfeature.NewClient("with hooks").Boolean(context.Background(), "new-checkout", false,
+		openfeature.NewEvaluationContext("user-42", nil))
+	// Output:
+	// level=INFO msg=feature_flag.evaluation feature_flag.key=new-checkout feature_flag.provider.name=LaunchDarkly feature_flag.result.variant=0 feature_flag.result.reason=fallthrough feature_flag.context.id=user-42 launchdarkly.reason.kind=fallthrough
+}
+
+// The counters say where every tracked event is.
+func ExampleProvider_Stats() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	ctx, user := context.Background(), openfeature.NewEvaluationContext("user-42", nil)
+	provider.Track(ctx, "checkout", user, openfeature.NewTrackingEventDetails(99.90))
+	provider.Track(ctx, "", user, openfeature.NewTrackingEventDetails(1))
+	if err := provider.Flush(ctx); err != nil {
+		fmt.Println(err)
+	}
+
+	stats := provider.Stats()
+	fmt.Println(stats.Tracked, "tracked,", stats.Delivered, "delivered,", stats.Waiting, "waiting")
+	fmt.Println(stats.Dropped.Total(), "dropped, of which without a name:", stats.Dropped.EmptyEventName)
+	// Output:
+	// 2 tracked, 1 delivered, 0 waiting
+	// 1 dropped, of which without a name: 1
+}
+
+// Shutdown delivers what was tracked. What it could not deliver in time, it tells.
+func ExampleProvider_ShutdownWithContext() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.RefuseEvents(503) // the events service is down
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	provider.Track(context.Background(), "checkout", openfeature.NewEvaluationContext("user-42", nil),
+		openfeature.NewTrackingEventDetails(99.90))
+
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	err = provider.ShutdownWithContext(ctx)
+	if undelivered, ok := errors.AsType[*delivery.UndeliveredError](err); ok {
+		fmt.Println(undelivered.Events, "lost")
+	}
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	// Output:
+	// 1 lost
+	// true
+}
+
+// What is wrong, with which attribute of which event, can be taken from the error.
+func ExampleAttributeError() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()),
+		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
+		launchdarkly.WithErrorHandler(func(_ context.Context, err error) {
+			tracking, _ := errors.AsType[*launchdarkly.TrackingError](err)
+			if attribute, ok := errors.AsType[*launchdarkly.AttributeError](err); ok {
+				fmt.Println(tracking.EventName, "is sent:", tracking.Sent, "without", attribute.Attribute)
+			}
+			fmt.Println(errors.Is(err, launchdarkly.ErrUnsupportedValue))
+		}),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	provider.Track(context.Background(), "checkout", openfeature.NewEvaluationContext("user-42", nil),
+		openfeature.NewTrackingEventDetails(1).Add("prices", []float64{9.99, math.NaN()}))
+	// Output:
+	// checkout is sent: true without /prices/1
+	// true
 }

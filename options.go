@@ -15,6 +15,7 @@ import (
 const DefaultInitTimeout = 10 * time.Second
 
 // Option changes how a provider works. Options are applied in order; where two say different things, the later wins.
+// Nil ones are ignored.
 type Option interface{ apply(*settings) }
 
 type optionFunc func(*settings)
@@ -107,7 +108,8 @@ func WithStandardReasons() Option {
 	return optionFunc(func(s *settings) { s.standardReasons = true })
 }
 
-// WithHooks adds provider hooks (OpenFeature requirement 2.3.1). They run for every evaluation with the provider.
+// WithHooks adds provider hooks (OpenFeature requirement 2.3.1). They run for every evaluation with the provider. Given
+// more than once, all hooks run, in order. Nil ones are ignored.
 func WithHooks(hooks ...openfeature.Hook) Option {
 	return optionFunc(func(s *settings) {
 		for _, hook := range hooks {

@@ -105,7 +105,7 @@ func (p *Provider) Client() *ld.LDClient { return p.latest.Load().client }
 // Metadata names the provider "LaunchDarkly".
 func (p *Provider) Metadata() openfeature.Metadata { return openfeature.Metadata{Name: providerName} }
 
-// Hooks returns the hooks of [WithHooks].
+// Hooks returns the hooks of [WithHooks]. The slice is the provider's own, and must not be changed.
 func (p *Provider) Hooks() []openfeature.Hook { return p.settings.hooks }
 
 // evaluation is what an evaluation asks LaunchDarkly with.

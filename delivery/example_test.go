@@ -108,3 +108,82 @@ func ExampleProcessor_Stats() {
 	// Output:
 	// {"Tracked":2,"Delivered":2,"Waiting":0,"WaitingBytes":0,"Dropped":{"QueueFull":0,"TooLarge":0,"Refused":0,"Unauthorized":0,"Closed":0},"Requests":1,"Retries":0,"Evaluations":0}
 }
+
+// Options can be added to a configuration that others have made: With adds some that win over what is there.
+func ExampleConfiguration_With() {
+	fleet := delivery.Lossless(ldcomponents.SendEvents(), delivery.WithMaxEvents(1_000_000)) // what all services have
+	batch := fleet.With(delivery.WithMaxWait(10 * time.Second))                              // a job prefers to wait
+
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	config := box.Config()
+	config.Events = batch
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	// What was built of one is known to the one that it was derived from, too.
+	fmt.Println(batch.Processor() != nil, batch.Processor() == fleet.Processor())
+	// Output: true true
+}
+
+// A queue for three events, none of which can be delivered: the fourth is dropped at once, and reported.
+func ExampleWithErrorHandler() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.RefuseEvents(503)
+	config := box.Config()
+	events := delivery.Lossless(nil,
+		delivery.WithMaxEvents(3),
+		delivery.WithMaxWait(0),
+		delivery.WithLogger(slog.New(slog.DiscardHandler)),
+		delivery.WithErrorHandler(func(err error) {
+			if dropped, ok := errors.AsType[*delivery.DropError](err); ok {
+				fmt.Println(dropped.EventName, "is lost; the queue is full:", errors.Is(err, delivery.ErrQueueFull))
+			}
+		}),
+	)
+	config.Events = events
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	for _, name := range []string{"first", "second", "third", "fourth"} {
+		_ = client.TrackEvent(name, ldcontext.New("user-42"))
+	}
+	box.AcceptEvents()
+	fmt.Println(events.Processor().FlushContext(context.Background()))
+	fmt.Println(len(box.CustomEvents()), "arrived")
+	// Output:
+	// fourth is lost; the queue is full: true
+	// <nil>
+	// 3 arrived
+}
+
+// The end of a job with a deadline: what can't be delivered by then is given up, counted, and told.
+func ExampleProcessor_Shutdown() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.RefuseEvents(503)
+	config := box.Config()
+	events := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
+	config.Events = events
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	_ = client.TrackEvent("signup", ldcontext.New("user-42"))
+
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	fmt.Println(events.Processor().Shutdown(ctx))
+	// Output: 1 tracked events are not delivered: context deadline exceeded
+}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The defaults of the options.
+// The defaults of the options, each of which says what it is about.
 const (
 	DefaultMaxEvents      = 100_000
 	DefaultMaxBytes       = 64 << 20
@@ -24,7 +24,8 @@ const (
 	maxRequestBytes = 4 << 20
 )
 
-// Option changes how events are delivered. See [Lossless].
+// Option changes how events are delivered. See [Lossless]. Options are applied in order: of two of the same kind, the
+// later wins. Nil ones are ignored.
 type Option interface{ apply(*settings) }
 
 type optionFunc func(*settings)
@@ -132,7 +133,8 @@ func WithLogger(l *slog.Logger) Option {
 
 // WithErrorHandler adds a function that hears of all custom events that are dropped, as a [DropError]. It is called by
 // the goroutine that records the event, or by the one that delivers, and must return quickly. It may be called by
-// several goroutines at once, and must not track events itself. A nil function is ignored.
+// several goroutines at once, must not track events itself, and must not panic: nothing recovers that here. Given more
+// than once, all functions are called, in order. A nil function is ignored.
 func WithErrorHandler(f func(error)) Option {
 	return optionFunc(func(s *settings) {
 		if f != nil {

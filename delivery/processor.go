@@ -36,7 +36,7 @@ func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 	}
 }
 
-// RecordEvaluation takes LaunchDarkly's usual path.
+// RecordEvaluation takes LaunchDarkly's usual path. After Shutdown, it does nothing.
 func (p *Processor) RecordEvaluation(event ldevents.EvaluationData) {
 	if p.evaluations.open() {
 		p.evaluations.processor.RecordEvaluation(event)
@@ -44,7 +44,7 @@ func (p *Processor) RecordEvaluation(event ldevents.EvaluationData) {
 	}
 }
 
-// RecordIdentifyEvent takes LaunchDarkly's usual path.
+// RecordIdentifyEvent takes LaunchDarkly's usual path. After Shutdown, it does nothing.
 func (p *Processor) RecordIdentifyEvent(event ldevents.IdentifyEventData) {
 	if p.evaluations.open() {
 		p.evaluations.processor.RecordIdentifyEvent(event)
@@ -52,7 +52,7 @@ func (p *Processor) RecordIdentifyEvent(event ldevents.IdentifyEventData) {
 	}
 }
 
-// RecordMigrationOpEvent takes LaunchDarkly's usual path.
+// RecordMigrationOpEvent takes LaunchDarkly's usual path. After Shutdown, it does nothing.
 func (p *Processor) RecordMigrationOpEvent(event ldevents.MigrationOpEventData) {
 	if p.evaluations.open() {
 		p.evaluations.processor.RecordMigrationOpEvent(event)
@@ -60,7 +60,7 @@ func (p *Processor) RecordMigrationOpEvent(event ldevents.MigrationOpEventData) 
 	}
 }
 
-// RecordRawEvent takes LaunchDarkly's usual path.
+// RecordRawEvent takes LaunchDarkly's usual path. After Shutdown, it does nothing.
 func (p *Processor) RecordRawEvent(data json.RawMessage) {
 	if p.evaluations.open() {
 		p.evaluations.processor.RecordRawEvent(data)
@@ -68,14 +68,15 @@ func (p *Processor) RecordRawEvent(data json.RawMessage) {
 	}
 }
 
-// Flush starts to deliver what has been recorded and does not wait for it.
+// Flush starts to deliver what has been recorded and does not wait for it. It does not shorten the pause before a failed
+// request is tried again.
 func (p *Processor) Flush() {
 	signal(p.queue.flushes)
 	signal(p.evaluations.flushes)
 }
 
-// FlushBlocking is [Processor.FlushContext] with a timeout, as the SDK knows it: true when everything is delivered. A
-// timeout of 0 or less is none.
+// FlushBlocking is [Processor.FlushContext] with a timeout, as the SDK knows it: true when everything is delivered. With
+// a timeout of 0 or less, it waits without one.
 func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 	ctx := context.Background()
 	if timeout > 0 {

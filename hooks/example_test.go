@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/open-feature/go-sdk/openfeature/isolated"
@@ -116,4 +118,121 @@ type printingAttributes struct{ printing }
 
 func (printingAttributes) Emit(_ context.Context, event hooks.Event) {
 	fmt.Println(event.Attributes)
+}
+
+// printEvaluation prints the attributes that a hook with the options sends for the flag, other than the provider's name.
+func printEvaluation(flag string, opts ...hooks.Option) {
+	client, shutdown := demo()
+	defer shutdown()
+	opts = append(opts, hooks.WithExcludedAttributes("feature_flag.provider.name"))
+	client.AddHooks(hooks.NewEvaluationHook(printingAttributes{}, opts...))
+	anna := openfeature.NewEvaluationContext("anna", map[string]any{"plan": "pro"})
+	client.Object(context.Background(), flag, nil, anna)
+}
+
+func ExampleWithAttributeMapper() {
+	printEvaluation("string", hooks.WithAttributeMapper(
+		func(hook openfeature.HookContext, _ openfeature.InterfaceEvaluationDetails) []slog.Attr {
+			plan, _ := hook.EvaluationContext().Attribute("plan").(string)
+			return []slog.Attr{slog.String("plan", plan)}
+		}))
+	// Output:
+	// [feature_flag.key=string feature_flag.result.variant=red feature_flag.result.value=#ff0000 feature_flag.result.reason=static feature_flag.context.id=anna plan=pro]
+}
+
+func ExampleWithEventMutator() {
+	printEvaluation("string", hooks.WithEventMutator(func(event *hooks.Event) {
+		if id, ok := event.Attribute("feature_flag.context.id"); ok {
+			event.Set(slog.String("feature_flag.context.id", id.String()[:1]+"…")) // initials will do
+		}
+	}))
+	// Output:
+	// [feature_flag.key=string feature_flag.result.variant=red feature_flag.result.value=#ff0000 feature_flag.result.reason=static feature_flag.context.id=a…]
+}
+
+func ExampleWithExcludedAttributes() {
+	printEvaluation("string", hooks.WithExcludedAttributes("feature_flag.context.id", "feature_flag.result.value"))
+	// Output:
+	// [feature_flag.key=string feature_flag.result.variant=red feature_flag.result.reason=static]
+}
+
+func ExampleWithMaxValueBytes() {
+	printEvaluation("object", hooks.WithMaxValueBytes(10), hooks.WithoutContextID())
+	// Output:
+	// [feature_flag.key=object feature_flag.result.variant=full feature_flag.result.value={"a":nu… feature_flag.result.reason=static]
+}
+
+func ExampleWithVariantOverValue() {
+	printEvaluation("string", hooks.WithVariantOverValue(), hooks.WithoutContextID()) // the variant says it
+	printEvaluation("none", hooks.WithVariantOverValue(), hooks.WithoutContextID())   // there is none, because it failed
+	// Output:
+	// [feature_flag.key=string feature_flag.result.variant=red feature_flag.result.reason=static]
+	// [feature_flag.key=none feature_flag.result.value=null feature_flag.result.reason=error error.type=flag_not_found error.message=flag for key none not found]
+}
+
+func ExampleWithoutValues() {
+	printEvaluation("string", hooks.WithoutValues())
+	// Output:
+	// [feature_flag.key=string feature_flag.result.variant=red feature_flag.result.reason=static feature_flag.context.id=anna]
+}
+
+func ExampleWithoutContextID() {
+	printEvaluation("string", hooks.WithoutContextID())
+	// Output:
+	// [feature_flag.key=string feature_flag.result.variant=red feature_flag.result.value=#ff0000 feature_flag.result.reason=static]
+}
+
+func ExampleWithFlagFilter() {
+	onlyShop := hooks.WithFlagFilter(func(flagKey string) bool { return strings.HasPrefix(flagKey, "shop.") })
+	printEvaluation("string", onlyShop)
+	printEvaluation("shop.banner", onlyShop, hooks.WithoutContextID())
+	// Output:
+	// [feature_flag.key=shop.banner feature_flag.result.value=null feature_flag.result.reason=error error.type=flag_not_found error.message=flag for key shop.banner not found]
+}
+
+// A part of all evaluations is enough for a dashboard.
+func ExampleWithSampling() {
+	client, shutdown := demo()
+	defer shutdown()
+	analytics := provider()
+	client.AddHooks(hooks.NewEvaluationHook(hooks.NewTrackerSink(analytics),
+		hooks.WithSampling(0.1), hooks.WithoutDeduplication()))
+
+	for range 10_000 {
+		client.Boolean(context.Background(), "bool", false, openfeature.NewEvaluationContext("anna", nil))
+	}
+	sampled := len(analytics.TrackingEvents("feature_flag.evaluation"))
+	fmt.Println("about a tenth:", sampled > 500 && sampled < 1500)
+	// Output: about a tenth: true
+}
+
+// Any sink can have one event for each user, flag and variant.
+func ExampleWithDeduplication() {
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(printing{}, hooks.WithDeduplication(time.Hour, 1000)))
+
+	for _, user := range []string{"anna", "ben", "anna", "ben"} {
+		client.Boolean(context.Background(), "bool", false, openfeature.NewEvaluationContext(user, nil))
+	}
+	// Output:
+	// bool on anna
+	// bool on ben
+}
+
+// Events named after the flag, with a value to sum up, so that each flag can be a metric of its own.
+func ExampleWithTrackingNameFunc() {
+	analytics := provider()
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(hooks.NewTrackerSink(analytics,
+		hooks.WithTrackingNameFunc(func(event hooks.Event) string { return "exposure." + event.FlagKey }),
+		hooks.WithTrackingValue(1),
+	)))
+
+	client.Boolean(context.Background(), "bool", false, openfeature.NewEvaluationContext("anna", nil))
+	for _, event := range analytics.TrackingEvents("exposure.bool") {
+		fmt.Println(event.Value, event.Data["feature_flag.result.variant"])
+	}
+	// Output: 1 on
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
@@ -98,4 +99,123 @@ func ExampleServer_RefuseEvents() {
 	// Output:
 	// 503 false
 	// 202 true
+}
+
+// The quickest way to a flag. It can change while clients are connected.
+func ExampleServer_SetValue() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("theme", ldvalue.Parse([]byte(`{"color": "green"}`)))
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	changes := client.GetFlagTracker().AddFlagChangeListener()
+
+	box.SetValue("theme", ldvalue.Parse([]byte(`{"color": "teal"}`)))
+	change := <-changes // it arrives a moment later
+	theme, _ := client.JSONVariation(change.Key, ldcontext.New("sandy"), ldvalue.Null())
+	fmt.Println(change.Key, theme)
+	// Output: theme {"color":"teal"}
+}
+
+// LaunchDarkly's own JSON says what builders can't. What does not fit its model is refused.
+func ExampleServer_SetFlagsJSON() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	fmt.Println(box.SetFlagsJSON(`{"key": "limit", "on": false, "offVariation": 0, "variations": [10, 20]}`))
+	fmt.Println(box.SetFlagsJSON(`{"on": true}`) != nil)
+
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	limit, detail, _ := client.IntVariationDetail("limit", ldcontext.New("sandy"), 0)
+	fmt.Println(limit, detail.Reason)
+	// Output:
+	// <nil>
+	// true
+	// 10 OFF
+}
+
+// A connection that is lost, and comes back.
+func ExampleServer_DropStreams() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	statuses := client.GetDataSourceStatusProvider().AddStatusListener()
+
+	box.DropStreams()
+	fmt.Println((<-statuses).State)
+	fmt.Println((<-statuses).State)
+	// Output:
+	// INTERRUPTED
+	// VALID
+}
+
+// A key that was revoked.
+func ExampleServer_RefuseSDKKey() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.RefuseSDKKey()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	if client != nil {
+		defer func() { _ = client.Close() }()
+	}
+	fmt.Println(err)
+	// Output: LaunchDarkly client initialization failed
+}
+
+// A client that connects while LaunchDarkly says nothing.
+func ExampleServer_HoldStreams() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.HoldStreams()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Millisecond)
+	fmt.Println(err)
+	defer func() { _ = client.Close() }()
+
+	box.ReleaseStreams()
+	fmt.Println(client.GetDataSourceStatusProvider().WaitFor(interfaces.DataSourceStateValid, 10*time.Second))
+	// Output:
+	// timeout encountered waiting for LaunchDarkly client initialization
+	// true
+}
+
+// Events that are taken although the answer is lost: what is sent again has the same payload ID, and is not taken twice.
+func ExampleServer_ResetEvents() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+
+	box.ResetEvents(1)
+	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
+	client.Flush()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	requests, err := box.WaitForRequests(ctx, 2, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(requests[0].PayloadID() == requests[1].PayloadID(), requests[1].Duplicate)
+	fmt.Println(len(box.CustomEvents("checkout")), "taken")
+	// Output:
+	// true true
+	// 1 taken
 }

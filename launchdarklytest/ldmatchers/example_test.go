@@ -6,6 +6,7 @@ import (
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/onsi/gomega"
 
@@ -52,4 +53,55 @@ func ExampleEventMatcher() {
 	// to be
 	//     custom event "checkout" with metric 99.9 with no data
 	// but it has no metric
+}
+
+func ExampleHaveReceivedNothing() {
+	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+
+	fmt.Println(g.Expect(box).To(ldmatchers.HaveReceivedNothing()))
+	// Output: true
+}
+
+func ExampleHaveAnswered() {
+	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer func() { _ = client.Close() }()
+
+	box.RefuseEvents(503, launchdarklytest.Times(1))
+	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
+	client.Flush()
+	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveAnswered(503)))
+	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")).Times(1)))
+	// Output:
+	// true
+	// true
+}
+
+// Evaluations of a flag that is tracked arrive one by one, with what they returned; identify events are of a kind.
+func ExampleFeatureEvent() {
+	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).TrackEvents(true).
+		Variations(ldvalue.String("teal")).FallthroughVariation(0).Build())
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer func() { _ = client.Close() }()
+
+	sandy := ldcontext.New("sandy")
+	_, _ = client.StringVariation("theme", sandy, "")
+	_ = client.Identify(sandy)
+	client.Flush()
+	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+		ldmatchers.FeatureEvent("theme").WithValue("teal").ForContext("user", "sandy"))))
+	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+		ldmatchers.EventOfKind(launchdarklytest.KindIdentify).ForContext("user", "sandy"))))
+	// Output:
+	// true
+	// true
 }
