@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
@@ -35,11 +37,15 @@ type Function struct {
 }
 
 // NewFunction is the cold start. A function whose flags come late answers with defaults, rather than not at all.
-func NewFunction(ctx context.Context, sdkKey string, logger *slog.Logger, opts ...launchdarkly.Option) (*Function, error) {
-	provider, err := launchdarkly.NewProvider(sdkKey, append([]launchdarkly.Option{
+func NewFunction(ctx context.Context, sdkKey string, config ld.Config, logger *slog.Logger) (*Function, error) {
+	// After failures, delivery pauses before it tries again, for 15s in the end, and a flush waits for that. An invocation
+	// has no time for it.
+	config.Events = delivery.Lossless(ldcomponents.SendEvents(), delivery.WithBackoff(100*time.Millisecond, time.Second))
+	provider, err := launchdarkly.NewProvider(sdkKey,
+		launchdarkly.WithConfig(config),
 		launchdarkly.WithLogger(logger),
-		launchdarkly.WithInitTimeout(2 * time.Second),
-	}, opts...)...)
+		launchdarkly.WithInitTimeout(2*time.Second),
+	)
 	if err != nil {
 		return nil, err
 	}

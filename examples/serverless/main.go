@@ -20,7 +20,6 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
 
-	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -39,7 +38,7 @@ func run(ctx context.Context, out io.Writer) error {
 	defer box.Close()
 	box.SetValue("discount", ldvalue.Float64(0.25))
 
-	function, err := NewFunction(ctx, box.SDKKey(), plainLogger(out), launchdarkly.WithConfig(box.Config()))
+	function, err := NewFunction(ctx, box.SDKKey(), box.Config(), plainLogger(out))
 	if err != nil {
 		return err
 	}

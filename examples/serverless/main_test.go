@@ -11,7 +11,6 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
 
-	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -91,7 +90,7 @@ func start(t *testing.T) (*launchdarklytest.Server, *Function, *buffer) {
 	t.Cleanup(box.Close)
 	box.SetValue("discount", ldvalue.Float64(0.25))
 	var log buffer
-	function, err := NewFunction(t.Context(), box.SDKKey(), plainLogger(&log), launchdarkly.WithConfig(box.Config()))
+	function, err := NewFunction(t.Context(), box.SDKKey(), box.Config(), plainLogger(&log))
 	if err != nil {
 		t.Fatal(err)
 	}
