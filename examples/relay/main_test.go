@@ -9,8 +9,11 @@ import (
 	"testing"
 
 	"github.com/gomodule/redigo/redis"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/storetest"
+
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
 // TestRelayMode reads what the example prints of a service behind a relay.
@@ -22,6 +25,21 @@ Relay Proxy
   requests through the relay: ["/all" "/bulk"]
   LaunchDarkly has received: checkout 99.9 by user-42
 `)
+}
+
+// TestRelayElsewhere has a relay that the example did not start.
+func TestRelayElsewhere(t *testing.T) {
+	elsewhere := launchdarklytest.NewServer()
+	defer elsewhere.Close()
+	elsewhere.SetValue("new-checkout", ldvalue.Bool(true))
+	output(t, settings{mode: "relay", relayURL: elsewhere.URL(), sdkKey: elsewhere.SDKKey()}, `
+Relay Proxy
+  the service evaluates new-checkout: true
+  the service tracks a checkout; the relay has accepted it
+`)
+	if n := len(elsewhere.CustomEvents("checkout")); n != 1 {
+		t.Errorf("%d events have arrived, want 1", n)
+	}
 }
 
 // TestDaemonMode reads what the example prints of services that read from Redis.
