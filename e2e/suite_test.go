@@ -47,7 +47,9 @@ var _ = BeforeEach(func() {
 })
 
 // sdkLeaks are the goroutines that LaunchDarkly's SDK leaves behind here.
-var sdkLeaks = []goleak.Option{sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter(), sdkleaks.PollTicker()}
+var sdkLeaks = []goleak.Option{
+	sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter(), sdkleaks.PollTicker(), sdkleaks.PollTickerV2(),
+}
 
 // ginkgosOwn are the goroutines that Ginkgo starts in the processes of a parallel run, whenever it sees fit: connections to
 // its server, and the copying of what specs print.

@@ -1,56 +1,48 @@
 package launchdarklytest
 
 import (
+	"crypto/rand"
 	"encoding/json"
-	"strconv"
 
-	"github.com/launchdarkly/go-test-helpers/v3/httphelpers"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
 // flagData is the environment's data in LaunchDarkly's JSON, with the versions that clients have seen.
 type flagData struct {
 	flags    collection
 	segments collection
-	revision int // counts the changes: the poll endpoint's ETag
+	revision int    // counts the changes
+	payload  string // names this server's data in the second protocol
 }
 
 func newFlagData() flagData {
 	return flagData{
-		flags:    collection{path: "/flags/", items: make(map[string]item)},
-		segments: collection{path: "/segments/", items: make(map[string]item)},
+		flags:    collection{kind: subsystems.FlagKind, path: "/flags/", items: make(map[string]item)},
+		segments: collection{kind: subsystems.SegmentKind, path: "/segments/", items: make(map[string]item)},
+		payload:  rand.Text(), // a client that comes from another server does not have what this one has
 	}
 }
 
-// all is everything there is, as the poll endpoint answers and a "put" carries it.
-func (d *flagData) all() []byte {
-	return mustJSON(struct {
-		Flags    map[string]json.RawMessage `json:"flags"`
-		Segments map[string]json.RawMessage `json:"segments"`
-	}{d.flags.living(), d.segments.living()})
-}
-
-// putMessage is the message that each stream starts with.
-func (d *flagData) putMessage() []byte {
-	return sse("put", struct {
-		Path string          `json:"path"`
-		Data json.RawMessage `json:"data"`
-	}{"/", d.all()})
-}
-
-// etag changes whenever the data does.
-func (d *flagData) etag() string { return strconv.Quote(strconv.Itoa(d.revision)) }
-
 // collection holds all flags or all segments.
 type collection struct {
-	path  string // what LaunchDarkly puts before the key in a message
+	kind  subsystems.ObjectKind
+	path  string // what LaunchDarkly's first protocol puts before the key in a message
 	items map[string]item
 }
 
 // item is a flag or a segment. A deleted one keeps its version, so that it can only come back with a
 // higher one.
 type item struct {
-	version int
-	json    json.RawMessage // nil when deleted
+	version  int
+	revision int             // of the data, when it was changed last
+	json     json.RawMessage // nil when deleted
+}
+
+// update is an item as it has become, for the connected streams.
+type update struct {
+	*collection
+	item
+	key string
 }
 
 // change is a flag or a segment as the test gave it.
@@ -60,34 +52,38 @@ type change struct {
 	encode  func(version int) json.RawMessage
 }
 
-// set stores the change and returns the message that tells it to the connected streams. The version is
-// the one that was asked for, unless that would not be an update.
-func (c *collection) set(ch change) []byte {
+// set stores the change. The version is the one that was asked for, unless that would not be an update.
+func (c *collection) set(ch change, revision int) update {
 	version := ch.version
 	if old, ok := c.items[ch.key]; ok {
 		version = max(version, old.version+1)
 	}
 	version = max(version, 1)
-	data := ch.encode(version)
-	c.items[ch.key] = item{version: version, json: data}
-	return sse("patch", struct {
-		Path string          `json:"path"`
-		Data json.RawMessage `json:"data"`
-	}{c.path + ch.key, data})
+	changed := item{version: version, revision: revision, json: ch.encode(version)}
+	c.items[ch.key] = changed
+	return update{collection: c, item: changed, key: ch.key}
 }
 
-// delete returns the message for the connected streams, nil when there is nothing to delete.
-func (c *collection) delete(key string) []byte {
+// delete returns false when there is nothing to delete.
+func (c *collection) delete(key string, revision int) (update, bool) {
 	old, ok := c.items[key]
 	if !ok || old.json == nil {
-		return nil
+		return update{}, false
 	}
-	version := old.version + 1
-	c.items[key] = item{version: version}
-	return sse("delete", struct {
-		Path    string `json:"path"`
-		Version int    `json:"version"`
-	}{c.path + key, version})
+	changed := item{version: old.version + 1, revision: revision}
+	c.items[key] = changed
+	return update{collection: c, item: changed, key: key}, true
+}
+
+// since lists what has changed after a revision, deleted items included, in no order.
+func (c *collection) since(revision int) []update {
+	var updates []update
+	for key, item := range c.items {
+		if item.revision > revision {
+			updates = append(updates, update{collection: c, item: item, key: key})
+		}
+	}
+	return updates
 }
 
 func (c *collection) living() map[string]json.RawMessage {
@@ -98,10 +94,6 @@ func (c *collection) living() map[string]json.RawMessage {
 		}
 	}
 	return living
-}
-
-func sse(event string, data any) []byte {
-	return httphelpers.SSEEvent{Event: event, Data: string(mustJSON(data))}.Bytes()
 }
 
 // mustJSON encodes what this package has put together from valid JSON, which cannot fail.

@@ -22,6 +22,19 @@
 // before, so that the SDK takes it as an update. A client that connects after a change has it once it is
 // initialized; one that is connected gets it a moment later, so that a test has to wait for what follows.
 //
+// # Both protocols
+//
+// Clients with a DataSystem get their flag data by LaunchDarkly's second protocol, all others by the first.
+// A server speaks both at the same time: what is written here of streams and polls holds for either.
+// [Server.DataSystem] configures the second:
+//
+//	config := box.Config()
+//	config.DataSystem = box.DataSystem().Default()
+//
+// A client that comes back names the data that it has, and gets what has changed since; data of another
+// server does not count. Payload filters have no effect, and clients are never told to go back to the first
+// protocol.
+//
 // # Events
 //
 //   - [Server.Events] and [Server.CustomEvents] give what has arrived, typed.

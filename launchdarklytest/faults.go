@@ -100,7 +100,7 @@ func (s *Server) ReleaseStreams() {
 	for st := range s.streams {
 		if st.held {
 			st.held = false
-			st.send(s.data.putMessage())
+			st.send(st.protocol.start(&s.data, st.basis))
 		}
 	}
 }

@@ -90,35 +90,42 @@ func jsonChanges(what string, items []string, model func() json.Unmarshaler) ([]
 func (s *Server) set(c *collection, changes []change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var messages []byte
+	var updates []update
 	for _, ch := range changes {
 		if ch.key != "" {
-			messages = append(messages, c.set(ch)...)
+			updates = append(updates, c.set(ch, s.data.revision+1))
 		}
 	}
-	s.broadcast(messages)
+	s.broadcast(updates)
 }
 
 func (s *Server) delete(c *collection, keys []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var messages []byte
+	var updates []update
 	for _, key := range keys {
-		messages = append(messages, c.delete(key)...)
+		if u, ok := c.delete(key, s.data.revision+1); ok {
+			updates = append(updates, u)
+		}
 	}
-	s.broadcast(messages)
+	s.broadcast(updates)
 }
 
-// broadcast hands the messages of a change to the streams that have had their data already; the others
-// will get it with their "put". The caller holds s.mu.
-func (s *Server) broadcast(messages []byte) {
-	if len(messages) == 0 {
+// broadcast makes the updates the next revision of the data, and hands them to the streams that have had
+// their data already; the others will get it all. The caller holds s.mu.
+func (s *Server) broadcast(updates []update) {
+	if len(updates) == 0 {
 		return
 	}
 	s.data.revision++
+	messages := make(map[protocol][]byte)
 	for st := range s.streams {
-		if !st.held {
-			st.send(messages)
+		if st.held {
+			continue
 		}
+		if _, ok := messages[st.protocol]; !ok {
+			messages[st.protocol] = st.protocol.changes(&s.data, updates)
+		}
+		st.send(messages[st.protocol])
 	}
 }

@@ -10,7 +10,7 @@ import (
 // the fields from Bytes on.
 type Request struct {
 	Time   time.Time   // when it arrived
-	Path   string      // StreamPath, PollPath or EventsPath
+	Path   string      // StreamPath, PollPath, StreamPathV2, PollPathV2 or EventsPath
 	Header http.Header // a copy
 	// Status is what it was answered with, or is about to be where [Server.DelayEvents] holds the answer
 	// back. It is 0 when there was no answer: [Server.ResetEvents] reset the connection instead, or the
@@ -52,7 +52,7 @@ func (s *Server) Requests() []Request {
 // StreamRequests returns the requests for flag data, streams and polls, in the order of their arrival,
 // refused ones included. The Headers must not be changed.
 func (s *Server) StreamRequests() []Request {
-	return s.requestsTo(StreamPath, PollPath)
+	return s.requestsTo(StreamPath, PollPath, StreamPathV2, PollPathV2)
 }
 
 func (s *Server) requestsTo(paths ...string) []Request {

@@ -18,6 +18,8 @@ const SDKKey = "sdk-launchdarklytest"
 const (
 	StreamPath     = "/all"
 	PollPath       = "/sdk/latest-all"
+	StreamPathV2   = "/sdk/stream" // of clients with a DataSystem
+	PollPathV2     = "/sdk/poll"   // of clients with a DataSystem
 	EventsPath     = "/bulk"
 	DiagnosticPath = "/diagnostic"
 )
@@ -56,8 +58,10 @@ func NewServer() *Server {
 		log:        newEventLog(),
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+StreamPath, s.serveStream)
+	mux.HandleFunc("GET "+StreamPath, s.serveStreams(protocolV1{}))
 	mux.HandleFunc("GET "+PollPath, s.servePoll)
+	mux.HandleFunc("GET "+StreamPathV2, s.serveStreams(protocolV2{}))
+	mux.HandleFunc("GET "+PollPathV2, s.servePollV2)
 	mux.HandleFunc("POST "+EventsPath, s.serveEvents)
 	mux.HandleFunc("POST "+DiagnosticPath, s.serveDiagnostic)
 	s.http = httptest.NewServer(mux)
@@ -91,6 +95,23 @@ func (s *Server) Config() ld.Config {
 		Logging:          ldcomponents.NoLogging(),
 		ServiceEndpoints: interfaces.ServiceEndpoints{Streaming: s.URL(), Polling: s.URL(), Events: s.URL()},
 	}
+}
+
+// DataSystem starts a configuration of the SDK's data system, with which the SDK gets its flag data by
+// LaunchDarkly's second protocol, such that it gets it from this server:
+//
+//	config := box.Config()
+//	config.DataSystem = box.DataSystem().Streaming()
+//
+// The data source of Config, with its short delay before a dropped stream is opened again, has no meaning
+// then. A test that drops streams says so itself:
+//
+//	config.DataSystem = box.DataSystem().Custom().Synchronizers(ldcomponents.StreamingDataSourceV2().
+//		BaseURI(box.URL()).InitialReconnectDelay(10 * time.Millisecond))
+//
+// Each call returns a new value that the caller may change.
+func (s *Server) DataSystem() *ldcomponents.DataSystemModes {
+	return ldcomponents.DataSystem().WithRelayProxyEndpoints(s.URL())
 }
 
 // serveDiagnostic takes diagnostics and forgets them.

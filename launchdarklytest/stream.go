@@ -9,13 +9,16 @@ type stream struct {
 	wake    chan struct{} // has a token when there is something in pending
 	dropped chan struct{} // closed when the stream is to end
 
+	protocol protocol
+	basis    string // what the client has already, as it says
+
 	// Guarded by Server.mu.
 	pending []byte
 	held    bool // no data yet
 }
 
-func newStream() *stream {
-	return &stream{wake: make(chan struct{}, 1), dropped: make(chan struct{})}
+func newStream(p protocol, basis string) *stream {
+	return &stream{wake: make(chan struct{}, 1), dropped: make(chan struct{}), protocol: p, basis: basis}
 }
 
 // send never blocks. The caller holds Server.mu.
@@ -27,9 +30,13 @@ func (st *stream) send(data []byte) {
 	}
 }
 
-// serveStream answers GET /all.
-func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
-	st, refused := s.openStream(r)
+// serveStreams answers the requests for streams of a protocol.
+func (s *Server) serveStreams(p protocol) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { s.serveStream(w, r, p) }
+}
+
+func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, p protocol) {
+	st, refused := s.openStream(r, p)
 	if st == nil {
 		refused.write(w)
 		return
@@ -60,7 +67,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
 }
 
 // openStream returns the new stream, or nil and the answer that refuses it.
-func (s *Server) openStream(r *http.Request) (*stream, answer) {
+func (s *Server) openStream(r *http.Request, p protocol) (*stream, answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.notify()
@@ -73,11 +80,11 @@ func (s *Server) openStream(r *http.Request) (*stream, answer) {
 	request.Status = http.StatusOK
 	s.requests = append(s.requests, request)
 
-	// Under one lock with the changes, so that none falls between the "put" and the first "patch".
-	st := newStream()
+	// Under one lock with the changes, so that none falls between the first data and the first change.
+	st := newStream(p, r.URL.Query().Get("basis"))
 	st.held = s.faults.holdStreams
 	if !st.held {
-		st.send(s.data.putMessage())
+		st.send(p.start(&s.data, st.basis))
 	}
 	s.streams[st] = struct{}{}
 	return st, answer{}

@@ -4,7 +4,10 @@ package sdkleaks
 
 import "go.uber.org/goleak"
 
-const datasource = "github.com/launchdarkly/go-server-sdk/v7/internal/datasource."
+const (
+	datasource   = "github.com/launchdarkly/go-server-sdk/v7/internal/datasource."
+	datasourceV2 = "github.com/launchdarkly/go-server-sdk/v7/internal/datasourcev2."
+)
 
 // OutageTimer ignores the timer that would warn about a long outage, after an interruption.
 func OutageTimer() goleak.Option {
@@ -14,6 +17,11 @@ func OutageTimer() goleak.Option {
 // PollTicker ignores the ticker of the polling data source.
 func PollTicker() goleak.Option {
 	return goleak.IgnoreTopFunction(datasource + "newTickerWithInitialTick.func1")
+}
+
+// PollTickerV2 ignores the ticker of the polling data source of a DataSystem.
+func PollTickerV2() goleak.Option {
+	return goleak.IgnoreTopFunction(datasourceV2 + "newTickerWithInitialTick.func1")
 }
 
 // ReadyWaiter ignores what waits for flag data, when none has ever come.
