@@ -18,6 +18,9 @@ const (
 	quietTime = 100 * time.Millisecond
 	// maxQuietTime is how long changes are kept back while more of them come.
 	maxQuietTime = time.Second
+	// lookInterval is how often to look for flag data while there is none: it can come without a change of the data source's
+	// status, when a persistent store that was down takes what was streamed long ago.
+	lookInterval = 500 * time.Millisecond
 	// maxChanges is how many changed flags one event names; more than that, and it names none.
 	maxChanges = 10_000
 )
@@ -32,24 +35,27 @@ func (p *Provider) EventChannel() <-chan openfeature.Event { return p.events }
 type watcher struct {
 	client *ld.LDClient
 	events chan<- openfeature.Event
+	silent bool
 	ended  context.Context
 	stop   context.CancelFunc
 	done   chan struct{}
 
 	mu           sync.Mutex
 	status       interfaces.DataSourceStatus
-	changed      chan struct{} // closed, and replaced, when the status has changed
+	changed      chan struct{} // closed, and replaced, when the status has changed or flag data has come
 	initializing int           // how many initializations wait; they tell OpenFeature how it went
 	state        stateTracker
 	flags        <-chan interfaces.FlagChangeEvent // nil until there is flag data
 	poke         chan struct{}                     // has something in it when the loop has to look again
 }
 
-// newWatcher starts to watch.
-func newWatcher(client *ld.LDClient, events chan<- openfeature.Event) *watcher {
+// newWatcher starts to watch. A client that is silent has a DataSystem whose status does not change: its data is as good as
+// it gets, as soon as there is any.
+func newWatcher(client *ld.LDClient, events chan<- openfeature.Event, silent bool) *watcher {
 	w := &watcher{
 		client:  client,
 		events:  events,
+		silent:  silent,
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
 		poke:    make(chan struct{}, 1),
@@ -104,6 +110,8 @@ func (w *watcher) end(ctx context.Context) {
 func (w *watcher) run(statuses <-chan interfaces.DataSourceStatus) {
 	var changes changeCollector
 	defer changes.stop()
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
 	for {
 		flags, stateEvent := w.next()
 		event := stateEvent
@@ -136,6 +144,10 @@ func (w *watcher) run(statuses <-chan interfaces.DataSourceStatus) {
 			} else {
 				changes.due = nil
 			}
+		case <-look.C:
+			if w.lookForData() {
+				look.Stop()
+			}
 		case <-w.poke:
 		case <-w.ended.Done():
 			return
@@ -167,12 +179,35 @@ func (w *watcher) sent(event *openfeature.Event) {
 func (w *watcher) observe(status interfaces.DataSourceStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	switch {
+	case w.silent, status.State == "" && w.client.IsOffline():
+		status.State = interfaces.DataSourceStateValid
+	case status.State == "": // a DataSystem that is about to start
+		status.State = interfaces.DataSourceStateInitializing
+	}
 	w.status = status
 	w.listen()
+	w.news()
+}
+
+// lookForData reports whether there is flag data. Where it has come since the last look, that is news.
+func (w *watcher) lookForData() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.flags == nil {
+		if w.listen(); w.flags != nil {
+			w.news()
+		}
+	}
+	return w.flags != nil
+}
+
+// news wakes the initializations, or tells OpenFeature where there is none. It is called with the lock held.
+func (w *watcher) news() {
 	close(w.changed)
 	w.changed = make(chan struct{})
 	if w.initializing == 0 {
-		w.state.transition(w.eventOf(status))
+		w.state.transition(w.eventOf(w.status))
 	}
 }
 
@@ -188,6 +223,9 @@ func (w *watcher) eventOf(status interfaces.DataSourceStatus) openfeature.Event 
 	event := openfeature.Event{ProviderName: providerName}
 	switch status.State {
 	case interfaces.DataSourceStateValid:
+		if !w.client.Initialized() { // the data was streamed, but a persistent store did not take it
+			return event
+		}
 		event.EventType = openfeature.ProviderReady
 		event.Message = "LaunchDarkly's flag data is up to date"
 	case interfaces.DataSourceStateInterrupted:
@@ -239,7 +277,7 @@ func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
 					ProviderName: providerName,
 					EventType:    openfeature.ProviderStale,
 					ProviderEventDetails: openfeature.ProviderEventDetails{
-						Message: "no connection to LaunchDarkly yet: flag data is that of the persistent store",
+						Message: "no connection to LaunchDarkly yet: evaluations use the flags that are known so far",
 					},
 				})
 			}

@@ -35,7 +35,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 	s := &session{
 		client:    client,
 		eventsOff: config.Offline || sendsNoEvents(config.Config),
-		watcher:   newWatcher(client, p.events),
+		watcher:   newWatcher(client, p.events, config.system != nil && config.system.silent),
 	}
 	if config.delivery != nil {
 		s.processor = config.delivery.Processor()
@@ -77,7 +77,7 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 	s := &session{
 		client:    client,
 		eventsOff: client.IsOffline() || sendsNoEvents(config),
-		watcher:   newWatcher(client, p.events),
+		watcher:   newWatcher(client, p.events, false),
 	}
 	if d, ok := config.Events.(*delivery.Configuration); ok {
 		s.processor = d.Processor()
@@ -141,8 +141,8 @@ func (p *Provider) unlock() { <-p.lifecycle }
 //
 // When the SDK key turns out to be invalid, it returns a [openfeature.ProviderInitError] with PROVIDER_FATAL. After the
 // timeout, it returns an error that matches ld.ErrInitializationTimeout, and a READY event follows when the connection
-// comes; flag data from a persistent store makes it return nil then, followed by a STALE event. The evaluation context
-// is not used: OpenFeature's SDK merges it into each evaluation.
+// comes; flag data from a persistent store, or from the first poll of a DataSystem, makes it return nil then, followed by
+// a STALE event. The evaluation context is not used: OpenFeature's SDK merges it into each evaluation.
 func (p *Provider) InitWithContext(ctx context.Context, _ openfeature.EvaluationContext) error {
 	s, err := p.begin(ctx)
 	if err != nil {

@@ -30,7 +30,8 @@ type sdkConfig struct {
 	ld.Config
 	delivery *delivery.Configuration // nil where events take another way
 	requests *requestStopper
-	logs     *logSwitch // nil where the SDK logs elsewhere
+	logs     *logSwitch               // nil where the SDK logs elsewhere
+	system   *dataSystemConfiguration // nil where there is no DataSystem
 }
 
 func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
@@ -47,6 +48,11 @@ func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
 		c.Logging = loggingConfiguration{base: s.config.Logging, logs: c.logs}
 	}
 
+	if s.config.DataSystem != nil {
+		c.system = &dataSystemConfiguration{base: s.config.DataSystem}
+		c.DataSystem = c.system
+	}
+
 	ours := []delivery.Option{delivery.WithLogger(s.logger), delivery.WithErrorHandler(onDrop)}
 	switch events := s.config.Events.(type) {
 	case nil:
@@ -60,6 +66,21 @@ func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
 		c.Events = c.delivery
 	}
 	return c
+}
+
+// dataSystemConfiguration looks at what an application's DataSystem is made of.
+type dataSystemConfiguration struct {
+	base subsystems.ComponentConfigurer[subsystems.DataSystemConfiguration]
+	// silent is whether, as of 7.15.4, the SDK goes on saying that it initializes: nothing keeps the data up to date, it is
+	// that of a store, or got once.
+	silent bool
+}
+
+// Build implements [subsystems.ComponentConfigurer].
+func (d *dataSystemConfiguration) Build(client subsystems.ClientContext) (subsystems.DataSystemConfiguration, error) {
+	config, err := d.base.Build(client)
+	d.silent = len(config.Synchronizers.SynchronizerBuilders) == 0
+	return config, err
 }
 
 // httpConfiguration adds to an HTTP configuration of the application's.

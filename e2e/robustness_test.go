@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
-	ld "github.com/launchdarkly/go-server-sdk/v7"
-	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -85,7 +83,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		p := newProgram(
 			given(func(box *launchdarklytest.Server) { box.RefuseStreams(503) }),
 			options(launchdarkly.WithInitTimeout(100*time.Millisecond)),
-			configure(func(c *ld.Config) { c.DataSystem = ldcomponents.DataSystem().Default() }))
+			func(s *setup) { s.config.DataSystem = s.box.DataSystem().Default() })
 		Expect(p.register()).NotTo(Succeed())
 		Expect(p.client.State()).NotTo(Equal(openfeature.ReadyState))
 	})

@@ -1,0 +1,287 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+// source is a way to get flag data.
+type source struct {
+	use  func(*setup)
+	poll func() // makes the client look for something new; nil where it hears of it
+}
+
+func (s source) look() {
+	GinkgoHelper()
+	if s.poll != nil {
+		s.poll()
+	}
+}
+
+func polling() source {
+	p := make(pace)
+	return source{use: configure(func(c *ld.Config) { c.DataSource = pacedPolling{p} }), poll: p.poll}
+}
+
+func pollingV2() source {
+	p := make(pace)
+	return source{
+		use: func(s *setup) {
+			s.config.DataSystem = s.box.DataSystem().Custom().Synchronizers(
+				pacedPollingV2{p, ldcomponents.PollingDataSourceV2().BaseURI(s.box.URL())})
+		},
+		poll: p.poll,
+	}
+}
+
+func streamingV2() source { return source{use: useDataSystem(synchronizing)} }
+
+// initializedV2 polls once, as the default is, and then streams.
+func initializedV2() source {
+	return source{use: useDataSystem(func(s *setup) subsystems.ComponentConfigurer[subsystems.DataSystemConfiguration] {
+		return s.box.DataSystem().Custom().
+			Initializers(ldcomponents.PollingDataSourceV2().BaseURI(s.box.URL()).AsInitializer()).
+			Synchronizers(quickStream(s))
+	})}
+}
+
+func synchronizing(s *setup) subsystems.ComponentConfigurer[subsystems.DataSystemConfiguration] {
+	return s.box.DataSystem().Custom().Synchronizers(quickStream(s))
+}
+
+func quickStream(s *setup) *ldcomponents.StreamingDataSourceBuilderV2 {
+	return ldcomponents.StreamingDataSourceV2().BaseURI(s.box.URL()).InitialReconnectDelay(10 * time.Millisecond)
+}
+
+func useDataSystem(
+	choose func(*setup) subsystems.ComponentConfigurer[subsystems.DataSystemConfiguration],
+) func(*setup) {
+	return func(s *setup) { s.config.DataSystem = choose(s) }
+}
+
+var _ = Describe("Flag data", func() {
+	DescribeTableSubtree("that comes by",
+		func(newSource func() source, paths ...any) {
+			It("makes the provider ready, and changes arrive", func() {
+				from := newSource()
+				p := start(serving("a"), from.use)
+				Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+				Expect(value(p.client)).To(Equal("a"))
+
+				p.box.SetValue("flag", ldvalue.String("b"))
+				from.look()
+				Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+				Expect(p.events.of(openfeature.ProviderConfigChange)[0].FlagChanges).To(Equal([]string{"flag"}))
+				Expect(value(p.client)).To(Equal("b"))
+
+				p.box.DeleteFlags("flag")
+				from.look()
+				Eventually(value).WithArguments(p.client).Should(Equal("default"))
+				details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
+				Expect(err).To(HaveOccurred())
+				Expect(details.ErrorCode).To(Equal(openfeature.FlagNotFoundCode))
+
+				p.track("checkout", sandy, one)
+				Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
+				Expect(p.events.of(openfeature.ProviderReady)).To(HaveLen(1))
+				for _, request := range p.box.StreamRequests() {
+					Expect(request.Path).To(BeElementOf(paths...))
+					Expect(request.Wrapper()).To(Equal("open-feature-go-server/" + launchdarkly.Version))
+				}
+			})
+
+			It("survives an outage, in which the provider is stale", func() {
+				from := newSource()
+				p := start(serving("a"), from.use)
+				p.box.RefuseStreams(http.StatusServiceUnavailable)
+				p.box.DropStreams()
+				from.look()
+				Eventually(p.client.State).Should(Equal(openfeature.StaleState))
+				Expect(value(p.client)).To(Equal("a"))
+				p.track("in the outage", sandy, one)
+				Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("in the outage")))
+
+				p.box.SetValue("flag", ldvalue.String("b"))
+				p.box.AcceptStreams()
+				from.look()
+				Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+				Eventually(value).WithArguments(p.client).Should(Equal("b"))
+				Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(2))
+				Expect(p.events.of(openfeature.ProviderStale)).To(HaveLen(1))
+				Expect(p.events.of(openfeature.ProviderError)).To(BeEmpty())
+			})
+
+			It("comes late where LaunchDarkly can't be reached at first", func() {
+				from := newSource()
+				p := newProgram(serving("a"), from.use, options(launchdarkly.WithInitTimeout(50*time.Millisecond)),
+					given(func(box *launchdarklytest.Server) { box.RefuseStreams(http.StatusServiceUnavailable) }))
+				Expect(p.register()).To(MatchError(ld.ErrInitializationTimeout))
+				Expect(p.client.State()).To(Equal(openfeature.ErrorState))
+				Expect(value(p.client)).To(Equal("default"))
+
+				p.box.AcceptStreams()
+				from.look()
+				Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+				Expect(value(p.client)).To(Equal("a"))
+			})
+
+			It("does not come with a bad SDK key, and that is fatal", func() {
+				p := newProgram(serving("a"), newSource().use, func(s *setup) { s.sdkKey = "sdk-wrong" })
+				initError, ok := errors.AsType[*openfeature.ProviderInitError](p.register())
+				Expect(ok).To(BeTrue())
+				Expect(initError.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
+				Expect(initError.Message).To(ContainSubstring("401"))
+				Expect(p.client.State()).To(Equal(openfeature.FatalState))
+			})
+
+			It("stays what it is when the key is revoked later, and the provider says so", func() {
+				from := newSource()
+				p := start(serving("a"), from.use)
+				p.box.RefuseSDKKey()
+				p.box.DropStreams()
+				from.look()
+				Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
+				Expect(value(p.client)).To(Equal("a"))
+				Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
+				Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
+			})
+		},
+		Entry("polls", polling, launchdarklytest.PollPath),
+		Entry("streams, with a DataSystem", streamingV2, launchdarklytest.StreamPathV2),
+		Entry("a poll and then streams, with a DataSystem", initializedV2,
+			launchdarklytest.PollPathV2, launchdarklytest.StreamPathV2),
+		Entry("polls, with a DataSystem", pollingV2, launchdarklytest.PollPathV2),
+	)
+
+	DescribeTable("comes with each of the SDK's ready-made data systems",
+		func(choose func(*ldcomponents.DataSystemModes) *ldcomponents.DataSystemConfigurationBuilder) {
+			p := start(serving("a"), func(s *setup) { s.config.DataSystem = choose(s.box.DataSystem()) })
+			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+			Expect(value(p.client)).To(Equal("a"))
+		},
+		Entry("the default", (*ldcomponents.DataSystemModes).Default),
+		Entry("streaming", (*ldcomponents.DataSystemModes).Streaming),
+		Entry("polling", (*ldcomponents.DataSystemModes).Polling),
+	)
+
+	It("in a persistent store, with a DataSystem, makes the provider stale until LaunchDarkly answers", func() {
+		p := newProgram(serving("from LaunchDarkly"), given((*launchdarklytest.Server).HoldStreams),
+			options(launchdarkly.WithInitTimeout(20*time.Millisecond)), func(s *setup) {
+				s.config.DataSystem = s.box.DataSystem().Custom().Synchronizers(quickStream(s)).
+					DataStore(filledStore("from the store"), subsystems.DataStoreModeReadWrite)
+			})
+		Expect(p.register()).To(Succeed())
+		Eventually(p.client.State).Should(Equal(openfeature.StaleState))
+		Expect(value(p.client)).To(Equal("from the store"))
+
+		p.box.ReleaseStreams()
+		Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+		Expect(value(p.client)).To(Equal("from LaunchDarkly"))
+	})
+
+	DescribeTable("that nothing keeps up to date makes the provider ready as soon as it is there",
+		func(choose func(*setup)) {
+			p := start(serving("a"), choose)
+			Expect(value(p.client)).To(Equal("a"))
+			Consistently(p.client.State).Should(Equal(openfeature.ReadyState))
+			Expect(p.events.of(openfeature.ProviderReady)).To(HaveLen(1))
+			Expect(p.events.of(openfeature.ProviderStale)).To(BeEmpty())
+		},
+		Entry("in a store that others fill", configure(func(c *ld.Config) {
+			c.DataSource, c.DataStore = ldcomponents.ExternalUpdatesOnly(), filledStore("a")
+		})),
+		Entry("in a store that others fill, with a DataSystem", configure(func(c *ld.Config) {
+			c.DataSystem = ldcomponents.DataSystem().Daemon(filledStore("a"))
+		})),
+		Entry("of a single poll, with a DataSystem", func(s *setup) {
+			s.config.DataSystem = s.box.DataSystem().Custom().Initializers(
+				ldcomponents.PollingDataSourceV2().BaseURI(s.box.URL()).AsInitializer())
+		}),
+	)
+
+	DescribeTable("of both protocols comes through a proxy on one host, as the Relay Proxy",
+		func(choose func(*setup, string)) {
+			box := newBox()
+			box.SetValue("flag", ldvalue.String("a"))
+			proxy := newRelay(box)
+			p := start(func(s *setup) {
+				s.box = box
+				s.config.ServiceEndpoints = ldcomponents.RelayProxyEndpoints(proxy.URL)
+				s.config.Events = delivery.Lossless(nil, delivery.WithLogger(discard),
+					delivery.WithBackoff(time.Millisecond, 10*time.Millisecond))
+				choose(s, proxy.URL)
+			})
+			Expect(value(p.client)).To(Equal("a"))
+			box.SetValue("flag", ldvalue.String("b"))
+			Eventually(value).WithArguments(p.client).Should(Equal("b"), "the proxy passes on what is streamed, at once")
+			p.track("checkout", sandy, one)
+			Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithMetric(1)))
+			for _, request := range append(box.StreamRequests(), box.Requests()...) {
+				Expect(request.Header.Get("Authorization")).To(Equal(box.SDKKey()))
+				Expect(request.Header).To(HaveKey("X-Forwarded-For"))
+			}
+			Expect(p.box.StreamRequests()).To(BeEmpty(), "nothing goes by another way")
+			Expect(p.box.Requests()).To(BeEmpty())
+
+			proxy.goDown()
+			Eventually(p.client.State).Should(Equal(openfeature.StaleState))
+			Expect(value(p.client)).To(Equal("b"))
+			before := proxy.requests.Load()
+			p.client.Track(context.Background(), "while it is down", sandy, one)
+			Eventually(proxy.requests.Load).Should(BeNumerically(">", before))
+			box.SetValue("flag", ldvalue.String("c"))
+			Expect(p.provider.Stats().Delivered).To(BeEquivalentTo(1))
+
+			proxy.comeBack()
+			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+			Eventually(value).WithArguments(p.client).Should(Equal("c"))
+			p.flush()
+			Expect(box.CustomEvents("while it is down")).To(HaveLen(1))
+			Expect(p.problems.all()).To(BeEmpty())
+		},
+		Entry("without a DataSystem", func(*setup, string) {}),
+		Entry("with a DataSystem", func(s *setup, uri string) {
+			s.config.DataSystem = ldcomponents.DataSystem().Custom().Synchronizers(
+				ldcomponents.StreamingDataSourceV2().BaseURI(uri).InitialReconnectDelay(10 * time.Millisecond))
+		}),
+	)
+
+	DescribeTable("never comes offline, and evaluations say so",
+		func(choose func(*setup)) {
+			p := start(serving("a"), choose, func(s *setup) { s.config.Offline = true })
+			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+			details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
+			Expect(err).To(HaveOccurred())
+			Expect(details.Value).To(Equal("default"))
+			Expect(details.ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
+			Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataErrorKind, "CLIENT_NOT_READY"))
+			p.client.Track(context.Background(), "checkout", sandy, one)
+			p.flush()
+			Expect(p.provider.Stats().Tracked).To(BeEquivalentTo(1))
+			Expect(p.provider.Stats().Dropped.EventsOff).To(BeEquivalentTo(1))
+			Expect(p.api.Shutdown(waiting())).To(Succeed())
+			Expect(p.box.StreamRequests()).To(BeEmpty())
+			Expect(p.box.Requests()).To(BeEmpty())
+		},
+		Entry("without a DataSystem", func(*setup) {}),
+		Entry("with a DataSystem", useDataSystem(synchronizing)),
+	)
+})
+
+// one is a value to track.
+var one = openfeature.NewTrackingEventDetails(1)
