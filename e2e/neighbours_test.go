@@ -1,0 +1,325 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+	"github.com/open-feature/go-sdk/openfeature/memprovider"
+	"github.com/open-feature/go-sdk/openfeature/multi"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+// remembered makes an in-memory provider that serves a value for each of the flags.
+func remembered(value string, keys ...string) openfeature.FeatureProvider {
+	flags := make(map[string]memprovider.InMemoryFlag)
+	for _, key := range keys {
+		flags[key] = memprovider.InMemoryFlag{
+			State: memprovider.Enabled, DefaultVariant: "only", Variants: map[string]any{"only": value},
+		}
+	}
+	return memprovider.NewInMemoryProvider(flags)
+}
+
+// echo makes a flag that serves what an attribute of the context says, of a few values.
+func echo(key, attribute string, values ...string) func(*launchdarklytest.Server) {
+	return func(box *launchdarklytest.Server) {
+		variations := []ldvalue.Value{ldvalue.String("none")}
+		flag := ldbuilders.NewFlagBuilder(key).On(true).FallthroughVariation(0)
+		for i, value := range values {
+			variations = append(variations, ldvalue.String(value))
+			flag.AddRule(ldbuilders.NewRuleBuilder().ID(value).Variation(i + 1).
+				Clauses(ldbuilders.Clause(attribute, "in", ldvalue.String(value))))
+		}
+		box.SetFlags(flag.Variations(variations...).Build())
+	}
+}
+
+var _ = Describe("Next to others", func() {
+	Describe("in the multi-provider, with the first match", func() {
+		// side makes a program that has LaunchDarkly first or second.
+		side := func(launchDarklyFirst bool) *program {
+			GinkgoHelper()
+			p := newProgram(given(func(box *launchdarklytest.Server) {
+				box.SetValue("both", ldvalue.String("from LaunchDarkly"))
+				box.SetValue("only-launchdarkly", ldvalue.String("from LaunchDarkly"))
+			}))
+			named := []multi.Option{
+				multi.WithProvider("launchdarkly", p.provider),
+				multi.WithProvider("memory", remembered("from memory", "both", "only-memory")),
+			}
+			if !launchDarklyFirst {
+				named[0], named[1] = named[1], named[0]
+			}
+			several, err := multi.NewProvider(multi.StrategyFirstMatch, named...)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(p.api.SetProviderAndWait(waiting(), several)).To(Succeed())
+			return p
+		}
+
+		DescribeTable("the first that knows a flag decides",
+			func(launchDarklyFirst bool, flag, want, by string) {
+				p := side(launchDarklyFirst)
+				details, err := p.client.StringValueDetails(context.Background(), flag, "default", sandy)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(details.Value).To(Equal(want))
+				Expect(details.FlagMetadata).To(HaveKeyWithValue(multi.MetadataSuccessfulProviderName, by))
+				if by == "launchdarkly" {
+					Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataReasonKind, "FALLTHROUGH"))
+				}
+			},
+			Entry(nil, true, "both", "from LaunchDarkly", "launchdarkly"),
+			Entry(nil, true, "only-launchdarkly", "from LaunchDarkly", "launchdarkly"),
+			Entry(nil, true, "only-memory", "from memory", "memory"),
+			Entry(nil, false, "both", "from memory", "memory"),
+			Entry(nil, false, "only-launchdarkly", "from LaunchDarkly", "launchdarkly"),
+			Entry(nil, false, "only-memory", "from memory", "memory"),
+		)
+
+		It("events reach LaunchDarkly, whoever serves the flags, and its changes reach the application", func() {
+			p := side(false)
+			Expect(p.client.String(context.Background(), "only-memory", "default", sandy)).To(Equal("from memory"))
+			p.track("checkout", user("sandy", "plan", "gold"), details(9.5, "currency", "EUR"))
+			Expect(p.box.CustomEvents()).To(ConsistOf(ldmatchers.CustomEvent("checkout").WithMetric(9.5).
+				WithData(pairs("currency", "EUR")).WithContext(HaveKeyWithValue("plan", "gold"))))
+
+			p.box.SetValue("only-launchdarkly", ldvalue.String("changed"))
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			Expect(p.client.String(context.Background(), "only-launchdarkly", "default", sandy)).To(Equal("changed"))
+		})
+
+		It("many goroutines evaluate and track while flags change", func() {
+			p := side(true)
+			var work sync.WaitGroup
+			const workers, rounds = 8, 100
+			for worker := range workers {
+				work.Go(func() {
+					defer GinkgoRecover()
+					for range rounds {
+						who := user(fmt.Sprint("user-", worker))
+						Expect(p.client.String(context.Background(), "only-memory", "default", who)).To(Equal("from memory"))
+						Expect(p.client.String(context.Background(), "both", "default", who)).To(HavePrefix("from LaunchDarkly"))
+						p.client.Track(context.Background(), strconv.Itoa(worker), who, details(1))
+					}
+				})
+			}
+			for n := range 20 {
+				p.box.SetValue("both", ldvalue.String(fmt.Sprint("from LaunchDarkly, ", n)))
+			}
+			work.Wait()
+			p.flush()
+			for worker := range workers {
+				events := p.box.CustomEvents(strconv.Itoa(worker))
+				Expect(events).To(HaveLen(rounds))
+				Expect(events).To(HaveEach(WithTransform(launchdarklytest.Event.ContextKeys,
+					Equal(map[string]string{"user": fmt.Sprint("user-", worker)}))))
+			}
+		})
+	})
+
+	It("two environments of LaunchDarkly in two domains are kept apart, also when one of them is in trouble", func() {
+		p, other := newProgram(serving("staging")), newProgram(serving("production"))
+		staging, production := openfeature.WithDomain("staging"), openfeature.WithDomain("production")
+		Expect(p.api.SetProviderAndWait(waiting(), p.provider, staging)).To(Succeed())
+		Expect(p.api.SetProviderAndWait(waiting(), other.provider, production)).To(Succeed())
+		clients := map[string]*openfeature.Client{"staging": p.api.NewClient(staging), "production": p.api.NewClient(production)}
+		var work sync.WaitGroup
+		for name, client := range clients {
+			for range 4 {
+				work.Go(func() {
+					defer GinkgoRecover()
+					for range 50 {
+						Expect(value(client)).To(Equal(name))
+						client.Track(context.Background(), name, user(name), details(1))
+					}
+				})
+			}
+		}
+		work.Wait()
+
+		p.box.RefuseStreams(503)
+		p.box.DropStreams()
+		Eventually(clients["staging"].State).Should(Equal(openfeature.StaleState))
+		Consistently(clients["production"].State).Should(Equal(openfeature.ReadyState))
+		other.box.SetValue("flag", ldvalue.String("changed"))
+		Eventually(value).WithArguments(clients["production"]).Should(Equal("changed"))
+		Expect(value(clients["staging"])).To(Equal("staging"))
+		Expect(value(p.api.NewClient())).To(Equal("default"), "there is none in the default domain")
+
+		Expect(p.api.Shutdown(waiting())).To(Succeed())
+		for box, name := range map[*launchdarklytest.Server]string{p.box: "staging", other.box: "production"} {
+			Expect(box.CustomEvents()).To(HaveLen(200))
+			Expect(box.CustomEvents(name)).To(HaveLen(200))
+			Expect(box.CustomEvents()).To(HaveEach(WithTransform(launchdarklytest.Event.ContextKeys,
+				Equal(map[string]string{"user": name}))))
+		}
+	})
+
+	It("one provider in two domains has one connection, tells both what happens, and delivers the events of both", func() {
+		p := newProgram(serving("a"))
+		blue, green := openfeature.WithDomain("blue"), openfeature.WithDomain("green")
+		Expect(p.api.SetProviderAndWait(waiting(), p.provider, blue)).To(Succeed())
+		Expect(p.api.SetProviderAndWait(waiting(), p.provider, green)).To(Succeed())
+		clients := []*openfeature.Client{p.api.NewClient(blue), p.api.NewClient(green)}
+		var changes [2]atomic.Int64
+		for i, client := range clients {
+			handler := func(openfeature.EventDetails) { changes[i].Add(1) }
+			client.AddHandler(openfeature.ProviderConfigChange, &handler)
+		}
+		p.box.SetValue("flag", ldvalue.String("b"))
+		for i := range clients {
+			Eventually(changes[i].Load).Should(BeEquivalentTo(1))
+		}
+		Expect(p.box.StreamRequests()).To(HaveLen(1), "there is one client")
+		p.box.RefuseStreams(503)
+		p.box.DropStreams()
+		for _, client := range clients {
+			Eventually(client.State).Should(Equal(openfeature.StaleState))
+		}
+
+		for _, client := range append(clients, p.client) { // the default domain has no provider
+			client.Track(context.Background(), "checkout", sandy, details(1))
+		}
+		Expect(p.api.Shutdown(waiting())).To(Succeed())
+		Expect(p.box.CustomEvents("checkout")).To(HaveLen(2))
+		Expect(p.provider.Stats().Delivered).To(BeEquivalentTo(2))
+	})
+
+	It("the provider can be replaced under load: each tracked event is delivered once, or accounted for", func() {
+		const replacements = 6
+		api, _ := newAPI()
+		var programs []*program
+		for range replacements {
+			programs = append(programs, newProgram(serving("a")))
+		}
+		Expect(api.SetProviderAndWait(waiting(), programs[0].provider)).To(Succeed())
+		client := api.NewClient()
+
+		working, stop := context.WithCancel(context.Background())
+		var work sync.WaitGroup
+		DeferCleanup(func() { stop(); work.Wait() })
+		var tracked, evaluated atomic.Uint64
+		for worker := range 4 {
+			work.Go(func() {
+				defer GinkgoRecover()
+				for n := 0; working.Err() == nil; n++ {
+					details, err := client.StringValueDetails(context.Background(), "flag", "default", sandy)
+					evaluated.Add(1)
+					if err != nil {
+						Expect(details.ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
+						Expect(details.Value).To(Equal("default"))
+					} else {
+						Expect(details.Value).To(Equal("a"))
+					}
+					client.Track(context.Background(), fmt.Sprintf("%d-%d", worker, n), sandy, openfeature.NewTrackingEventDetails(1))
+					tracked.Add(1)
+				}
+			})
+		}
+		for _, next := range programs[1:] {
+			before := tracked.Load()
+			Eventually(tracked.Load).Should(BeNumerically(">", before+100))
+			Expect(api.SetProviderAndWait(waiting(), next.provider)).To(Succeed())
+		}
+		before := evaluated.Load()
+		Eventually(evaluated.Load).Should(BeNumerically(">", before+100))
+		stop()
+		work.Wait()
+		Expect(api.Shutdown(waiting())).To(Succeed())
+
+		var accepted, delivered, late uint64
+		seen := make(map[string]int)
+		for _, p := range programs {
+			Eventually(func() uint64 { return p.provider.Stats().Waiting }).Should(BeZero())
+			stats := p.provider.Stats()
+			accepted += stats.Tracked
+			delivered += stats.Delivered
+			late += stats.Dropped.Closed
+			Expect(stats.Tracked).To(Equal(stats.Delivered+stats.Dropped.Closed), "%+v", stats)
+			Expect(stats.Delivered).NotTo(BeZero())
+			Expect(p.box.EventCount(launchdarklytest.KindCustom)).To(BeEquivalentTo(stats.Delivered))
+			for _, event := range p.box.CustomEvents() {
+				seen[event.Key]++
+			}
+			Expect(p.problems.all()).To(HaveLen(int(stats.Dropped.Closed)), "each event that came too late is told")
+			for _, problem := range p.problems.all() {
+				Expect(problem).To(MatchError(launchdarkly.ErrClosed))
+			}
+		}
+		Expect(seen).To(HaveEach(1))
+		Expect(uint64(len(seen))).To(Equal(delivered))
+		Expect(accepted).To(Equal(delivered + late))
+		Expect(accepted).To(BeNumerically("<=", tracked.Load()))
+	})
+
+	It("each HTTP request evaluates and tracks for its own visitor, without a context argument", func() {
+		const visitors = 50
+		plans := []string{"free", "silver", "gold"}
+		p := start(given(echo("plan", "plan", plans...)))
+		withVisitor := func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				visitor := user(r.Header.Get("X-Visitor"), "plan", r.Header.Get("X-Plan"))
+				next.ServeHTTP(w, r.WithContext(openfeature.WithTransactionContext(r.Context(), visitor)))
+			})
+		}
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /plan", func(w http.ResponseWriter, r *http.Request) {
+			plan := p.client.String(r.Context(), "plan", "default", openfeature.EvaluationContext{})
+			p.client.Track(r.Context(), "visit", openfeature.EvaluationContext{}, details(1, "plan", plan))
+			_, _ = io.WriteString(w, plan)
+		})
+		server := httptest.NewServer(withVisitor(mux))
+		DeferCleanup(server.Close)
+
+		get := func(visitor, plan string) string {
+			GinkgoHelper()
+			request, err := http.NewRequestWithContext(waiting(), http.MethodGet, server.URL+"/plan", nil)
+			Expect(err).NotTo(HaveOccurred())
+			request.Header.Set("X-Visitor", visitor)
+			request.Header.Set("X-Plan", plan)
+			response, err := server.Client().Do(request)
+			Expect(err).NotTo(HaveOccurred())
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			Expect(err).NotTo(HaveOccurred())
+			return string(body)
+		}
+		var requests sync.WaitGroup
+		for visitor := range visitors {
+			requests.Go(func() {
+				defer GinkgoRecover()
+				for round := range 4 {
+					plan := plans[(visitor+round)%len(plans)]
+					Expect(get(fmt.Sprint("visitor-", visitor), plan)).To(Equal(plan))
+				}
+			})
+		}
+		requests.Wait()
+		Expect(get("", "gold")).To(Equal("default"), "a visitor without a key")
+		p.flush()
+
+		events := p.box.CustomEvents("visit")
+		Expect(events).To(HaveLen(4 * visitors))
+		byVisitor := make(map[string]int)
+		for _, event := range events {
+			byVisitor[event.ContextKeys()["user"]]++
+			Expect(event.Data.GetByKey("plan")).To(Equal(event.Context.GetByKey("plan")))
+		}
+		Expect(byVisitor).To(HaveLen(visitors))
+		Expect(byVisitor).To(HaveEach(4))
+		Expect(p.problems.all()).To(ConsistOf(MatchError(launchdarkly.ErrTargetingKeyMissing)))
+	})
+})
