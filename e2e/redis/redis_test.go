@@ -1,0 +1,255 @@
+package redis
+
+import (
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+// caching are the ways in which the SDK keeps in memory what it has read from a store.
+type caching = func(*ldcomponents.PersistentDataStoreBuilder) *ldcomponents.PersistentDataStoreBuilder
+
+func notAtAll(b *ldcomponents.PersistentDataStoreBuilder) *ldcomponents.PersistentDataStoreBuilder {
+	return b.NoCaching()
+}
+
+func forAnHour(b *ldcomponents.PersistentDataStoreBuilder) *ldcomponents.PersistentDataStoreBuilder {
+	return b.CacheTime(time.Hour)
+}
+
+func forEver(b *ldcomponents.PersistentDataStoreBuilder) *ldcomponents.PersistentDataStoreBuilder {
+	return b.CacheForever()
+}
+
+// streaming is a client that streams its flags and keeps them in the Redis.
+func streaming(s *server, cached caching) func(*ld.Config) {
+	return func(c *ld.Config) { c.DataStore = cached(stored(s)) }
+}
+
+// daemon is a client that reads what others keep in the Redis.
+func daemon(s *server, cached caching) func(*ld.Config) {
+	return func(c *ld.Config) {
+		c.DataStore = cached(stored(s))
+		c.DataSource = ldcomponents.ExternalUpdatesOnly()
+	}
+}
+
+// daemonV2 is the same with a DataSystem.
+func daemonV2(s *server, cached caching) func(*ld.Config) {
+	return func(c *ld.Config) { c.DataSystem = ldcomponents.DataSystem().Daemon(cached(stored(s))) }
+}
+
+// serving is a LaunchDarkly that serves a value for the flag named flag.
+func serving(value string) *launchdarklytest.Server {
+	box := newBox()
+	box.SetValue("flag", ldvalue.String(value))
+	return box
+}
+
+// short is an init timeout for what is not going to come.
+var short = launchdarkly.WithInitTimeout(100 * time.Millisecond)
+
+var _ = Describe("A provider whose flags are in a Redis", func() {
+	DescribeTableSubtree("that it reads only, as others fill it,",
+		func(readOnly func(*server, caching) func(*ld.Config)) {
+			It("is ready, evaluates and tracks without any stream, and sees what changes", func() {
+				redis := startServer()
+				writer := start(serving("a"), streaming(redis, forAnHour))
+				readers := []*program{
+					start(serving("not this"), readOnly(redis, notAtAll)),
+					start(serving("not this"), readOnly(redis, notAtAll)),
+				}
+				for _, reader := range readers {
+					Expect(reader.value()).To(Equal("a"))
+					reader.track("checkout")
+					reader.flush()
+					Expect(reader.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithMetric(1)))
+				}
+				writer.box.SetValue("flag", ldvalue.String("b"))
+				for _, reader := range readers {
+					Eventually(reader.value).Should(Equal("b"))
+				}
+				writer.box.DeleteFlags("flag")
+				for _, reader := range readers {
+					Eventually(func() openfeature.ErrorCode {
+						details, _ := reader.details()
+						return details.ErrorCode
+					}).Should(Equal(openfeature.FlagNotFoundCode))
+					Expect(reader.box.StreamRequests()).To(BeEmpty())
+					Consistently(reader.client.State).Should(Equal(openfeature.ReadyState))
+					Expect(reader.events.count(openfeature.ProviderReady)()).To(Equal(1))
+					Expect(reader.events.count(openfeature.ProviderStale)()).To(BeZero())
+				}
+			})
+
+			It("is ready before anybody has filled it, and has no flags until then", func() {
+				redis := startServer()
+				reader := start(newBox(), readOnly(redis, notAtAll))
+				details, err := reader.details()
+				Expect(err).To(HaveOccurred())
+				Expect(details.ErrorCode).To(Equal(openfeature.FlagNotFoundCode))
+				start(serving("a"), streaming(redis, forAnHour))
+				Eventually(reader.value).Should(Equal("a"))
+			})
+
+			It("is ready though it can't be reached, and each evaluation says what is wrong", func() {
+				redis := newServer()
+				reader := start(newBox(), readOnly(redis, notAtAll))
+				details, err := reader.details()
+				Expect(err).To(HaveOccurred())
+				Expect(details.Value).To(Equal("default"))
+				Expect(details.ErrorCode).To(Equal(openfeature.GeneralCode))
+				Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataErrorKind, "EXCEPTION"))
+				Eventually(reader.storeAvailable).Should(BeFalse())
+				reader.track("checkout")
+				reader.flush()
+				Expect(reader.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
+
+				redis.start()
+				start(serving("a"), streaming(redis, forAnHour))
+				Eventually(reader.value).Should(Equal("a"))
+				Eventually(reader.storeAvailable).Should(BeTrue())
+			})
+
+			It("takes the flags of its cache while the Redis is away", func() {
+				redis := startServer()
+				start(serving("a"), streaming(redis, forAnHour))
+				reader := start(newBox(), readOnly(redis, forAnHour))
+				Expect(reader.value()).To(Equal("a"))
+				redis.stop()
+				details, err := reader.details()
+				Expect(err).NotTo(HaveOccurred())
+				Expect(details.Value).To(Equal("a"))
+				Expect(reader.client.State()).To(Equal(openfeature.ReadyState))
+			})
+		},
+		Entry("without a DataSystem", daemon),
+		Entry("with a DataSystem", daemonV2),
+	)
+
+	Describe("and that come by a stream", func() {
+		It("keeps them there, with what changes", func() {
+			redis := startServer()
+			p := start(serving("a"), streaming(redis, forAnHour))
+			Expect(redis.flag("flag")).To(ContainSubstring(`"a"`))
+			Expect(p.value()).To(Equal("a"))
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"b"`))
+			Eventually(p.value).Should(Equal("b"))
+			Eventually(p.events.count(openfeature.ProviderConfigChange)).Should(Equal(1))
+		})
+
+		It("starts with what an earlier run has left, and is stale until LaunchDarkly answers", func() {
+			redis := startServer()
+			earlier := start(serving("earlier"), streaming(redis, forAnHour))
+			Expect(earlier.api.Shutdown(waiting())).To(Succeed())
+
+			box := serving("fresh")
+			box.HoldStreams()
+			p := newProgram(box, streaming(redis, forAnHour), short)
+			Expect(p.register()).To(Succeed())
+			Eventually(p.client.State).Should(Equal(openfeature.StaleState))
+			Expect(p.value()).To(Equal("earlier"))
+			box.SetValue("flag", ldvalue.String("fresh")) // with a version above that of the earlier run's
+			box.ReleaseStreams()
+			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+			Eventually(p.value).Should(Equal("fresh"))
+		})
+
+		DescribeTable("goes on while the Redis is away, and has fresh flags when it is back",
+			func(cached caching, meanwhile string, code openfeature.ErrorCode) {
+				redis := startServer()
+				p := start(serving("a"), streaming(redis, cached))
+				Expect(p.value()).To(Equal("a"))
+				Expect(p.storeAvailable()).To(BeTrue())
+
+				redis.stop()
+				p.track("before anybody has noticed")
+				p.box.SetValue("flag", ldvalue.String("b"))
+				Eventually(p.storeAvailable).Should(BeFalse())
+				Eventually(p.value).Should(Equal(meanwhile))
+				details, err := p.details()
+				Expect(err != nil).To(Equal(code != ""))
+				Expect(details.ErrorCode).To(Equal(code))
+				// The SDK calls its data source valid again at once: it has heard of the flags, if not kept them.
+				Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+				Consistently(p.client.State).Should(Equal(openfeature.ReadyState))
+				p.track("in the outage")
+
+				redis.start()
+				Eventually(p.storeAvailable).Should(BeTrue())
+				Eventually(p.value).Should(Equal("b"))
+				Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"b"`), "it is filled again")
+				Expect(redis.do("EXISTS", initedKey)).To(BeEquivalentTo(1))
+				// A change tells that the connection is as good as before.
+				p.box.SetValue("flag", ldvalue.String("c"))
+				Eventually(p.value).Should(Equal("c"))
+				Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+				Expect(p.events.count(openfeature.ProviderError)()).To(BeZero())
+
+				p.track("afterwards")
+				p.flush()
+				Expect(p.box.CustomEvents()).To(ConsistOf(
+					ldmatchers.CustomEvent("before anybody has noticed"), ldmatchers.CustomEvent("in the outage"),
+					ldmatchers.CustomEvent("afterwards")))
+				Expect(p.provider.Stats().Dropped.Total()).To(BeZero())
+			},
+			Entry("with a cache: with what it knew", forAnHour, "a", openfeature.ErrorCode("")),
+			Entry("with a cache for ever: with what it hears", forEver, "b", openfeature.ErrorCode("")),
+			Entry("without a cache: with defaults and errors", notAtAll, "default", openfeature.GeneralCode),
+		)
+
+		It("is not ready before its flags can be stored, and then is", func() {
+			redis := newServer()
+			p := newProgram(serving("a"), streaming(redis, forAnHour), short)
+			Expect(p.register()).To(MatchError(ld.ErrInitializationTimeout))
+			Expect(p.client.State()).To(Equal(openfeature.ErrorState))
+			details, err := p.details()
+			Expect(err).To(HaveOccurred())
+			Expect(details.Value).To(Equal("default"))
+			Expect(details.ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
+			p.track("early")
+			p.flush()
+			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("early")))
+
+			redis.start()
+			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+			Eventually(p.value).Should(Equal("a"))
+			Expect(redis.flag("flag")).To(ContainSubstring(`"a"`))
+		})
+
+		It("is ready at once with a cache for ever, though its flags can't be stored, and stores them later", func() {
+			redis := newServer()
+			p := start(serving("a"), streaming(redis, forEver))
+			Expect(p.value()).To(Equal("a"))
+			Expect(p.storeAvailable()).To(BeFalse())
+			redis.start()
+			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+			Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"a"`))
+		})
+	})
+
+	It("and that come by a DataSystem keeps them, and does not need the Redis from then on", func() {
+		redis := startServer()
+		box := serving("a")
+		p := start(box, func(c *ld.Config) {
+			c.DataSystem = box.DataSystem().PersistentStore(stored(redis).NoCaching())
+		})
+		Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"a"`))
+		redis.stop()
+		box.SetValue("flag", ldvalue.String("b"))
+		Eventually(p.value).Should(Equal("b"))
+		Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+		redis.start()
+		Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"b"`))
+	})
+})
