@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// event is a tracked event, as LaunchDarkly received it.
+type event struct {
+	Name     string
+	Visitor  string
+	Time     time.Time
+	Value    float64
+	HasValue bool
+	Data     map[string]any
+}
+
+// The events that a hook reports evaluations with, and what stands in them, are named by OpenTelemetry's semantic
+// conventions.
+const (
+	exposureEvent = "feature_flag.evaluation"
+	exposedFlag   = "feature_flag.key"
+	exposedValue  = "feature_flag.result.value"
+)
+
+// exposure reports whether the event says that a visitor saw a checkout page, and whether it was the new one.
+func (e event) exposure() (isNew, ok bool) {
+	if e.Name != exposureEvent || e.Data[exposedFlag] != newCheckoutFlag {
+		return false, false
+	}
+	isNew, ok = e.Data[exposedValue].(bool)
+	return isNew, ok
+}
+
+// purchase reports whether the event says that a visitor bought something, and for how much.
+func (e event) purchase() (revenue cents, ok bool) {
+	if e.Name != checkoutEvent || !e.HasValue {
+		return 0, false
+	}
+	return cents(math.Round(e.Value * 100)), true
+}
+
+// arm is one side of the experiment.
+type arm struct {
+	Visitors    int // who have seen this side's checkout
+	Conversions int // of them, who have bought
+	Revenue     cents
+}
+
+// rate is the part of the visitors that has bought.
+func (a arm) rate() float64 {
+	if a.Visitors == 0 {
+		return 0
+	}
+	return float64(a.Conversions) / float64(a.Visitors)
+}
+
+// figures are the experiment's results. They are made of received events alone, in whatever order those come. The zero
+// value is ready; it is not safe for concurrent use.
+type figures struct {
+	classic, express arm
+	visitors         map[string]*journey
+}
+
+// journey is what is known of one visitor.
+type journey struct {
+	arm     *arm // that the visitor saw, nil while only purchases are known
+	bought  bool
+	revenue cents
+}
+
+// add takes in an event, and returns the side of the experiment that it counts for: nil where it is not known yet, or
+// where the event is none of the experiment's.
+func (f *figures) add(e event) *arm {
+	isNew, exposed := e.exposure()
+	revenue, bought := e.purchase()
+	if e.Visitor == "" || !exposed && !bought {
+		return nil
+	}
+	if f.visitors == nil {
+		f.visitors = map[string]*journey{}
+	}
+	j := f.visitors[e.Visitor]
+	if j == nil {
+		j = &journey{}
+		f.visitors[e.Visitor] = j
+	}
+	if exposed {
+		if j.arm == nil {
+			j.arm = &f.classic
+			if isNew {
+				j.arm = &f.express
+			}
+			j.arm.Visitors++
+			if j.bought {
+				j.arm.Conversions++
+			}
+			j.arm.Revenue += j.revenue // of purchases that came first
+		}
+		return j.arm
+	}
+	if j.arm == nil {
+		j.revenue += revenue
+	} else {
+		if !j.bought {
+			j.arm.Conversions++
+		}
+		j.arm.Revenue += revenue
+	}
+	j.bought = true
+	return j.arm
+}
+
+// scale is the end of the axis that both sides' bars stand on: a round number, no less than the larger side.
+func (f *figures) scale() int {
+	most := max(f.classic.Visitors, f.express.Visitors)
+	for power := 10; power <= math.MaxInt32/10; power *= 10 {
+		for _, tenths := range []int{20, 25, 30, 40, 50, 60, 80, 100, 120, 150} {
+			if end := tenths * power / 10; end >= most {
+				return end
+			}
+		}
+	}
+	return most
+}
+
+// fewest is how many visitors each side needs before a comparison says anything.
+const fewest = 30
+
+// verdict compares the sides: the difference of their conversion rates, with its 95% confidence interval by the normal
+// approximation. LaunchDarkly's own analysis is a finer one.
+func (f *figures) verdict() string {
+	a, b := f.classic, f.express
+	if a.Visitors < fewest || b.Visitors < fewest {
+		return "Too few visitors yet to compare the two."
+	}
+	difference := b.rate() - a.rate()
+	margin := 1.96 * math.Sqrt(a.rate()*(1-a.rate())/float64(a.Visitors)+b.rate()*(1-b.rate())/float64(b.Visitors))
+	interval := fmt.Sprintf("%s percentage points, 95%% interval %s to %s",
+		points(difference), points(difference-margin), points(difference+margin))
+	switch {
+	case difference-margin > 0:
+		return "The new checkout sells to more visitors: " + interval + "."
+	case difference+margin < 0:
+		return "The classic checkout sells to more visitors: " + interval + "."
+	default:
+		return "No clear difference yet: " + interval + "."
+	}
+}
+
+// points writes a difference of rates with its sign.
+func points(difference float64) string {
+	p := math.Round(difference*1000) / 10
+	if p < 0 {
+		return fmt.Sprintf("−%.1f", -p)
+	}
+	return fmt.Sprintf("+%.1f", max(p, 0))
+}

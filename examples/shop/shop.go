@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"embed"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/open-feature/go-sdk/openfeature"
+)
+
+const (
+	// newCheckoutFlag is the flag that decides between the two checkout pages.
+	newCheckoutFlag = "new-checkout"
+	// checkoutEvent is tracked when somebody buys. Its value is the revenue, in euros.
+	checkoutEvent = "checkout"
+)
+
+const (
+	visitorCookie = "visitor"
+	cartCookie    = "cart"
+	orderCookie   = "order" // what was bought last, for the page that says thanks
+	month         = 30 * 24 * 60 * 60
+	maxBody       = 16 << 10
+)
+
+//go:embed web
+var web embed.FS
+
+// application is the shop. It knows of flags and of tracking what OpenFeature has to say.
+type application struct {
+	client  *openfeature.Client
+	live    *live
+	pages   map[string]*template.Template
+	handler http.Handler
+}
+
+// page is what the templates get.
+type page struct {
+	Title   string
+	Section string // which part of the navigation is the current one
+	Cart    cart
+	Content any
+}
+
+func newApplication(client *openfeature.Client, behind backend, s settings) *application {
+	app := &application{client: client, pages: parsePages()}
+	app.live = newLive(app, behind, s)
+
+	static, err := fs.Sub(web, "web/static")
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", withVisitor(app.shop))
+	mux.Handle("GET /cart", withVisitor(app.cart))
+	mux.Handle("POST /cart", withVisitor(app.changeCart))
+	mux.Handle("GET /checkout", withVisitor(app.checkout))
+	mux.Handle("POST /checkout", withVisitor(app.buy))
+	mux.Handle("GET /thanks", withVisitor(app.thanks))
+	mux.HandleFunc("POST /visitor", app.forgetVisitor)
+	mux.HandleFunc("GET /live", app.live.page)
+	mux.HandleFunc("GET /live/events", app.live.stream)
+	mux.HandleFunc("POST /live/service", app.live.switchService)
+	mux.HandleFunc("POST /live/simulation", app.live.simulate)
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	app.handler = withProtection(mux)
+	return app
+}
+
+// ServeHTTP answers a request.
+func (app *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	app.handler.ServeHTTP(w, r)
+}
+
+// close ends what runs in the background, and returns when it has ended.
+func (app *application) close() { app.live.close(); app.live.running.Wait() }
+
+// withVisitor gives each visitor an identity, by a cookie, and makes it the evaluation context of everything that happens
+// in the request: handlers evaluate flags and track without naming anybody.
+func withVisitor(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := cookie(r, visitorCookie)
+		if !isVisitorID(id) {
+			id = rand.Text()
+			setCookie(w, visitorCookie, id, month)
+		}
+		visitor := openfeature.NewEvaluationContext(id, map[string]any{"anonymous": true})
+		ctx := openfeature.WithTransactionContext(r.Context(), visitor)
+		next(w, r.WithContext(ctx))
+	})
+}
+
+// isVisitorID reports whether a cookie holds what rand.Text makes.
+func isVisitorID(id string) bool {
+	if len(id) != len("ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		return false
+	}
+	for _, c := range id {
+		if (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return true
+}
+
+// withProtection keeps other sites out of forms and frames, scripts out of pages, and long bodies out of memory.
+func withProtection(next http.Handler) http.Handler {
+	next = http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(next, maxBody))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "+
+			"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-cache")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (app *application) shop(w http.ResponseWriter, r *http.Request) {
+	app.render(w, r, "shop", page{Title: "Tableware, made slowly", Section: "shop", Content: catalogue})
+}
+
+func (app *application) cart(w http.ResponseWriter, r *http.Request) {
+	app.render(w, r, "cart", page{Title: "Your cart", Section: "cart"})
+}
+
+func (app *application) changeCart(w http.ResponseWriter, r *http.Request) {
+	by, err := strconv.Atoi(r.PostFormValue("change"))
+	cart := readCart(r)
+	if err != nil || by < -maxQuantity || by > maxQuantity || !cart.change(r.PostFormValue("product"), by) {
+		http.Error(w, "There is no such product.", http.StatusBadRequest)
+		return
+	}
+	setCookie(w, cartCookie, cart.encode(), month)
+	http.Redirect(w, r, "/cart", http.StatusSeeOther)
+}
+
+// checkout shows one of two pages. Which one is LaunchDarkly's choice, and that the visitor has seen it is reported by a
+// hook: nothing of either is to be seen here.
+func (app *application) checkout(w http.ResponseWriter, r *http.Request) {
+	if readCart(r).Count() == 0 {
+		http.Redirect(w, r, "/cart", http.StatusSeeOther)
+		return
+	}
+	name := "checkout-classic"
+	if app.client.Boolean(r.Context(), newCheckoutFlag, false, openfeature.EvaluationContext{}) {
+		name = "checkout-new"
+	}
+	app.render(w, r, name, page{Title: "Checkout", Section: "cart"})
+}
+
+// buy takes an order, and tracks it: the revenue as the value, the cart as data.
+func (app *application) buy(w http.ResponseWriter, r *http.Request) {
+	cart := readCart(r)
+	if cart.Count() == 0 {
+		http.Redirect(w, r, "/cart", http.StatusSeeOther)
+		return
+	}
+	app.trackCheckout(r.Context(), cart)
+	setCookie(w, orderCookie, cart.encode(), 60*60)
+	setCookie(w, cartCookie, "", -1)
+	http.Redirect(w, r, "/thanks", http.StatusSeeOther)
+}
+
+func (app *application) trackCheckout(ctx context.Context, cart cart) {
+	var items []map[string]any
+	for _, l := range cart.Lines() {
+		items = append(items, map[string]any{"product": l.Product.ID, "quantity": l.Quantity, "price": l.Product.Price.euros()})
+	}
+	app.client.Track(ctx, checkoutEvent, openfeature.EvaluationContext{},
+		openfeature.NewTrackingEventDetails(cart.Total().euros()).
+			Add("currency", "EUR").
+			Add("items", items))
+}
+
+func (app *application) thanks(w http.ResponseWriter, r *http.Request) {
+	order := parseCart(cookie(r, orderCookie))
+	if order.Count() == 0 {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	app.render(w, r, "thanks", page{Title: "Thank you", Content: order})
+}
+
+// forgetVisitor makes whoever is there somebody else, who may see the other checkout.
+func (app *application) forgetVisitor(w http.ResponseWriter, r *http.Request) {
+	for _, name := range []string{visitorCookie, cartCookie, orderCookie} {
+		setCookie(w, name, "", -1)
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// render writes a page, or nothing of it.
+func (app *application) render(w http.ResponseWriter, r *http.Request, name string, p page) {
+	p.Cart = readCart(r)
+	var body bytes.Buffer
+	if err := app.pages[name].ExecuteTemplate(&body, "layout", p); err != nil {
+		slog.ErrorContext(r.Context(), "a page can't be shown", slog.String("page", name), slog.Any("error", err))
+		http.Error(w, "This page can't be shown.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = body.WriteTo(w)
+}
+
+// parsePages reads the templates: each page with the layout around it.
+func parsePages() map[string]*template.Template {
+	layout := template.Must(template.ParseFS(web, "web/layout.html", "web/art.html"))
+	pages := map[string]*template.Template{}
+	for _, name := range []string{"shop", "cart", "checkout-classic", "checkout-new", "thanks", "live"} {
+		pages[name] = template.Must(template.Must(layout.Clone()).ParseFS(web, "web/"+name+".html"))
+	}
+	return pages
+}
+
+func readCart(r *http.Request) cart { return parseCart(cookie(r, cartCookie)) }
+
+// cookie is the value of a cookie, empty where there is none.
+func cookie(r *http.Request, name string) string {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// setCookie sets a cookie for so many seconds, or deletes it where the number is negative.
+func setCookie(w http.ResponseWriter, name, value string, seconds int) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	simulatedVisitors = 200
+	// pace is the time from one simulated visitor to the next: slow enough to watch.
+	pace = 20 * time.Millisecond
+	// How likely a simulated visitor is to buy. The experiment has to find out.
+	appealOfClassic = 0.30
+	appealOfNew     = 0.55
+)
+
+// settings are what tests change.
+type settings struct {
+	pace time.Duration // 0 for the usual one
+}
+
+// progress is how far the simulation has come.
+type progress struct {
+	Running     bool
+	Done, Total int
+	Failed      bool
+}
+
+// String says it in words.
+func (p progress) String() string {
+	switch {
+	case p.Failed:
+		return fmt.Sprintf("Stopped after %d visitors: the log says why", p.Done)
+	case p.Running:
+		return fmt.Sprintf("%d of %d visitors", p.Done, p.Total)
+	case p.Done > 0:
+		return fmt.Sprintf("%d visitors have been there", p.Done)
+	default:
+		return "Nobody has been sent yet"
+	}
+}
+
+// runSimulations runs one simulation for each start, one after the other, until the context ends.
+func (l *live) runSimulations(ctx context.Context) {
+	for {
+		select {
+		case <-l.starts:
+		case <-ctx.Done():
+			return
+		}
+		err := l.simulateVisitors(ctx)
+		if err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "the simulation stopped", slog.Any("error", err))
+		}
+		l.mu.Lock()
+		l.simulation.Running, l.simulation.Failed = false, err != nil
+		l.mu.Unlock()
+	}
+}
+
+func (l *live) simulateVisitors(ctx context.Context) error {
+	between := l.pace
+	if between <= 0 {
+		between = pace
+	}
+	next := time.NewTicker(between)
+	defer next.Stop()
+	for range simulatedVisitors {
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		v := visitor{shop: l.app, cookies: map[string]string{}}
+		if err := v.visit(ctx); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		l.simulation.Done++
+		l.mu.Unlock()
+	}
+	return nil
+}
+
+// visitor is somebody who is made up. What the visitor does goes through the shop's own handlers, as requests of a
+// browser do.
+type visitor struct {
+	shop    http.Handler
+	cookies map[string]string
+}
+
+// visit looks around, fills the cart, goes to the checkout, and buys there or not, depending on what it looks like.
+func (v *visitor) visit(ctx context.Context) error {
+	if _, err := v.request(ctx, http.MethodGet, "/", nil); err != nil {
+		return err
+	}
+	for range 1 + rand.IntN(3) {
+		p := catalogue[rand.IntN(len(catalogue))]
+		if _, err := v.request(ctx, http.MethodPost, "/cart", url.Values{"product": {p.ID}, "change": {"1"}}); err != nil {
+			return err
+		}
+	}
+	checkout, err := v.request(ctx, http.MethodGet, "/checkout", nil)
+	if err != nil {
+		return err
+	}
+	appeal := appealOfClassic
+	if strings.Contains(checkout, `data-checkout="new"`) {
+		appeal = appealOfNew
+	}
+	if rand.Float64() >= appeal {
+		return nil
+	}
+	_, err = v.request(ctx, http.MethodPost, "/checkout", url.Values{})
+	return err
+}
+
+// request asks the shop for a page, and returns it. Redirects are not followed.
+func (v *visitor) request(ctx context.Context, method, path string, form url.Values) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, method, path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for name, value := range v.cookies {
+		request.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	a := answer{header: http.Header{}, status: http.StatusOK}
+	v.shop.ServeHTTP(&a, request)
+	if a.status >= http.StatusBadRequest {
+		return "", fmt.Errorf("%s %s: status %d", method, path, a.status)
+	}
+	for _, cookie := range (&http.Response{Header: a.header}).Cookies() {
+		v.cookies[cookie.Name] = cookie.Value
+	}
+	return a.body.String(), nil
+}
+
+// answer is a response without a connection.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *answer) WriteHeader(status int)      { a.status = status }
