@@ -53,7 +53,7 @@ func run(ctx context.Context, out io.Writer, port int, insist bool) error {
 	}
 	defer listener.Close()
 
-	behind, err := connectLaunchDarkly(ctx, slog.Default())
+	behind, err := connectLaunchDarkly(slog.Default())
 	if err != nil {
 		return err
 	}

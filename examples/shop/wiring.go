@@ -30,7 +30,7 @@ type launchDarkly struct {
 var _ backend = (*launchDarkly)(nil)
 
 // connectLaunchDarkly puts LaunchDarkly behind OpenFeature.
-func connectLaunchDarkly(ctx context.Context, logger *slog.Logger) (*launchDarkly, error) {
+func connectLaunchDarkly(logger *slog.Logger) (*launchDarkly, error) {
 	box := launchdarklytest.NewServer()
 
 	// Half of the visitors get one checkout, half of them the other, and everybody gets the same each time.
@@ -58,8 +58,10 @@ func connectLaunchDarkly(ctx context.Context, logger *slog.Logger) (*launchDarkl
 		return nil, err
 	}
 	l := &launchDarkly{box: box, provider: provider}
-	if err := openfeature.SetProviderWithContextAndWait(ctx, provider); err != nil {
-		return nil, errors.Join(err, l.shutdown(ctx))
+	if err := openfeature.SetProviderAndWait(provider); err != nil {
+		ending, cancel := context.WithTimeout(context.Background(), goodbye)
+		defer cancel()
+		return nil, errors.Join(err, l.shutdown(ending))
 	}
 
 	// Each visitor that the flag is evaluated for is an exposure, which LaunchDarkly hears of, once. It is no metric:

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// browser is a Chromium with one page, and what it complained about.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+	url string
+
+	mu         sync.Mutex
+	complaints []string
+}
+
+// startBrowser starts a Chromium that ends with the test, which fails when the browser's console has errors or warnings.
+// Where there is no Chromium, the test is skipped, except in continuous integration.
+func startBrowser(t *testing.T, shop string) *browser {
+	t.Helper()
+	path := findChromium(t)
+	ctx, closeBrowser := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(
+		chromedp.ExecPath(path),
+		chromedp.NoSandbox,
+		chromedp.DisableGPU,
+		chromedp.WSURLReadTimeout(patient),
+	), chromedp.WithErrorf(t.Logf), chromedp.WithLogf(func(string, ...any) {}))
+	b := &browser{t: t, ctx: ctx, url: shop}
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			t.Log(err)
+		}
+		closeBrowser()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, complaint := range b.complaints {
+			t.Errorf("the browser's console: %s", complaint)
+		}
+	})
+	if err := chromedp.Listen(ctx, b.listen); err != nil {
+		t.Fatal(err)
+	}
+	b.do(chromedp.EmulateViewport(1280, 900))
+	return b
+}
+
+// findChromium returns the path of a browser.
+func findChromium(t *testing.T) string {
+	t.Helper()
+	names := []string{"chromium", "chromium-browser", "google-chrome"}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	message := fmt.Sprintf("no browser: none of %s is in PATH", strings.Join(names, ", "))
+	if os.Getenv("CI") != "" {
+		t.Fatal(message)
+	}
+	t.Skip(message)
+	return ""
+}
+
+// listen collects what the console shows in red or yellow: violations of the content security policy among it.
+func (b *browser) listen(event any) {
+	var complaint string
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
+			complaint = e.Entry.Text + " " + e.Entry.URL
+		}
+	case *runtime.EventExceptionThrown:
+		complaint = e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			complaint += " " + e.ExceptionDetails.Exception.Description
+		}
+	case *runtime.EventConsoleAPICalled:
+		complaint = "console." + string(e.Type)
+	}
+	if complaint == "" {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.complaints = append(b.complaints, complaint)
+}
+
+// do takes steps.
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patient)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// open goes to a page of the shop.
+func (b *browser) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.url + path))
+}
+
+// press clicks on something that leads to another page, and waits for that.
+func (b *browser) press(selector string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patient)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		b.t.Fatalf("pressing %s: %v", selector, err)
+	}
+}
+
+// wait waits until a JavaScript expression is true.
+func (b *browser) wait(expression string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patient)
+	defer cancel()
+	poll := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patient), chromedp.WithPollingInterval(20*time.Millisecond))
+	if _, err := chromedp.Run(ctx, poll); err != nil {
+		page, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("location.pathname + '\\n' + document.body.innerText"))
+		b.t.Fatalf("waiting for %s: %v on\n%s", expression, err, page)
+	}
+}
+
+// evaluate is the value of a JavaScript expression.
+func evaluate[T any](b *browser, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patient)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("evaluating %s: %v", expression, err)
+	}
+	return value
+}
+
+// shows is an expression: whether an element of /live has this text.
+func shows(id, text string) string {
+	return fmt.Sprintf("document.getElementById(%q).textContent === %q", id, text)
+}
+
+// buy clicks through a purchase of a mug.
+func (b *browser) buy() {
+	b.t.Helper()
+	b.open("/")
+	b.press(".product:first-child button")
+	b.press("#to-checkout")
+	b.press("#buy")
+	b.wait(`location.pathname === "/thanks" && document.querySelector("h1").textContent === "Thank you"`)
+}
+
+// visitors adds up what /live shows of both sides.
+const visitors = `[...document.querySelectorAll("[data-text=visitors]")].reduce((sum, e) => sum + Number(e.textContent), 0)`
+
+func TestBrowserPurchase(t *testing.T) {
+	shop := startShop(t, settings{})
+	b := startBrowser(t, shop.url)
+	b.buy()
+	b.press(`main a[href="/live"]`)
+	b.wait(shows("arrived", "2") + " && " + shows("delivered", "2") + " && " + shows("waiting", "0"))
+	b.wait(`document.querySelectorAll("#rows li").length === 2`)
+	rows := evaluate[string](b, `document.getElementById("rows").innerText`)
+	for _, want := range []string{"Bought for €24.00", "1 × mug", "checkout", "feature_flag.evaluation"} {
+		if !strings.Contains(rows, want) {
+			t.Errorf("%q is not in\n%s", want, rows)
+		}
+	}
+	b.wait(visitors + " === 1")
+	if !evaluate[bool](b, `[...document.querySelectorAll(".bar")].some((bar) => bar.getAttribute("aria-label").endsWith("1 of 1 visitors bought"))`) {
+		t.Error("no bar says in words that the visitor bought")
+	}
+}
+
+func TestBrowserSimulation(t *testing.T) {
+	shop := startShop(t, settings{pace: 2 * time.Millisecond})
+	b := startBrowser(t, shop.url)
+	b.open("/live")
+	b.do(chromedp.Click(chromedp.CSS("#simulate")))
+	b.wait(`document.getElementById("progress").value === 200 && ` +
+		shows("progress-text", "200 visitors have been there") + " && " + visitors + " === 200")
+	b.wait(`document.getElementById("status").classList.contains("settled")`)
+	b.wait(`document.getElementById("tracked").textContent === document.getElementById("arrived").textContent`)
+	// The bars have grown, and the darker part of each is the shorter one.
+	b.wait(`[...document.querySelectorAll(".bar")].every((bar) => {
+		const length = (part) => bar.querySelector(part).getBoundingClientRect().width;
+		return length(".bar-bought") > 0 && length(".bar-seen") > length(".bar-bought") && length(".bar-track") >= length(".bar-seen");
+	})`)
+	if rows := evaluate[int](b, `document.querySelectorAll("#rows li").length`); rows != maxRows {
+		t.Errorf("the page lists %d events", rows)
+	}
+	if verdict := evaluate[string](b, `document.querySelector(".verdict").textContent`); !strings.Contains(verdict, "percentage points") {
+		t.Errorf("the verdict is %q", verdict)
+	}
+	// The button can be pressed again, and was not taken from under the keyboard.
+	b.wait(`document.getElementById("simulate").getAttribute("aria-disabled") === "false"`)
+	if !evaluate[bool](b, `document.activeElement.id === "simulate"`) {
+		t.Error("the button has lost the focus")
+	}
+}
+
+func TestBrowserOutage(t *testing.T) {
+	shop := startShop(t, settings{})
+	b := startBrowser(t, shop.url)
+	b.open("/live")
+	b.do(chromedp.Click(chromedp.CSS("#switch")))
+	b.wait(`document.getElementById("switch").getAttribute("aria-checked") === "false"`)
+	b.buy()
+	b.open("/live")
+	b.wait(shows("waiting", "2") + " && " + shows("tracked", "2") + " && " + shows("arrived", "0"))
+	b.wait(`document.getElementById("status").innerText.includes("The events service is down.")`)
+	b.do(chromedp.Click(chromedp.CSS("#switch")))
+	b.wait(shows("waiting", "0") + " && " + shows("delivered", "2") + " && " + shows("lost", "0") + " && " + shows("arrived", "2"))
+	b.wait(`document.getElementById("status").innerText.includes("Everything that was tracked has arrived.")`)
+}
+
+// TestBrowserKeyboard does everything without a mouse, and listens to what a screen reader would say.
+func TestBrowserKeyboard(t *testing.T) {
+	shop := startShop(t, settings{})
+	b := startBrowser(t, shop.url)
+	b.open("/live")
+
+	// The first stop is the way past the navigation.
+	b.do(chromedp.KeyEvent(kb.Tab))
+	if !evaluate[bool](b, `document.activeElement.matches(".skip") && document.activeElement.getBoundingClientRect().top >= 0`) {
+		t.Error("the first stop is not a skip link that can be seen")
+	}
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.wait(`document.activeElement.id === "main"`)
+
+	focus := `document.activeElement.id`
+	for range 10 {
+		if evaluate[string](b, focus) == "switch" {
+			break
+		}
+		b.do(chromedp.KeyEvent(kb.Tab))
+	}
+	if at := evaluate[string](b, focus); at != "switch" {
+		t.Fatalf("the switch is not within reach: the focus is at %q", at)
+	}
+	if !evaluate[bool](b, `getComputedStyle(document.activeElement).outlineStyle === "solid"`) {
+		t.Error("the focus can't be seen")
+	}
+	b.do(chromedp.KeyEvent(" "))
+	b.wait(`document.getElementById("switch").getAttribute("aria-checked") === "false"`)
+	b.wait(`document.getElementById("announcer").textContent.startsWith("The events service is down.")`)
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.wait(`document.getElementById("switch").getAttribute("aria-checked") === "true"`)
+	b.wait(`document.getElementById("announcer").textContent === "Nothing is tracked yet."`)
+	if !shop.behind.accepts() || evaluate[string](b, focus) != "switch" {
+		t.Error("the switch has lost the focus, or its effect")
+	}
+}
+
+// TestBrowserWithoutRoom looks for what sticks out on a phone.
+func TestBrowserOnAPhone(t *testing.T) {
+	shop := startShop(t, settings{})
+	b := startBrowser(t, shop.url)
+	b.do(chromedp.EmulateViewport(375, 812, chromedp.EmulateMobile))
+	b.buy()
+	for _, path := range []string{"/", "/cart", "/thanks", "/live"} {
+		b.open(path)
+		if wide := evaluate[int](b, "document.documentElement.scrollWidth"); wide > 375 {
+			t.Errorf("%s is %d pixels wide", path, wide)
+		}
+	}
+}
