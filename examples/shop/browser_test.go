@@ -127,11 +127,9 @@ func (b *browser) press(selector string) {
 // wait waits until a JavaScript expression is true.
 func (b *browser) wait(expression string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patient)
-	defer cancel()
 	poll := chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(patient), chromedp.WithPollingInterval(20*time.Millisecond))
-	if _, err := chromedp.Run(ctx, poll); err != nil {
-		page, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("location.pathname + '\\n' + document.body.innerText"))
+	if _, err := inPage(b, poll); err != nil {
+		page, _ := inPage(b, chromedp.Evaluate[string]("location.pathname + '\\n' + document.body.innerText"))
 		b.t.Fatalf("waiting for %s: %v on\n%s", expression, err, page)
 	}
 }
@@ -139,13 +137,23 @@ func (b *browser) wait(expression string) {
 // evaluate is the value of a JavaScript expression.
 func evaluate[T any](b *browser, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patient)
-	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	value, err := inPage(b, chromedp.Evaluate[T](expression))
 	if err != nil {
 		b.t.Fatalf("evaluating %s: %v", expression, err)
 	}
 	return value
+}
+
+// inPage runs a script: once more where the page that it was meant for had just made place for the next one.
+func inPage[T any](b *browser, script chromedp.Action[T]) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patient)
+	defer cancel()
+	for {
+		value, err := chromedp.Run(ctx, script)
+		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "Cannot find context with specified id") {
+			return value, err
+		}
+	}
 }
 
 // shows is an expression: whether an element of /live has this text.
@@ -265,7 +273,7 @@ func TestBrowserKeyboard(t *testing.T) {
 	}
 }
 
-// TestBrowserWithoutRoom looks for what sticks out on a phone.
+// TestBrowserOnAPhone looks for what sticks out on a phone.
 func TestBrowserOnAPhone(t *testing.T) {
 	shop := startShop(t, settings{})
 	b := startBrowser(t, shop.url)

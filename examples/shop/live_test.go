@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // stream is a browser that watches /live.
@@ -171,6 +173,25 @@ func TestStreamsAreBounded(t *testing.T) {
 	response, _ := v.get("/live/events")
 	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
 		t.Errorf("one stream too many: %s", response.Status)
+	}
+}
+
+// TestStreamOutlivesTheTimeouts watches through a server that has less patience than the shop's: what ends requests that
+// take too long must not end this one.
+func TestStreamOutlivesTheTimeouts(t *testing.T) {
+	const patience = 500 * time.Millisecond
+	shop := startShop(t, settings{})
+	server := newServer(shop.app)
+	server.ReadTimeout, server.WriteTimeout = patience, patience
+	impatient := httptest.NewUnstartedServer(nil)
+	impatient.Config = server
+	impatient.Start()
+	t.Cleanup(impatient.Close)
+
+	browser := watch(t, impatient.URL, "")
+	for tracked, begin := 0, time.Now(); time.Since(begin) < 3*patience; tracked += 2 {
+		browser.until(func(s state) bool { return s.Settled && s.Arrived == count(tracked) })
+		buyMug(t, shop.url)
 	}
 }
 

@@ -43,8 +43,8 @@ func TestScreenshots(t *testing.T) {
 	b.wait(`document.getElementById("progress").value >= 90`)
 	s.shoot("live-filling")
 	b.wait(`document.getElementById("status").classList.contains("settled") && document.getElementById("progress").value === 200`)
-	b.do(chromedp.Evaluate[chromedp.Void]("document.activeElement.blur()"))
-	s.shoot("live")
+	b.do(chromedp.Evaluate[chromedp.Void]("document.activeElement.blur()"), chromedp.MouseEvent(chromedp.MouseMoved, 0, 0))
+	s.shootForReadme()
 	for _, width := range []int64{1280, 375} {
 		for _, scheme := range []string{"light", "dark"} {
 			s.use(width, scheme)
@@ -112,21 +112,43 @@ func (s *shooter) tour() {
 	s.press("#buy")
 	s.shoot("thanks")
 	s.open("/live")
-	s.wait(`document.getElementById("status").classList.contains("settled")`)
+	s.wait(`document.getElementById("rows").childElementCount > 0 && document.getElementById("status").classList.contains("settled")`)
 	s.shoot("live")
 }
 
-// shoot takes a picture of the whole page, when nothing moves any more.
+// shoot takes a picture of the whole page.
 func (s *shooter) shoot(name string) {
 	s.t.Helper()
-	s.wait("document.fonts.status === 'loaded' && document.getAnimations().every((a) => a.playState !== 'running')")
+	s.still()
 	picture, err := chromedp.Run(s.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if name != "live" || s.width != 1280 || s.scheme != "light" {
-		name = fmt.Sprintf("%s-%d-%s", name, s.width, s.scheme)
+	s.save(fmt.Sprintf("%s-%d-%s", name, s.width, s.scheme), picture)
+}
+
+// shootForReadme takes the picture of /live that the documentation shows: without the footer.
+func (s *shooter) shootForReadme() {
+	s.t.Helper()
+	s.still()
+	height := evaluate[int64](s.browser, `Math.floor(document.querySelector(".bottom").getBoundingClientRect().top + scrollY)`)
+	s.do(chromedp.EmulateViewport(s.width, height))
+	picture, err := chromedp.Run(s.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	s.save("live", picture)
+	s.use(s.width, s.scheme)
+}
+
+// still waits until nothing moves.
+func (s *shooter) still() {
+	s.t.Helper()
+	s.wait("document.fonts.status === 'loaded' && document.getAnimations().every((a) => a.playState !== 'running')")
+}
+
+func (s *shooter) save(name string, picture []byte) {
+	s.t.Helper()
 	if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), s.small(picture), 0o644); err != nil {
 		s.t.Fatal(err)
 	}

@@ -54,11 +54,13 @@ function write(element, text) {
 }
 
 function list(rows) {
+	const moving = newest > 0; // not those that were there before
 	for (const row of rows ?? []) {
 		if (row.number <= newest) continue;
 		newest = row.number;
 		const item = $("row").content.cloneNode(true).firstElementChild;
 		item.classList.add(row.kind);
+		item.classList.toggle("new", moving);
 		const letter = item.querySelector(".letter");
 		letter.textContent = row.letter || "·";
 		if (row.letter) letter.classList.add(row.letter.toLowerCase());
