@@ -141,9 +141,9 @@ func (f *figures) verdict() string {
 		points(difference), points(difference-margin), points(difference+margin))
 	switch {
 	case difference-margin > 0:
-		return "The new checkout sells to more visitors: " + interval + "."
+		return "The new checkout is ahead: " + interval + "."
 	case difference+margin < 0:
-		return "The classic checkout sells to more visitors: " + interval + "."
+		return "The classic checkout is ahead: " + interval + "."
 	default:
 		return "No clear difference yet: " + interval + "."
 	}

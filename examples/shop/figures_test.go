@@ -94,9 +94,9 @@ func TestVerdict(t *testing.T) {
 		"slight": {arm{Visitors: 100, Conversions: 40}, arm{Visitors: 100, Conversions: 45}, "No clear difference yet: +5.0 "},
 		"new": {
 			arm{Visitors: 100, Conversions: 30}, arm{Visitors: 100, Conversions: 55},
-			"The new checkout sells to more visitors: +25.0 percentage points, 95% interval +11.7 to +38.3.",
+			"The new checkout is ahead: +25.0 percentage points, 95% interval +11.7 to +38.3.",
 		},
-		"classic": {arm{Visitors: 100, Conversions: 55}, arm{Visitors: 100, Conversions: 30}, "The classic checkout sells to more visitors: −25.0 "},
+		"classic": {arm{Visitors: 100, Conversions: 55}, arm{Visitors: 100, Conversions: 30}, "The classic checkout is ahead: −25.0 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := figures{classic: test.classic, express: test.new}

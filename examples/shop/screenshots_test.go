@@ -41,7 +41,7 @@ func TestScreenshots(t *testing.T) {
 	s.shoot("live-empty")
 	b.do(chromedp.Click(chromedp.CSS("#simulate")))
 	b.wait(`document.getElementById("progress").value >= 90`)
-	s.shoot("live-filling")
+	s.capture("live-filling")
 	b.wait(`document.getElementById("status").classList.contains("settled") && document.getElementById("progress").value === 200`)
 	b.do(chromedp.Evaluate[chromedp.Void]("document.activeElement.blur()"), chromedp.MouseEvent(chromedp.MouseMoved, 0, 0))
 	s.shootForReadme()
@@ -116,10 +116,15 @@ func (s *shooter) tour() {
 	s.shoot("live")
 }
 
-// shoot takes a picture of the whole page.
+// shoot takes a picture of the whole page, when nothing moves.
 func (s *shooter) shoot(name string) {
 	s.t.Helper()
 	s.still()
+	s.capture(name)
+}
+
+func (s *shooter) capture(name string) {
+	s.t.Helper()
 	picture, err := chromedp.Run(s.ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		s.t.Fatal(err)

@@ -21,7 +21,9 @@ source.onmessage = (message) => {
 };
 source.onerror = () => {
 	$("status").className = "status down";
-	write(document.querySelector('[data-text="status"]'), "The shop does not answer. Trying again.");
+	write(document.querySelector('[data-text="status"]'), source.readyState === EventSource.CLOSED
+		? "Too many pages are watching. Reload this one to try again."
+		: "The shop does not answer. Trying again.");
 };
 
 // A browser ends the stream when the page goes; this ends it in order.
