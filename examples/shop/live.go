@@ -72,23 +72,23 @@ type row struct {
 
 // state is everything that the page shows beside the list. It is text already, for the template and for the script.
 type state struct {
-	Run      string  `json:"run"`
-	Up       bool    `json:"up"`
-	Status   string  `json:"status"`
-	Settled  bool    `json:"settled"`
-	Tracked  string  `json:"tracked"`
-	Arrived  string  `json:"arrived"` // as LaunchDarkly counts
-	Deliver  string  `json:"delivered"`
-	Waiting  string  `json:"waiting"`
-	Lost     string  `json:"lost"`
-	Verdict  string  `json:"verdict"`
-	Scale    string  `json:"scale"`
-	Half     string  `json:"half"`
-	Sides    [2]side `json:"sides"`
-	Running  bool    `json:"running"` // the simulation
-	Done     int     `json:"done"`
-	Total    int     `json:"total"`
-	Progress string  `json:"progress"`
+	Run       string  `json:"run"`
+	Up        bool    `json:"up"`
+	Status    string  `json:"status"`
+	Settled   bool    `json:"settled"`
+	Tracked   string  `json:"tracked"`
+	Arrived   string  `json:"arrived"` // as LaunchDarkly counts
+	Delivered string  `json:"delivered"`
+	Waiting   string  `json:"waiting"`
+	Lost      string  `json:"lost"`
+	Verdict   string  `json:"verdict"`
+	Scale     string  `json:"scale"`
+	Half      string  `json:"half"`
+	Sides     [2]side `json:"sides"`
+	Running   bool    `json:"running"` // the simulation
+	Done      int     `json:"done"`
+	Total     int     `json:"total"`
+	Progress  string  `json:"progress"`
 }
 
 // side is what the page shows of one side of the experiment.
@@ -204,22 +204,22 @@ func (l *live) snapshot(after int) (state, []row) {
 
 	scale := f.scale()
 	s := state{
-		Run:      l.run,
-		Up:       l.behind.accepts(),
-		Settled:  d.Waiting == 0 && uint64(received) == d.Delivered,
-		Tracked:  count(d.Tracked),
-		Arrived:  count(received),
-		Deliver:  count(d.Delivered),
-		Waiting:  count(d.Waiting),
-		Lost:     count(d.Lost),
-		Verdict:  f.verdict(),
-		Scale:    count(scale),
-		Half:     count(scale / 2),
-		Sides:    [2]side{newSide("A", "Classic checkout", f.classic, scale), newSide("B", "New checkout", f.express, scale)},
-		Running:  p.Running,
-		Done:     p.Done,
-		Total:    p.Total,
-		Progress: p.String(),
+		Run:       l.run,
+		Up:        l.behind.accepts(),
+		Settled:   d.Waiting == 0 && uint64(received) == d.Delivered,
+		Tracked:   count(d.Tracked),
+		Arrived:   count(received),
+		Delivered: count(d.Delivered),
+		Waiting:   count(d.Waiting),
+		Lost:      count(d.Lost),
+		Verdict:   f.verdict(),
+		Scale:     count(scale),
+		Half:      count(scale / 2),
+		Sides:     [2]side{newSide("A", "Classic checkout", f.classic, scale), newSide("B", "New checkout", f.express, scale)},
+		Running:   p.Running,
+		Done:      p.Done,
+		Total:     p.Total,
+		Progress:  p.String(),
 	}
 	switch {
 	case !s.Up:

@@ -97,7 +97,7 @@ func TestStreamShowsWhatArrives(t *testing.T) {
 
 	buyMug(t, shop.url)
 	s, rows = browser.until(func(s state) bool { return s.Arrived == "2" && s.Settled })
-	if s.Tracked != "2" || s.Deliver != "2" || s.Waiting != "0" || s.Lost != "0" ||
+	if s.Tracked != "2" || s.Delivered != "2" || s.Waiting != "0" || s.Lost != "0" ||
 		s.Status != "Everything that was tracked has arrived." {
 		t.Errorf("it shows %+v", s)
 	}
@@ -129,7 +129,7 @@ func TestNothingIsLostInAnOutage(t *testing.T) {
 		buyMug(t, shop.url)
 	}
 	s, rows := browser.until(func(s state) bool { return s.Waiting == "6" })
-	if s.Tracked != "6" || s.Arrived != "0" || s.Deliver != "0" || s.Settled || len(rows) != 0 {
+	if s.Tracked != "6" || s.Arrived != "0" || s.Delivered != "0" || s.Settled || len(rows) != 0 {
 		t.Errorf("in the outage, it shows %+v, %v", s, rows)
 	}
 	if _, page := v.get("/live"); !strings.Contains(page, `aria-checked="false"`) || !strings.Contains(page, "The events service is down.") {
@@ -138,7 +138,7 @@ func TestNothingIsLostInAnOutage(t *testing.T) {
 
 	v.post("/live/service", "up", "true")
 	s, rows = browser.until(func(s state) bool { return s.Settled })
-	if s.Tracked != "6" || s.Arrived != "6" || s.Deliver != "6" || s.Waiting != "0" || s.Lost != "0" || len(rows) != 6 {
+	if s.Tracked != "6" || s.Arrived != "6" || s.Delivered != "6" || s.Waiting != "0" || s.Lost != "0" || len(rows) != 6 {
 		t.Errorf("after the outage, it shows %+v, %v", s, rows)
 	}
 }

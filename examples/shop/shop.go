@@ -27,6 +27,8 @@ const (
 	orderCookie   = "order" // what was bought last, for the page that says thanks
 	month         = 30 * 24 * 60 * 60
 	maxBody       = 16 << 10
+
+	visitorIDLength = 26
 )
 
 //go:embed web
@@ -79,7 +81,10 @@ func (app *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // close ends what runs in the background, and returns when it has ended.
-func (app *application) close() { app.live.close(); app.live.running.Wait() }
+func (app *application) close() {
+	app.live.close()
+	app.live.running.Wait()
+}
 
 // withVisitor gives each visitor an identity, by a cookie, and makes it the evaluation context of everything that happens
 // in the request: handlers evaluate flags and track without naming anybody.
@@ -98,7 +103,7 @@ func withVisitor(next http.HandlerFunc) http.Handler {
 
 // isVisitorID reports whether a cookie holds what rand.Text makes.
 func isVisitorID(id string) bool {
-	if len(id) != len("ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+	if len(id) != visitorIDLength {
 		return false
 	}
 	for _, c := range id {
