@@ -220,8 +220,9 @@ type events struct {
 	byType map[openfeature.EventType][]openfeature.EventDetails
 }
 
-// listenTo has to come before a provider is registered: later, OpenFeature would tell the current state, too.
-func listenTo(api *openfeature.EvaluationAPI) *events {
+// listenTo an API or a client has to come before a provider is registered: later, OpenFeature would tell the current state,
+// too.
+func listenTo(source openfeature.IEventing) *events {
 	e := &events{byType: make(map[openfeature.EventType][]openfeature.EventDetails)}
 	for _, eventType := range []openfeature.EventType{
 		openfeature.ProviderReady, openfeature.ProviderStale, openfeature.ProviderError, openfeature.ProviderConfigChange,
@@ -231,7 +232,7 @@ func listenTo(api *openfeature.EvaluationAPI) *events {
 			defer e.mu.Unlock()
 			e.byType[eventType] = append(e.byType[eventType], details)
 		}
-		api.AddHandler(eventType, &handler)
+		source.AddHandler(eventType, &handler)
 	}
 	return e
 }

@@ -1,0 +1,270 @@
+package e2e
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// loseKey makes LaunchDarkly refuse the SDK key of a program that is connected.
+func loseKey(p *program) {
+	p.box.RefuseSDKKey()
+	p.box.DropStreams()
+}
+
+var _ = Describe("OpenFeature 5, events", func() {
+	Describe("provider events", func() {
+		It("5.1.1 events tell that the provider is ready, stale or in error, and that flags have changed", func() {
+			p := start(serving("a"))
+			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			goStale(p)
+			Eventually(p.events.counter(openfeature.ProviderStale)).Should(Equal(1))
+			comeBack(p)
+			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(2))
+			loseKey(p)
+			Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
+		})
+
+		It("5.1.2 events run the handlers of the API and of its clients", func() {
+			p := newProgram(serving("a"))
+			ofClient := listenTo(p.client)
+			Expect(p.register()).To(Succeed())
+			goStale(p)
+			p.box.SetValue("flag", ldvalue.String("b"))
+			comeBack(p)
+			for _, heard := range []*events{p.events, ofClient} {
+				Eventually(heard.counter(openfeature.ProviderStale)).Should(Equal(1))
+				Eventually(heard.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+				Eventually(heard.counter(openfeature.ProviderReady)).Should(Equal(2))
+			}
+		})
+
+		It("5.1.3 events run no handler of a client that has another provider", func() {
+			p, other := newProgram(serving("a")), newProgram(serving("b"))
+			blue := openfeature.WithDomain("blue")
+			ofClient, ofOther := listenTo(p.client), listenTo(p.api.NewClient(blue))
+			Expect(p.api.SetProviderAndWait(waiting(), other.provider, blue)).To(Succeed())
+			Expect(p.register()).To(Succeed())
+			Eventually(ofClient.counter(openfeature.ProviderReady)).Should(Equal(1))
+			Eventually(ofOther.counter(openfeature.ProviderReady)).Should(Equal(1))
+
+			goStale(p)
+			Eventually(ofClient.counter(openfeature.ProviderStale)).Should(Equal(1))
+			Consistently(ofOther.counter(openfeature.ProviderStale)).Should(BeZero())
+			other.box.SetValue("flag", ldvalue.String("c"))
+			Eventually(ofOther.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			Consistently(ofClient.counter(openfeature.ProviderConfigChange)).Should(BeZero())
+			Expect(ofClient.of(openfeature.ProviderReady)).To(HaveLen(1))
+			Expect(ofOther.of(openfeature.ProviderReady)).To(HaveLen(1))
+		})
+
+		It("5.1.4 events of an error say what it is", func() {
+			p := start(serving("a"))
+			loseKey(p)
+			Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
+			Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
+		})
+
+		// OpenFeature's SDK does not hand the code on to handlers; it makes the provider's status of it.
+		It("5.1.5 events of an error have its code: PROVIDER_FATAL without flags, GENERAL where evaluation goes on", func() {
+			working := newProgram(serving("a"))
+			Expect(working.provider.InitWithContext(waiting(), openfeature.EvaluationContext{})).To(Succeed())
+			loseKey(working)
+			Eventually(working.provider.EventChannel()).Should(Receive(And(
+				HaveField("EventType", openfeature.ProviderError), HaveField("ErrorCode", openfeature.GeneralCode))))
+
+			late := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams), impatient)
+			Expect(late.register()).NotTo(Succeed())
+			Expect(late.client.State()).To(Equal(openfeature.ErrorState))
+			loseKey(late)
+			Eventually(late.client.State).Should(Equal(openfeature.FatalState))
+		})
+	})
+
+	Describe("handlers", func() {
+		It("5.2.1 handlers can be added to a client", func() {
+			p := start(serving("a"))
+			changed := make(chan openfeature.EventDetails, 1)
+			handler := func(details openfeature.EventDetails) { changed <- details }
+			p.client.AddHandler(openfeature.ProviderConfigChange, &handler)
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(changed).Should(Receive(HaveField("FlagChanges", []string{"flag"})))
+		})
+
+		It("5.2.2 handlers can be added to the API", func() {
+			p := start(serving("a"))
+			changed := make(chan openfeature.EventDetails, 1)
+			handler := func(details openfeature.EventDetails) { changed <- details }
+			p.api.AddHandler(openfeature.ProviderConfigChange, &handler)
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(changed).Should(Receive(HaveField("FlagChanges", []string{"flag"})))
+		})
+
+		It("5.2.3 handlers are told the name of the provider by every kind of event", func() {
+			p := start(serving("a"))
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			goStale(p)
+			comeBack(p)
+			loseKey(p)
+			for eventType, times := range map[openfeature.EventType]int{
+				openfeature.ProviderReady: 2, openfeature.ProviderConfigChange: 1,
+				openfeature.ProviderStale: 1, openfeature.ProviderError: 1,
+			} {
+				Eventually(p.events.counter(eventType)).Should(Equal(times))
+				Expect(p.events.of(eventType)).To(HaveEach(HaveField("ProviderName", "LaunchDarkly")))
+			}
+		})
+
+		It("5.2.4 handlers are told the details: a message, and which flags have changed", func() {
+			p := start(given(decisions))
+			p.box.SetValue("off", ldvalue.String("on"))
+			Eventually(func() []openfeature.EventDetails { return p.events.of(openfeature.ProviderConfigChange) }).Should(
+				ConsistOf(And(HaveField("FlagChanges", []string{"needs-off", "off"}), HaveField("Message", Not(BeEmpty())))))
+			goStale(p)
+			Eventually(func() []openfeature.EventDetails { return p.events.of(openfeature.ProviderStale) }).Should(
+				ConsistOf(And(HaveField("FlagChanges", BeEmpty()), HaveField("Message", ContainSubstring("interrupted")))))
+		})
+
+		It("5.2.5 handlers run when another one panics", func() {
+			p := newProgram(serving("a"))
+			panicking := func(openfeature.EventDetails) { panic("a handler of the application's") }
+			p.client.AddHandler(openfeature.ProviderConfigChange, &panicking)
+			p.api.AddHandler(openfeature.ProviderConfigChange, &panicking)
+			ofClient := listenTo(p.client)
+			Expect(p.register()).To(Succeed())
+			for i, text := range []string{"b", "c"} {
+				p.box.SetValue("flag", ldvalue.String(text))
+				Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(i + 1))
+				Eventually(ofClient.counter(openfeature.ProviderConfigChange)).Should(Equal(i + 1))
+			}
+			Expect(value(p.client)).To(Equal("c"))
+		})
+
+		It("5.2.6 handlers stay when one provider follows another", func() {
+			p, next := newProgram(serving("a")), newProgram(serving("b"))
+			ofClient := listenTo(p.client)
+			Expect(p.register()).To(Succeed())
+			Expect(p.api.SetProviderAndWait(waiting(), next.provider)).To(Succeed())
+			next.box.SetValue("flag", ldvalue.String("c"))
+			for _, heard := range []*events{p.events, ofClient} {
+				Eventually(heard.counter(openfeature.ProviderReady)).Should(Equal(2))
+				Eventually(heard.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			}
+		})
+
+		It("5.2.7 handlers can be removed from the API and from a client", func() {
+			p := start(serving("a"))
+			var mu sync.Mutex
+			var heard []string
+			handlerOf := func(source openfeature.IEventing, name string) openfeature.EventCallback {
+				handler := func(openfeature.EventDetails) {
+					mu.Lock()
+					defer mu.Unlock()
+					heard = append(heard, name)
+				}
+				source.AddHandler(openfeature.ProviderConfigChange, &handler)
+				return &handler
+			}
+			names := func() []string {
+				mu.Lock()
+				defer mu.Unlock()
+				return slices.Clone(heard)
+			}
+			ofAPI, ofClient := handlerOf(p.api, "api"), handlerOf(p.client, "client")
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(names).Should(ConsistOf("api", "client"))
+			p.api.RemoveHandler(openfeature.ProviderConfigChange, ofAPI)
+			p.client.RemoveHandler(openfeature.ProviderConfigChange, ofClient)
+			p.box.SetValue("flag", ldvalue.String("c"))
+			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(2))
+			Consistently(names).Should(HaveLen(2))
+		})
+	})
+
+	Describe("initialization", func() {
+		It("5.3.1 handlers are told once that the provider has initialized", func() {
+			p := newProgram(serving("a"))
+			ofClient := listenTo(p.client)
+			Expect(p.register()).To(Succeed())
+			for _, heard := range []*events{p.events, ofClient} {
+				Eventually(heard.counter(openfeature.ProviderReady)).Should(Equal(1))
+				Consistently(heard.counter(openfeature.ProviderReady)).Should(Equal(1))
+				Expect(heard.of(openfeature.ProviderError)).To(BeEmpty())
+			}
+		})
+
+		It("5.3.2 handlers are told once that the provider has not, and that it is ready when LaunchDarkly answers late", func() {
+			fatal := newProgram(wrongKey)
+			Expect(fatal.register()).NotTo(Succeed())
+			Eventually(fatal.events.counter(openfeature.ProviderError)).Should(Equal(1))
+			Expect(fatal.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
+
+			late := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams), impatient)
+			Expect(late.register()).NotTo(Succeed())
+			Eventually(late.events.counter(openfeature.ProviderError)).Should(Equal(1))
+			late.box.ReleaseStreams()
+			Eventually(late.events.counter(openfeature.ProviderReady)).Should(Equal(1))
+			Consistently(late.events.counter(openfeature.ProviderError)).Should(Equal(1))
+			Expect(fatal.events.of(openfeature.ProviderError)).To(HaveLen(1))
+			Expect(fatal.events.of(openfeature.ProviderReady)).To(BeEmpty())
+		})
+
+		It("5.3.3 handlers that come later run at once for the state that the provider is in", func() {
+			p := start(serving("a"))
+			check := func(state openfeature.EventType) {
+				GinkgoHelper()
+				for _, late := range []*events{listenTo(p.api), listenTo(p.client)} {
+					for _, eventType := range []openfeature.EventType{
+						openfeature.ProviderReady, openfeature.ProviderStale, openfeature.ProviderError,
+						openfeature.ProviderConfigChange,
+					} {
+						if eventType == state {
+							Expect(late.of(eventType)).To(ConsistOf(HaveField("ProviderName", "LaunchDarkly")))
+						} else {
+							Expect(late.of(eventType)).To(BeEmpty())
+						}
+					}
+				}
+			}
+			check(openfeature.ProviderReady)
+			goStale(p)
+			check(openfeature.ProviderStale)
+			comeBack(p)
+			check(openfeature.ProviderReady)
+			loseKey(p)
+			Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
+			check(openfeature.ProviderError)
+		})
+	})
+
+	It("5.3.5 handlers see the status that their event has changed; a change of flags leaves it alone", func() {
+		p := newProgram(serving("a"))
+		seen := make(chan openfeature.State, 10)
+		handler := func(openfeature.EventDetails) { seen <- p.client.State() }
+		for _, eventType := range []openfeature.EventType{
+			openfeature.ProviderReady, openfeature.ProviderStale, openfeature.ProviderError, openfeature.ProviderConfigChange,
+		} {
+			p.api.AddHandler(eventType, &handler)
+		}
+		Expect(p.register()).To(Succeed())
+		Eventually(seen).Should(Receive(Equal(openfeature.ReadyState)))
+		p.box.SetValue("flag", ldvalue.String("b"))
+		Eventually(seen).Should(Receive(Equal(openfeature.ReadyState)))
+		goStale(p)
+		Eventually(seen).Should(Receive(Equal(openfeature.StaleState)))
+		comeBack(p)
+		Eventually(seen).Should(Receive(Equal(openfeature.ReadyState)))
+		loseKey(p)
+		Eventually(seen).Should(Receive(Equal(openfeature.ErrorState)))
+		Consistently(seen).ShouldNot(Receive())
+	})
+})
