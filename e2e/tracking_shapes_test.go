@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"testing"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// shape is one way in which LaunchDarkly documents to call track in its SDKs, client-side, server-side and edge.
+type shape struct {
+	name         string
+	details      openfeature.TrackingEventDetails
+	data, metric string // JSON; empty where the event has none
+}
+
+var shapes = []shape{
+	{"the event key alone", openfeature.TrackingEventDetails{}, ``, ``},
+	{"an object", details(math.NaN(), "price", 320, "currency", "EUR"), `{"price": 320, "currency": "EUR"}`, ``},
+	{"an object that is the whole data", whole(math.NaN(), map[string]any{"price": 320}), `{"price": 320}`, ``},
+	{"an object with objects and arrays in it",
+		details(math.NaN(), "cart", map[string]any{"items": []any{map[string]any{"sku": "a", "count": 2}}, "gift": nil}),
+		`{"cart": {"items": [{"sku": "a", "count": 2}], "gift": null}}`, ``},
+	{"true", whole(math.NaN(), true), `true`, ``},
+	{"false", whole(math.NaN(), false), `false`, ``},
+	{"a number as data", whole(math.NaN(), 42), `42`, ``},
+	{"a string", whole(math.NaN(), "my value"), `"my value"`, ``},
+	{"an array", whole(math.NaN(), []any{1, "two", true, nil}), `[1, "two", true, null]`, ``},
+	{"a metric value alone", details(52.3), ``, `52.3`},
+	{"a metric value and null for data", whole(52.3, nil), ``, `52.3`},
+	{"a metric value and a string", whole(52.3, "my value"), `"my value"`, `52.3`},
+	{"a metric value and an object", details(10, "price", 320), `{"price": 320}`, `10`},
+}
+
+// whole makes tracking details whose data is not an object of attributes.
+func whole(value float64, data any) openfeature.TrackingEventDetails {
+	return details(value, launchdarkly.TrackingDataKey, data)
+}
+
+// subject is whom an event is tracked for.
+type subject struct {
+	name    string
+	context openfeature.EvaluationContext          // of the call
+	prepare func(p *program) (ctx context.Context) // sets those of the other levels; may be nil
+	json    string                                 // LaunchDarkly's context
+}
+
+var subjects = []subject{
+	{name: "a single context", context: user("sandy", "name", "Sandy", "plan", "gold"),
+		json: `{"kind": "user", "key": "sandy", "name": "Sandy", "plan": "gold"}`},
+	{name: "a multi-context",
+		context: user("", "kind", "multi", "user", pairs("key", "sandy"), "org", pairs("key", "acme", "name", "Acme")),
+		json:    `{"kind": "multi", "user": {"key": "sandy"}, "org": {"key": "acme", "name": "Acme"}}`},
+	{name: "an anonymous context", context: user("0a1b", "anonymous", true),
+		json: `{"kind": "user", "key": "0a1b", "anonymous": true}`},
+	{name: "a context with private attributes",
+		context: user("sandy", "email", "s@example.com", "plan", "gold", "privateAttributes", []string{"email"}),
+		json:    `{"kind": "user", "key": "sandy", "plan": "gold", "_meta": {"redactedAttributes": ["email"]}}`},
+	{name: "the context of the client, as client-side SDKs have one",
+		prepare: func(p *program) context.Context {
+			p.client.SetEvaluationContext(user("sandy", "plan", "gold"))
+			return context.Background()
+		},
+		json: `{"kind": "user", "key": "sandy", "plan": "gold"}`},
+	{name: "a context to which each level has added", context: user("sandy", "plan", "gold"),
+		prepare: func(p *program) context.Context {
+			p.api.SetEvaluationContext(user("", "region", "eu", "plan", "free"))
+			p.client.SetEvaluationContext(user("", "service", "shop"))
+			return openfeature.WithTransactionContext(context.Background(), user("", "request", "r-1"))
+		},
+		json: `{"kind": "user", "key": "sandy", "region": "eu", "request": "r-1", "service": "shop", "plan": "gold"}`},
+}
+
+// expectTracked tracks an event and expects that LaunchDarkly has got exactly it, without a complaint.
+func expectTracked(ctx context.Context, p *program, name string, who openfeature.EvaluationContext,
+	d openfeature.TrackingEventDetails, contextJSON, data, metric string,
+) {
+	GinkgoHelper()
+	p.client.Track(ctx, name, who, d)
+	p.flush()
+	Expect(received(p.box, name)).To(MatchJSON(eventJSON(name, contextJSON, data, metric)))
+	Expect(p.problems.all()).To(BeEmpty())
+	Expect(warningLines(p)).To(BeEmpty())
+	Expect(p.provider.Stats().Tracked).To(Equal(uint64(1)))
+	Expect(p.provider.Stats().Delivered).To(Equal(uint64(1)))
+}
+
+// eventJSON is a custom event without its date. An event has no data, or no metric value, where those are empty.
+func eventJSON(name, contextJSON, data, metric string) string {
+	event := fmt.Sprintf(`{"kind": "custom", "key": %q, "context": %s`, name, contextJSON)
+	if data != "" {
+		event += `, "data": ` + data
+	}
+	if metric != "" {
+		event += `, "metricValue": ` + metric
+	}
+	return event + `}`
+}
+
+var _ = Describe("Tracking as LaunchDarkly's SDKs do", func() {
+	for _, who := range subjects {
+		Describe("for "+who.name, func() {
+			for _, what := range shapes {
+				It("sends "+what.name, func() {
+					p := start()
+					ctx := context.Background()
+					if who.prepare != nil {
+						ctx = who.prepare(p)
+					}
+					expectTracked(ctx, p, "checkout", who.context, what.details, who.json, what.data, what.metric)
+				})
+			}
+		})
+	}
+
+	It("follows the context of the client when that changes, as after an identify of a client-side SDK", func() {
+		p := start()
+		var none openfeature.EvaluationContext
+		p.client.SetEvaluationContext(user("0a1b", "anonymous", true))
+		p.client.Track(context.Background(), "visited", none, openfeature.TrackingEventDetails{})
+		p.client.SetEvaluationContext(sandy)
+		p.client.Track(context.Background(), "signed up", none, openfeature.TrackingEventDetails{})
+		p.flush()
+		Expect(received(p.box, "visited")).To(MatchJSON(
+			eventJSON("visited", `{"kind": "user", "key": "0a1b", "anonymous": true}`, ``, ``)))
+		Expect(received(p.box, "signed up")).To(MatchJSON(
+			eventJSON("signed up", `{"kind": "user", "key": "sandy"}`, ``, ``)))
+	})
+
+	It("has everything delivered by a flush before the process of a function ends, as edge SDKs ask for", func() {
+		box := newBox()
+		box.RefuseEvents(503, launchdarklytest.Times(2))
+		self, err := os.Executable()
+		Expect(err).NotTo(HaveOccurred())
+		function := exec.CommandContext(waiting(), self)
+		function.Env = append(os.Environ(), functionURL+"="+box.URL())
+		output, err := function.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), "%s", output)
+		for i, what := range shapes {
+			name := fmt.Sprint("shape-", i)
+			Expect(received(box, name)).To(MatchJSON(
+				eventJSON(name, `{"kind": "user", "key": "sandy"}`, what.data, what.metric)))
+		}
+		Expect(box.CustomEvents()).To(HaveLen(len(shapes)))
+	})
+})
+
+// functionURL names the environment variable that makes the test binary a function: a process that tracks with
+// LaunchDarkly at that URL, flushes, and ends.
+const functionURL = "E2E_FUNCTION_URL"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(functionURL); url != "" {
+		if err := runFunction(url); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0) // nothing is shut down
+	}
+	os.Exit(m.Run())
+}
+
+// runFunction is what a function does with one request.
+func runFunction(url string) error {
+	provider, err := launchdarkly.NewProvider(launchdarklytest.SDKKey, launchdarkly.WithLogger(discard),
+		launchdarkly.WithInitTimeout(patience), launchdarkly.WithConfig(ld.Config{
+			ServiceEndpoints: ldcomponents.RelayProxyEndpoints(url),
+			Events:           delivery.Lossless(nil, delivery.WithBackoff(1, 1), delivery.WithLogger(discard)),
+			DiagnosticOptOut: true,
+		}))
+	if err != nil {
+		return err
+	}
+	if err := openfeature.SetProviderWithContextAndWait(waiting(), provider); err != nil {
+		return err
+	}
+	client := openfeature.NewDefaultClient()
+	for i, what := range shapes {
+		client.Track(context.Background(), fmt.Sprint("shape-", i), sandy, what.details)
+	}
+	return provider.Flush(waiting())
+}
