@@ -29,7 +29,7 @@ var _ = Describe("Tracking", func() {
 
 	DescribeTable("sends what the details say, also at the edges of what they can say",
 		func(details openfeature.TrackingEventDetails, data, metric string) {
-			expectTracked(context.Background(), start(), "checkout", sandy, details, sandyJSON, data, metric)
+			expectTracked(context.Background(), start(), sandy, details, sandyJSON, data, metric)
 		},
 		Entry("a value of 0", details(0), "", "0"),
 		Entry("a value of minus 0", details(math.Copysign(0, -1)), "", "-0"),
