@@ -238,7 +238,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 	DescribeTable("gives the default while the provider",
 		func(code openfeature.ErrorCode, choices ...func(*setup)) {
 			p := newProgram(append(choices, given(suite))...)
-			Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
+			p.registerInBackground()
 			if code == openfeature.ProviderFatalCode {
 				Eventually(p.client.State).Should(Equal(openfeature.FatalState))
 			}

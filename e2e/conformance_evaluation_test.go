@@ -93,14 +93,14 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 		It("1.1.2.1 the API takes the provider, and LaunchDarkly's values take the place of defaults", func() {
 			p := newProgram(serving("a"))
 			Expect(value(p.client)).To(Equal("default"))
-			Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
+			p.registerInBackground()
 			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
 			Expect(value(p.client)).To(Equal("a"))
 		})
 
 		It("1.1.2.2 the API initializes the provider before any flag is resolved", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams))
-			Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
+			p.registerInBackground()
 			Expect(p.box.WaitForStreams(waiting(), 1)).To(Succeed())
 			Expect(decision(p, "flag", sandy).ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
 			Expect(p.provider.Stats().Evaluations).To(BeZero())
@@ -313,7 +313,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 
 		It("1.4.14 details have the provider's flag metadata, and an empty record where it was not asked", func() {
 			p := newProgram(given(decisions), given((*launchdarklytest.Server).HoldStreams))
-			Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
+			p.registerInBackground()
 			metadata := decision(p, "plain", sandy).FlagMetadata
 			Expect(metadata).NotTo(BeNil())
 			Expect(metadata).To(BeEmpty())
@@ -389,7 +389,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 	Describe("provider status", func() {
 		It("1.7.1 the status follows the connection: NOT_READY, READY, STALE, ERROR, FATAL", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams))
-			Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
+			p.registerInBackground()
 			Expect(p.client.State()).To(Equal(openfeature.NotReadyState))
 			p.box.ReleaseStreams()
 			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
@@ -443,7 +443,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			var notes journal
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams),
 				options(launchdarkly.WithHooks(notes.hook("provider"))))
-			Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
+			p.registerInBackground()
 			unasked(p, &notes, openfeature.ProviderNotReadyCode)
 		})
 

@@ -119,7 +119,8 @@ var _ = Describe("OpenFeature 5, events", func() {
 				openfeature.ProviderReady: 2, openfeature.ProviderConfigChange: 1,
 				openfeature.ProviderStale: 1, openfeature.ProviderError: 1,
 			} {
-				Eventually(p.events.counter(eventType)).Should(Equal(times))
+				// Another STALE may come before the error.
+				Eventually(p.events.counter(eventType)).Should(BeNumerically(">=", times))
 				Expect(p.events.of(eventType)).To(HaveEach(HaveField("ProviderName", "LaunchDarkly")))
 			}
 		})
@@ -127,8 +128,13 @@ var _ = Describe("OpenFeature 5, events", func() {
 		It("5.2.4 handlers are told the details: a message, and which flags have changed", func() {
 			p := start(given(decisions))
 			p.box.SetValue("off", ldvalue.String("on"))
-			Eventually(func() []openfeature.EventDetails { return p.events.of(openfeature.ProviderConfigChange) }).Should(
-				ConsistOf(And(HaveField("FlagChanges", []string{"needs-off", "off"}), HaveField("Message", Not(BeEmpty())))))
+			Eventually(func() (named []string) {
+				for _, event := range p.events.of(openfeature.ProviderConfigChange) {
+					named = append(named, event.FlagChanges...)
+				}
+				return named
+			}).Should(ConsistOf("off", "needs-off"))
+			Expect(p.events.of(openfeature.ProviderConfigChange)).To(HaveEach(HaveField("Message", "flags have changed")))
 			goStale(p)
 			Eventually(func() []openfeature.EventDetails { return p.events.of(openfeature.ProviderStale) }).Should(
 				ConsistOf(And(HaveField("FlagChanges", BeEmpty()), HaveField("Message", ContainSubstring("interrupted")))))

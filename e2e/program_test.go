@@ -96,6 +96,17 @@ func (p *program) useNewAPI() {
 
 func (p *program) register() error { return p.api.SetProviderAndWait(waiting(), p.provider) }
 
+// registerInBackground does not wait for the initialization. The end of the spec does: OpenFeature's SDK initializes a
+// provider whenever it gets to it, also after a shutdown, which would start the provider again.
+func (p *program) registerInBackground() {
+	GinkgoHelper()
+	Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
+	DeferCleanup(func() {
+		p.box.ReleaseStreams()
+		Eventually(p.client.State).ShouldNot(Equal(openfeature.NotReadyState))
+	})
+}
+
 // flush waits until LaunchDarkly has everything.
 func (p *program) flush() {
 	GinkgoHelper()
