@@ -124,8 +124,9 @@ var _ = Describe("Provider events", func() {
 				for _, event := range p.events.of(openfeature.ProviderConfigChange) {
 					named = append(named, event.FlagChanges...)
 				}
+				slices.Sort(named)
 				return named
-			}).Should(ConsistOf(keysOf(flags)))
+			}).Should(Equal(keysOf(flags))) // ConsistOf takes seconds for so many
 			// One, unless the machine stalls between two flags. The collector's own test is strict, with a clock of its own.
 			Expect(len(p.events.of(openfeature.ProviderConfigChange))).To(BeNumerically("<=", 3))
 			Expect(p.client.Int(context.Background(), "flag-00999", 0, sandy)).To(Equal(int64(2)))
