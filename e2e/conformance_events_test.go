@@ -208,7 +208,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 			}
 		})
 
-		It("5.3.2 handlers are told once that the provider has not, and that it is ready when LaunchDarkly answers late", func() {
+		It("5.3.2 handlers are told once that the provider has not, and that it is ready when flags come late", func() {
 			fatal := newProgram(wrongKey)
 			Expect(fatal.register()).NotTo(Succeed())
 			Eventually(fatal.events.counter(openfeature.ProviderError)).Should(Equal(1))

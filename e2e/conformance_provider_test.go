@@ -218,7 +218,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Expect(decision(p, "targeted", openfeature.EvaluationContext{}).value).To(Equal("a"), "and a new one at once")
 		})
 
-		It("2.4.2.1 the provider fails to initialize with an invalid SDK key, for good, and without an answer, for now", func() {
+		It("2.4.2.1 the provider fails to initialize with an invalid SDK key, for good, or without an answer, for now", func() {
 			fatal, ok := errors.AsType[*openfeature.ProviderInitError](newProgram(wrongKey).register())
 			Expect(ok).To(BeTrue())
 			Expect(fatal.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
