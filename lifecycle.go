@@ -108,6 +108,9 @@ func (p *Provider) begin(ctx context.Context) (*session, error) {
 	if s := p.session.Load(); s != nil {
 		return s, nil
 	}
+	if err := ctx.Err(); err != nil { // whoever wanted it has gone, perhaps after shutting the provider down
+		return nil, err
+	}
 	s, err := p.newSession()
 	if err != nil {
 		return nil, fmt.Errorf("launchdarkly: %w", err)
@@ -143,6 +146,10 @@ func (p *Provider) unlock() { <-p.lifecycle }
 // timeout, it returns an error that matches ld.ErrInitializationTimeout, and a READY event follows when the connection
 // comes; flag data from a persistent store, or from the first poll of a DataSystem, makes it return nil then, followed by
 // a STALE event. The evaluation context is not used: OpenFeature's SDK merges it into each evaluation.
+//
+// After a shutdown, it makes another client, unless the context has ended. OpenFeature's SetProvider, which does not wait,
+// initializes in a goroutine of its own; when its Shutdown overtakes that, what it shut down begins once more. Register
+// with a function that waits where a shutdown may follow at once.
 func (p *Provider) InitWithContext(ctx context.Context, _ openfeature.EvaluationContext) error {
 	s, err := p.begin(ctx)
 	if err != nil {

@@ -29,6 +29,7 @@ type customLane struct {
 	divided      bool // whether the current batch was too large
 	largest      int  // how much of it was accepted at once
 	unauthorized bool
+	cancelled    []waitingEvent // what was under way at shutdown; they count as in flight
 }
 
 // newCustomLane builds the lane's own event processor of LaunchDarkly's, with our transport below it.
@@ -104,12 +105,12 @@ func (l *customLane) deliverNext(whole bool) int {
 		l.divided, l.largest = false, 0
 	}
 	if l.unauthorized {
-		l.queue.drop(ErrUnauthorized, l.dropped)
+		l.queue.drop(ErrUnauthorized, nil, l.dropped)
 	}
 	return n
 }
 
-// deliver sees to it that every event of the batch is delivered or accounted for.
+// deliver sees to it that every event of the batch is delivered, accounted for, or cancelled.
 func (l *customLane) deliver(batch []waitingEvent) {
 	switch result, status := l.send(batch); result {
 	case accepted:
@@ -129,7 +130,7 @@ func (l *customLane) deliver(batch []waitingEvent) {
 		l.queue.stop(ErrUnauthorized)
 		l.drop(batch, withStatus(ErrUnauthorized, status))
 	case cancelled:
-		l.drop(batch, ErrClosed)
+		l.cancelled = append(l.cancelled, batch...) // reported with what waits, as one loss
 	default:
 		l.drop(batch, withStatus(ErrRefused, status))
 	}

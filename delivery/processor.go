@@ -132,7 +132,7 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 func (p *Processor) finish() {
 	defer close(p.closed)
 	p.running.Wait()
-	p.queue.drop(ErrClosed, p.reporter.dropped)
+	p.queue.drop(ErrClosed, p.custom.cancelled, p.reporter.dropped)
 	p.evaluations.progress.end(ErrClosed)
 	_ = p.custom.processor.Close()
 	_ = p.evaluations.processor.Close()

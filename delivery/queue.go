@@ -225,22 +225,28 @@ func (q *queue) settle(batch []waitingEvent, cause error) {
 	q.account(uint64(len(batch)), cause)
 }
 
-// drop gives up on the events that wait. It reports that before they are settled, so that whoever flushes hears of it
-// first. Nothing may be in flight.
-func (q *queue) drop(cause error, report func(DropError)) {
+// drop gives up on the events that wait, and on those in flight, which must be the ones that were cancelled. It reports
+// that before they are settled, so that whoever flushes hears of it first.
+func (q *queue) drop(cause error, cancelled []waitingEvent, report func(DropError)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := q.waiting.length
-	if n == 0 {
+	loss := DropError{Cause: cause, Events: q.waiting.length + len(cancelled)}
+	switch {
+	case loss.Events == 0:
 		return
+	case loss.Events > 1:
+	case len(cancelled) == 1:
+		loss.EventName = cancelled[0].event.Key
+	default:
+		loss.EventName = q.waiting.front().event.Key
 	}
-	q.inFlight, q.inFlightBytes = n, q.waitingBytes
+	q.inFlight, q.inFlightBytes = loss.Events, q.inFlightBytes+q.waitingBytes
 	q.waiting, q.waitingBytes = fifo{}, 0
 	q.mu.Unlock()
-	report(DropError{Cause: cause, Events: n})
+	report(loss)
 	q.mu.Lock()
 	q.inFlight, q.inFlightBytes = 0, 0
-	q.account(uint64(n), cause)
+	q.account(uint64(loss.Events), cause)
 }
 
 func (q *queue) account(n uint64, cause error) {

@@ -371,7 +371,7 @@ func TestQueueConcurrently(t *testing.T) {
 	writing.Wait()
 	close(done)
 	reading.Wait()
-	q.drop(ErrClosed, func(d DropError) {
+	q.drop(ErrClosed, nil, func(d DropError) {
 		if s := check(t, q); s.Waiting != uint64(d.Events) {
 			t.Errorf("%d events are reported, %d wait", d.Events, s.Waiting)
 		}

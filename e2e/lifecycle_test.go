@@ -266,6 +266,16 @@ var _ = Describe("Lifecycle", func() {
 			Expect(value(p.client)).To(Equal("b"))
 		})
 
+		It("makes no client for somebody who has gone", func() {
+			p := newProgram(serving("a"))
+			closed := p.provider.Client()
+			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+			gone, cancel := context.WithCancel(context.Background())
+			cancel()
+			Expect(p.provider.InitWithContext(gone, openfeature.EvaluationContext{})).To(MatchError(context.Canceled))
+			Expect(p.provider.Client()).To(BeIdenticalTo(closed))
+		})
+
 		It("works after a fatal error", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).RefuseSDKKey))
 			Expect(p.register()).NotTo(Succeed())
