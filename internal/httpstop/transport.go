@@ -34,6 +34,9 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := next.RoundTrip(request.WithContext(ctx))
 	if err != nil {
 		release()
+		if stopped(t.Stopped) {
+			t.CloseIdleConnections() // one that is still being dialled for this request would idle on
+		}
 		return nil, err
 	}
 	response.Body = &body{ReadCloser: response.Body, release: release}
