@@ -10,6 +10,7 @@ require (
 	github.com/onsi/gomega v1.44.0
 	github.com/open-feature/go-sdk v1.20.0
 	github.com/openfeature-launchdarkly/go-provider v0.0.0
+	github.com/openfeature-launchdarkly/go-provider/internal/redisstore v0.0.0
 	go.uber.org/goleak v1.3.0
 )
 
@@ -41,4 +42,7 @@ require (
 	golang.org/x/tools v0.51.0 // indirect
 )
 
-replace github.com/openfeature-launchdarkly/go-provider => ../..
+replace (
+	github.com/openfeature-launchdarkly/go-provider => ../..
+	github.com/openfeature-launchdarkly/go-provider/internal/redisstore => ../../internal/redisstore
+)

@@ -102,7 +102,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 			})
 
 			It("is ready though it can't be reached, and each evaluation says what is wrong", func() {
-				redis := newServer()
+				redis := stoppedServer()
 				reader := start(newBox(), readOnly(redis, notAtAll))
 				details, err := reader.details()
 				Expect(err).To(HaveOccurred())
@@ -125,7 +125,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 				start(serving("a"), streaming(redis, forAnHour))
 				reader := start(newBox(), readOnly(redis, forAnHour))
 				Expect(reader.value()).To(Equal("a"))
-				redis.stop()
+				redis.Stop()
 				details, err := reader.details()
 				Expect(err).NotTo(HaveOccurred())
 				Expect(details.Value).To(Equal("a"))
@@ -172,7 +172,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 				Expect(p.value()).To(Equal("a"))
 				Expect(p.storeAvailable()).To(BeTrue())
 
-				redis.stop()
+				redis.Stop()
 				p.track("before anybody has noticed")
 				p.box.SetValue("flag", ldvalue.String("b"))
 				Eventually(p.storeAvailable).Should(BeFalse())
@@ -209,7 +209,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 		)
 
 		It("is not ready before its flags can be stored, and then is", func() {
-			redis := newServer()
+			redis := stoppedServer()
 			p := newProgram(serving("a"), streaming(redis, forAnHour), short)
 			Expect(p.register()).To(MatchError(ld.ErrInitializationTimeout))
 			Expect(p.client.State()).To(Equal(openfeature.ErrorState))
@@ -228,7 +228,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 		})
 
 		It("is ready at once with a cache for ever, though its flags can't be stored, and stores them later", func() {
-			redis := newServer()
+			redis := stoppedServer()
 			p := start(serving("a"), streaming(redis, forEver))
 			Expect(p.value()).To(Equal("a"))
 			Expect(p.storeAvailable()).To(BeFalse())
@@ -245,7 +245,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 			c.DataSystem = box.DataSystem().PersistentStore(stored(redis).NoCaching())
 		})
 		Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"a"`))
-		redis.stop()
+		redis.Stop()
 		box.SetValue("flag", ldvalue.String("b"))
 		Eventually(p.value).Should(Equal("b"))
 		Expect(p.client.State()).To(Equal(openfeature.ReadyState))

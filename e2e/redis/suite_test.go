@@ -2,8 +2,6 @@ package redis
 
 import (
 	"context"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -11,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
@@ -26,15 +25,7 @@ func TestRedis(t *testing.T) {
 	RunSpecs(t, "Provider with Redis")
 }
 
-var _ = BeforeSuite(func() {
-	const message = "these specs need redis-server in the PATH (Debian: apt-get install redis-server)"
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			Fail(message)
-		}
-		Skip(message)
-	}
-})
+var _ = BeforeSuite(func() { redistest.Need(GinkgoT()) })
 
 // Whatever a spec starts has to end with it.
 var _ = BeforeEach(func() {

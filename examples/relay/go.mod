@@ -2,17 +2,21 @@ module github.com/openfeature-launchdarkly/go-provider/examples/relay
 
 go 1.26.0
 
-replace github.com/openfeature-launchdarkly/go-provider => ../..
+replace (
+	github.com/openfeature-launchdarkly/go-provider => ../..
+	github.com/openfeature-launchdarkly/go-provider/internal/redisstore => ../../internal/redisstore
+)
 
 require (
-	github.com/gomodule/redigo v1.9.3
 	github.com/launchdarkly/go-sdk-common/v3 v3.5.0
 	github.com/launchdarkly/go-server-sdk/v7 v7.15.4
 	github.com/open-feature/go-sdk v1.20.0
 	github.com/openfeature-launchdarkly/go-provider v0.0.0
+	github.com/openfeature-launchdarkly/go-provider/internal/redisstore v0.0.0
 )
 
 require (
+	github.com/gomodule/redigo v1.9.3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/gregjones/httpcache v0.0.0-20171119193500-2bcd89a1743f // indirect
 	github.com/josharian/intern v1.0.0 // indirect
@@ -25,8 +29,6 @@ require (
 	github.com/launchdarkly/go-test-helpers/v3 v3.1.0 // indirect
 	github.com/mailru/easyjson v0.7.7 // indirect
 	github.com/patrickmn/go-cache v2.1.0+incompatible // indirect
-	github.com/stretchr/testify v1.12.1 // indirect
 	go.uber.org/mock v0.6.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 )

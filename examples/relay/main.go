@@ -27,6 +27,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
 )
 
 func main() {
@@ -94,18 +95,18 @@ func relayMode(ctx context.Context, out io.Writer, relay *relay) error {
 func daemonMode(ctx context.Context, out io.Writer, relay *relay, redisURL string) error {
 	fmt.Fprintln(out, "\nDaemon mode")
 	if redisURL == "" {
-		url, stop, err := startRedis(ctx)
-		if errors.Is(err, errNoRedis) {
+		server, err := redistest.Start(ctx)
+		if errors.Is(err, redistest.ErrNotInstalled) {
 			fmt.Fprintf(out, "  skipped: %v, and no -redis is given\n", err)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		defer stop()
-		redisURL = url
+		defer server.Stop()
+		redisURL = server.URL()
 	}
-	store := redisStore(redisURL, "")
+	store := inRedis(redisURL)
 
 	var feed *service
 	if relay.box != nil { // a real Relay Proxy fills Redis itself

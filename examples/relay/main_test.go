@@ -2,17 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/gomodule/redigo/redis"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
-	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
-	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/storetest"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -44,7 +39,13 @@ Relay Proxy
 
 // TestDaemonMode reads what the example prints of services that read from Redis.
 func TestDaemonMode(t *testing.T) {
-	output(t, settings{mode: "daemon", redisURL: testRedis(t)}, `
+	redistest.Need(t)
+	server, err := redistest.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	output(t, settings{mode: "daemon", redisURL: server.URL()}, `
 Daemon mode
   the feeder streams flags into Redis
   reader-1 evaluates new-checkout: true
@@ -78,33 +79,6 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestStore holds the store against LaunchDarkly's own tests of persistent stores.
-func TestStore(t *testing.T) {
-	url := testRedis(t)
-	clearData := func(prefix string) error {
-		c, err := redis.DialURL(url)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		if prefix == "" {
-			prefix = defaultPrefix
-		}
-		keys, err := redis.Values(c.Do("KEYS", prefix+":*"))
-		if err != nil || len(keys) == 0 {
-			return err
-		}
-		_, err = c.Do("DEL", keys...)
-		return err
-	}
-	storetest.NewPersistentDataStoreTestSuite(
-		func(prefix string) subsystems.ComponentConfigurer[subsystems.PersistentDataStore] {
-			return redisStore(url, prefix)
-		},
-		clearData,
-	).ErrorStoreFactory(redisStore("redis://127.0.0.1:1", ""), nil).Run(t)
-}
-
 // output runs the example and compares what it prints after its introduction.
 func output(t *testing.T, s settings, want string) {
 	t.Helper()
@@ -116,18 +90,4 @@ func output(t *testing.T, s settings, want string) {
 	if got != want {
 		t.Errorf("it printed\n%s\ninstead of\n%s", got, want)
 	}
-}
-
-// testRedis starts a Redis for one test. Where there is none to start, the test is skipped, other than in CI.
-func testRedis(t *testing.T) string {
-	t.Helper()
-	url, stop, err := startRedis(context.WithoutCancel(t.Context()))
-	switch {
-	case errors.Is(err, errNoRedis) && os.Getenv("CI") == "":
-		t.Skip("no redis-server on PATH: install Redis to run this test")
-	case err != nil:
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
-	return url
 }
