@@ -133,6 +133,8 @@ func (p *Processor) finish() {
 	defer close(p.closed)
 	p.running.Wait()
 	p.queue.drop(ErrClosed, p.custom.cancelled, p.reporter.dropped)
+	// Who asks for the counters later keeps the processor, and not a request's worth of memory.
+	p.custom.batch, p.custom.cancelled = nil, nil
 	p.evaluations.progress.end(ErrClosed)
 	_ = p.custom.processor.Close()
 	_ = p.evaluations.processor.Close()
