@@ -172,6 +172,10 @@ func (p *Provider) Init(evaluationContext openfeature.EvaluationContext) error {
 // delivery.UndeliveredError. Further calls, until the provider is registered again, do nothing.
 //
 // When another provider takes its place, OpenFeature calls it with the context of that registration.
+//
+// To register the provider again with the same OpenFeature API, register another one before, such as
+// [openfeature.NoopProvider]: OpenFeature's SDK 1.20.0 loses track of a provider that is registered in its own place, and
+// its Shutdown never returns once that one is replaced.
 func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
