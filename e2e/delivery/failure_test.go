@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -17,15 +18,15 @@ var _ = Describe("An events service", func() {
 		outage := sized(time.Second, 30*time.Second)
 		p := start()
 		p.box.RefuseEvents(http.StatusServiceUnavailable)
-		before := heap()
+		before := endurance.Heap()
 
 		done, tracked := make(chan struct{}), make(chan int)
 		go func() { tracked <- p.trackAtRate(perSecond, done) }()
-		<-within(outage).Done()
+		<-endurance.Within(outage).Done()
 		during := p.accounts()
-		grown := heap() - before
+		grown := endurance.Heap() - before
 		p.box.AcceptEvents()
-		<-within(outage / 10).Done() // under load, still
+		<-endurance.Within(outage / 10).Done() // under load, still
 		close(done)
 		n := <-tracked
 		p.flush()
@@ -35,7 +36,7 @@ var _ = Describe("An events service", func() {
 		Expect(s.Delivered).To(BeEquivalentTo(n))
 		Expect(during.Waiting).To(BeNumerically("<=", delivery.DefaultMaxEvents))
 		Expect(grown).To(BeNumerically("<", 2*delivery.DefaultMaxBytes))
-		report("outage", "%d events through %s of 503; %d waited at its end, in %d MiB of heap; %d retries",
+		endurance.Report("outage", "%d events through %s of 503; %d waited at its end, in %d MiB of heap; %d retries",
 			n, outage, during.Waiting, grown>>20, s.Retries)
 	})
 
@@ -75,7 +76,7 @@ var _ = Describe("An events service", func() {
 		Expect([]int{reset, limited, duplicates}).To(HaveEach(BeNumerically(">=", rounds/4)))
 		s := p.accounts()
 		Expect(s.Retries).To(BeNumerically(">=", reset+limited))
-		report("flaky", "%d events; %d connections reset, %d requests told to come back, %d repeated ones; %d retries",
+		endurance.Report("flaky", "%d events; %d connections reset, %d requests told to come back, %d repeated ones; %d retries",
 			rounds*each, reset, limited, duplicates, s.Retries)
 	})
 
@@ -94,7 +95,7 @@ var _ = Describe("An events service", func() {
 			}
 		}
 		Expect(refused).To(BeNumerically(">", 0))
-		report("413", "%d events in %d requests, %d of them too large", 2*each, len(p.box.Requests()), refused)
+		endurance.Report("413", "%d events in %d requests, %d of them too large", 2*each, len(p.box.Requests()), refused)
 	})
 
 	It("may refuse the SDK key", func() {
@@ -121,9 +122,9 @@ var _ = Describe("An events service", func() {
 		bound := sized(10_000, delivery.DefaultMaxEvents)
 		p := start(delivery.WithMaxEvents(bound), delivery.WithMaxWait(time.Hour))
 		p.box.RefuseEvents(http.StatusBadGateway)
-		before := heap()
+		before := endurance.Heap()
 		p.trackFrom(4, 10*bound/4)
-		grown := heap() - before
+		grown := endurance.Heap() - before
 
 		s := p.accounts()
 		Expect(s.Tracked).To(BeEquivalentTo(10 * bound))
@@ -132,12 +133,12 @@ var _ = Describe("An events service", func() {
 		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(9 * bound))
 		Expect(grown).To(BeNumerically("<", 2*delivery.DefaultMaxBytes))
 
-		err := p.provider.ShutdownWithContext(within(50 * time.Millisecond))
+		err := p.provider.ShutdownWithContext(endurance.Within(50 * time.Millisecond))
 		Expect(undelivered(err)).To(Equal(bound))
 		Eventually(func() uint64 { return p.provider.Stats().Waiting }).Should(BeZero())
 		s = p.accounts()
 		Expect(s.Dropped.Closed).To(BeEquivalentTo(bound))
-		report("full", "%d events tracked with a bound of %d: %d MiB of heap; log lines: %d",
+		endurance.Report("full", "%d events tracked with a bound of %d: %d MiB of heap; log lines: %d",
 			10*bound, bound, grown>>20, len(p.log.lines("")))
 	})
 })

@@ -10,6 +10,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
 )
 
 var _ = Describe("Tracked events", func() {
@@ -35,14 +37,14 @@ var _ = Describe("Tracked events", func() {
 		}
 		tracked := make(chan int)
 		go func() { tracked <- p.trackAtRate(perSecond, done) }()
-		<-within(storm).Done()
+		<-endurance.Within(storm).Done()
 		close(done)
 		n := <-tracked
 		evaluating.Wait()
 		p.flush()
 		p.arrived(1, n)
 		p.accounts()
-		report("storm", "%d events tracked next to %d evaluations in %s", n, evaluations.Load(), storm)
+		endurance.Report("storm", "%d events tracked next to %d evaluations in %s", n, evaluations.Load(), storm)
 	})
 
 	It("arrive, whatever poison is among them", func() {
@@ -73,6 +75,6 @@ var _ = Describe("Tracked events", func() {
 		for _, r := range p.box.Requests() {
 			Expect(r.Problem).To(BeEmpty())
 		}
-		report("poison", "%d events, of which %d poisoned", events, events/100)
+		endurance.Report("poison", "%d events, of which %d poisoned", events, events/100)
 	})
 })

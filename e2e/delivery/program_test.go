@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +19,7 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -50,9 +50,9 @@ func start(options ...delivery.Option) *program {
 	var err error
 	p.provider, err = launchdarkly.NewProvider(p.box.SDKKey(), append(providerOptions, launchdarkly.WithConfig(config))...)
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { _ = p.provider.ShutdownWithContext(within(0)) }) // unless the spec has done it
+	DeferCleanup(func() { _ = p.provider.ShutdownWithContext(endurance.Within(0)) }) // unless the spec has done it
 	api := isolated.NewAPI()
-	DeferCleanup(func() { _ = api.Shutdown(within(time.Second)) })
+	DeferCleanup(func() { _ = api.Shutdown(endurance.Within(time.Second)) })
 	Expect(api.SetProviderAndWait(waiting(), p.provider)).To(Succeed())
 	p.client = api.NewClient()
 	return p
@@ -140,7 +140,7 @@ func (p *program) misplaced(goroutines, each int) error {
 func (p *program) accounts() launchdarkly.Stats {
 	GinkgoHelper()
 	s := p.provider.Stats()
-	Expect(s.Tracked).To(Equal(s.Delivered+s.Waiting+s.HandedOver+s.Dropped.Total()), "%+v", s)
+	Expect(endurance.AddsUp(s)).To(Succeed())
 	return s
 }
 
@@ -150,19 +150,6 @@ func undelivered(err error) int {
 	u, ok := errors.AsType[*delivery.UndeliveredError](err)
 	Expect(ok).To(BeTrue(), "%v", err)
 	return u.Events
-}
-
-// heap is how much memory is in use, in bytes.
-func heap() int {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
-}
-
-// report adds a figure to the suite's report.
-func report(what, format string, args ...any) {
-	AddReportEntry(what, fmt.Sprintf(format, args...), ReportEntryVisibilityAlways)
 }
 
 // logbook keeps what is logged.

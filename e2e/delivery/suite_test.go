@@ -20,6 +20,7 @@ import (
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
@@ -49,10 +50,4 @@ var _ = BeforeEach(func() {
 })
 
 // waiting is a context that ends when a spec has waited for too long.
-func waiting() context.Context { return within(patience) }
-
-func within(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	context.AfterFunc(ctx, cancel) // it ends by itself, because cleanups need it, too
-	return ctx
-}
+func waiting() context.Context { return endurance.Within(patience) }

@@ -1,0 +1,43 @@
+// Package endurance holds what the suites share that run for long or with much: contexts, memory, figures.
+package endurance
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+)
+
+// Within is a context that ends after d, by itself: cleanups need it, too.
+func Within(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
+
+// Heap is how much memory is in use, in bytes.
+func Heap() int {
+	for range 4 { // pools are emptied by the second, and what finalizers held on to is gone after yet another
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// Report adds a figure to the suite's report.
+func Report(what, format string, args ...any) {
+	ginkgo.AddReportEntry(what, fmt.Sprintf(format, args...), ginkgo.ReportEntryVisibilityAlways)
+}
+
+// AddsUp returns an error that shows the counters where what was tracked is not what became of it.
+func AddsUp(s launchdarkly.Stats) error {
+	if s.Tracked != s.Delivered+s.Waiting+s.HandedOver+s.Dropped.Total() {
+		return fmt.Errorf("tracked is not delivered + waiting + handed over + dropped: %+v", s)
+	}
+	return nil
+}
