@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -26,7 +25,7 @@ import (
 func Example() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("new-checkout", ldvalue.Bool(true))
+	box.SetValue("new-checkout", true)
 
 	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
 	if err != nil {
@@ -209,7 +208,7 @@ func ExampleProvider_Flush() {
 func ExampleWithContextKindAttribute() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("flag", ldvalue.String("value"))
+	box.SetValue("flag", "value")
 	provider, err := launchdarkly.NewProvider(box.SDKKey(),
 		launchdarkly.WithConfig(box.Config()), launchdarkly.WithContextKindAttribute("contextKind"))
 	if err != nil {

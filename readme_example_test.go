@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
@@ -75,7 +74,7 @@ func readmeHooks() {
 func readmeBox() (*launchdarkly.Provider, error) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("new-checkout", ldvalue.Bool(true))
+	box.SetValue("new-checkout", true)
 
 	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
 	return provider, err

@@ -6,13 +6,14 @@
 //
 //	box := launchdarklytest.NewServer()
 //	defer box.Close()
-//	box.SetValue("new-checkout", ldvalue.Bool(true))
+//	box.SetValue("new-checkout", true)
 //
 //	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 5*time.Second)
 //
 // # Flags
 //
-//   - [Server.SetValue] is the short way: a flag that is on and serves one value to everyone.
+//   - [Server.SetValue] is the short way: a flag that is on and serves one value to everyone, of any Go type
+//     that has a JSON form.
 //   - [Server.SetFlags] and [Server.SetSegments] take what
 //     [github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders] builds.
 //   - [Server.SetFlagsJSON] and [Server.SetSegmentsJSON] take LaunchDarkly's own JSON.
@@ -36,6 +37,9 @@
 // protocol.
 //
 // # Events
+//
+// Clients deliver at intervals, of 5s by default. A test does not wait for that: it flushes, with the provider's or the
+// client's Flush, and then looks. Without it, that something has not arrived says nothing.
 //
 //   - [Server.Events] and [Server.CustomEvents] give what has arrived, typed.
 //   - [Server.WaitForEvents], [Server.WaitForEventCount], [Server.WaitForRequests] and

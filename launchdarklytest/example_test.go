@@ -17,7 +17,7 @@ import (
 func ExampleNewServer() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("new-checkout", ldvalue.Bool(true))
+	box.SetValue("new-checkout", true)
 
 	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
 	if err != nil {

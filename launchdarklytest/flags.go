@@ -4,20 +4,25 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
 // SetValue defines, or redefines, a flag that is on and serves this one value to every context: reason
 // FALLTHROUGH, variation 0, not tracked. It is [Server.SetFlags] for the commonest case.
 //
-//	box.SetValue("new-checkout", ldvalue.Bool(true))
-//	box.SetValue("theme", ldvalue.Parse([]byte(`{"color": "green"}`)))
-func (s *Server) SetValue(key string, value ldvalue.Value) {
+//	box.SetValue("new-checkout", true)
+//	box.SetValue("theme", map[string]any{"color": "green"})
+//
+// The value is an ldvalue.Value, or anything that encoding/json can write. What JSON cannot carry, such as
+// NaN, is left out, and served as null where it is the value itself or stands in an array.
+func (s *Server) SetValue(key string, value any) {
+	served, _, _ := jsonvalue.Convert(value)
 	s.SetFlags(ldbuilders.NewFlagBuilder(key).
 		On(true).
-		Variations(value).
+		Variations(served).
 		FallthroughVariation(0).
 		OffVariation(0).
 		Build())

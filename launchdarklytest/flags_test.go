@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -77,6 +78,28 @@ func TestSetValueServesEveryType(t *testing.T) {
 		})
 		if detail.Reason.GetKind() != ldreason.EvalReasonFallthrough || detail.VariationIndex.OrElse(-1) != 0 {
 			t.Errorf("%s: got %v", value, detail)
+		}
+	}
+}
+
+func TestSetValueTakesWhatJSONCanWrite(t *testing.T) {
+	box := newBox(t)
+	cases := map[string]struct{ value, want any }{
+		"bool":   {true, true},
+		"int":    {7, 7.0},
+		"nil":    {nil, nil},
+		"struct": {struct{ A []string }{[]string{"b"}}, map[string]any{"A": []any{"b"}}},
+		"NaN":    {math.NaN(), nil},
+		"within": {map[string]any{"a": 1, "b": func() {}}, map[string]any{"a": 1.0}},
+	}
+	for name, c := range cases {
+		box.SetValue(name, c.value)
+	}
+	client := newClient(t, box)
+	for name, c := range cases {
+		got, detail, err := client.JSONVariationDetail(name, sandy, ldvalue.String("default"))
+		if err != nil || detail.IsDefaultValue() || !reflect.DeepEqual(got.AsArbitraryValue(), c.want) {
+			t.Errorf("%s: got %v, %v, %v", name, got, detail, err)
 		}
 	}
 }

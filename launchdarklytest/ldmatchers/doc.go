@@ -1,10 +1,14 @@
 // Package ldmatchers has Gomega matchers for what arrived at a
 // [github.com/openfeature-launchdarkly/go-provider/launchdarklytest.Server].
 //
-//	Eventually(box).Should(ldmatchers.HaveReceived(
+//	Expect(provider.Flush(ctx)).To(Succeed())
+//	Expect(box).To(ldmatchers.HaveReceived(
 //		ldmatchers.CustomEvent("checkout").WithMetric(99.9).ForContext("user", "sandy")))
-//	Consistently(box).ShouldNot(ldmatchers.HaveReceived(ldmatchers.CustomEvent("refund")))
+//	Expect(box).NotTo(ldmatchers.HaveReceived(ldmatchers.CustomEvent("refund")))
+//	Expect(box).NotTo(ldmatchers.HaveReceived(ContainSubstring("sandy@example.com"))) // in no event at all
 //	Expect(box).NotTo(ldmatchers.HaveAnswered(http.StatusBadRequest))
+//
+// The module's examples/checkout has a whole suite.
 //
 // [CustomEvent] and its like match one [github.com/openfeature-launchdarkly/go-provider/launchdarklytest.Event],
 // so they also work in Gomega's ContainElement, And and the rest.

@@ -77,6 +77,22 @@ func (m *EventMatcher) WithData(data any) *EventMatcher {
 	})
 }
 
+// WithDataMember asks for data that is an object with this member, whatever else it has; value is as for
+// [EventMatcher.WithData]. Call it once for each member.
+func (m *EventMatcher) WithDataMember(name string, value any) *EventMatcher {
+	member := fmt.Sprintf("data member %q", name)
+	return m.with(member+" "+describe(value), func(e launchdarklytest.Event) (string, error) {
+		got, ok := e.Data.TryGetByKey(name)
+		switch {
+		case !e.HasData:
+			return "it has no data", nil
+		case !ok:
+			return fmt.Sprintf("its data has no member %q: %s", name, text(e.Data)), nil
+		}
+		return compare("its "+member, got, value)
+	})
+}
+
 // WithoutData asks for no data at all. Data that is null is some.
 func (m *EventMatcher) WithoutData() *EventMatcher {
 	return m.with("no data", func(e launchdarklytest.Event) (string, error) {

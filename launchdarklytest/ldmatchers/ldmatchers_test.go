@@ -91,6 +91,13 @@ func TestEventMatchers(t *testing.T) {
 		{CustomEvent("checkout").WithData(HaveKeyWithValue("items", 2.0)), true},
 		{CustomEvent("checkout").WithData(HaveKey("other")), false},
 		{CustomEvent("list").WithData(HaveKey("other")), false}, // not even an object
+		{CustomEvent("checkout").WithDataMember("items", 2), true},
+		{CustomEvent("checkout").WithDataMember("items", 2).WithDataMember("paid", true), true},
+		{CustomEvent("checkout").WithDataMember("items", 2).WithDataMember("paid", false), false},
+		{CustomEvent("checkout").WithDataMember("items", BeNumerically(">", 1)), true},
+		{CustomEvent("checkout").WithDataMember("other", nil), false},
+		{CustomEvent("list").WithDataMember("items", 2), false},
+		{CustomEvent("bare").WithDataMember("items", nil), false},
 		{CustomEvent("list").WithData([]any{1, "a"}), true},
 		{CustomEvent("list").WithData(ldvalue.ArrayOf(ldvalue.Int(1), ldvalue.String("a"))), true},
 		{CustomEvent("list").WithoutData(), false},
@@ -186,6 +193,13 @@ func TestFailureMessages(t *testing.T) {
 			[]string{
 				`custom event "checkout" with metric 1 with no data for context user:alex`,
 				`not matching: its metric is 99.9, its data is {"items":2,"paid":true}, its context is {"kind":"multi","org":{"key":"acme"},"user":{"key":"sandy"}}`,
+			},
+		},
+		"a member of the data": {
+			HaveReceived(CustomEvent("checkout").WithDataMember("items", 3).WithDataMember("other", 1)).FailureMessage(box),
+			[]string{
+				`custom event "checkout" with data member "items" 3 with data member "other" 1`,
+				`not matching: its data member "items" is 2, its data has no member "other": {"items":2,"paid":true}`,
 			},
 		},
 		"with a matcher": {

@@ -1,0 +1,118 @@
+package checkout_test
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/examples/checkout"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	. "github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+var _ = Describe("Checkout", func() {
+	var box *launchdarklytest.Server // takes LaunchDarkly's place
+
+	BeforeEach(func() {
+		box = launchdarklytest.NewServer()
+		DeferCleanup(box.Close)
+	})
+
+	Describe("the new flow", func() {
+		It("is off by default", func(ctx SpecContext) {
+			Expect(open(ctx, box).flow("sandy")).To(Equal("old"))
+		})
+
+		It("is on for everybody when it is turned on", func(ctx SpecContext) {
+			box.SetValue("new-flow", true)
+			shop := open(ctx, box)
+			Expect(shop.flow("sandy")).To(Equal("new"))
+			Expect(shop.flow("alex")).To(Equal("new"))
+		})
+
+		It("is on for the users that LaunchDarkly targets", func(ctx SpecContext) {
+			// LaunchDarkly's own JSON; ldbuilders can build the same.
+			Expect(box.SetFlagsJSON(`{
+				"key": "new-flow", "on": true, "variations": [false, true], "fallthrough": {"variation": 0},
+				"targets": [{"values": ["sandy"], "variation": 1}]
+			}`)).To(Succeed())
+			shop := open(ctx, box)
+			Expect(shop.flow("sandy")).To(Equal("new"))
+			Expect(shop.flow("alex")).To(Equal("old"))
+		})
+
+		It("can be turned off while the service runs", func(ctx SpecContext) {
+			box.SetValue("new-flow", true)
+			shop := open(ctx, box)
+			Expect(shop.flow("sandy")).To(Equal("new"))
+			box.SetValue("new-flow", false)
+			Eventually(shop.flow).WithArguments("sandy").Should(Equal("old"))
+		})
+	})
+
+	It("tracks revenue for the right user", func(ctx SpecContext) {
+		shop := open(ctx, box)
+		shop.checkOut("sandy")
+		Expect(shop.provider.Flush(ctx)).To(Succeed())
+		Expect(box).To(HaveReceived(CustomEvent("checkout").
+			ForContext("user", "sandy").
+			WithMetric(99.90).
+			WithDataMember("currency", "EUR").
+			WithDataMember("items", []checkout.Item{{SKU: "A-17", Price: 49.95, Quantity: 2}})).Times(1))
+	})
+
+	It("tells LaunchDarkly the country, and not the email address", func(ctx SpecContext) {
+		shop := open(ctx, box)
+		shop.checkOut("sandy")
+		Expect(shop.provider.Flush(ctx)).To(Succeed())
+		Expect(box).To(HaveReceived(CustomEvent("checkout").WithContext(HaveKeyWithValue("country", "DE"))))
+		Expect(box).NotTo(HaveReceived(ContainSubstring("sandy@example.com")))
+	})
+
+	It("tracks nothing when the payment fails", func(ctx SpecContext) {
+		shop := open(ctx, box)
+		shop.payments.broken = true
+		status, _ := shop.checkOut("sandy")
+		Expect(status).To(Equal(http.StatusPaymentRequired))
+		Expect(shop.provider.Flush(ctx)).To(Succeed())
+		Expect(box).NotTo(HaveReceived(CustomEvent("checkout")))
+	})
+
+	It("works without LaunchDarkly, and tracks when it is back", func(ctx SpecContext) {
+		box.SetValue("new-flow", true)
+		box.RefuseStreams(http.StatusServiceUnavailable)
+		box.RefuseEvents(http.StatusServiceUnavailable)
+		shop, err := wire(ctx, box, launchdarkly.WithInitTimeout(10*time.Millisecond))
+		Expect(err).To(HaveOccurred())
+		Expect(shop.flow("sandy")).To(Equal("old"))
+		briefly, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		Expect(shop.provider.Flush(briefly)).NotTo(Succeed())
+		Expect(box).NotTo(HaveReceived(CustomEvent("checkout")))
+
+		box.AcceptStreams()
+		box.AcceptEvents()
+		Expect(shop.provider.Flush(ctx)).To(Succeed())
+		Expect(box).To(HaveReceived(CustomEvent("checkout").ForContext("user", "sandy").WithMetric(99.90)))
+		Eventually(shop.flow).WithArguments("sandy").Should(Equal("new"))
+	})
+
+	It("goes on with the flags that it knows when LaunchDarkly is gone", func(ctx SpecContext) {
+		box.SetValue("new-flow", true)
+		shop := open(ctx, box)
+		box.RefuseStreams(http.StatusServiceUnavailable)
+		box.DropStreams()
+		Expect(shop.flow("sandy")).To(Equal("new"))
+	})
+
+	It("delivers what was tracked before the service ends", func(ctx SpecContext) {
+		shop := open(ctx, box)
+		shop.checkOut("sandy")
+		Expect(shop.provider.ShutdownWithContext(ctx)).To(Succeed()) // openfeature.Shutdown does, in main
+		Expect(box).To(HaveReceived(CustomEvent("checkout")))
+	})
+})
