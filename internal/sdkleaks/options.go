@@ -28,3 +28,15 @@ func PollTickerV2() goleak.Option {
 func ReadyWaiter() goleak.Option {
 	return goleak.IgnoreTopFunction("github.com/launchdarkly/go-server-sdk/v7.MakeCustomClient.func4")
 }
+
+// TalkingStream ignores what a stream leaves behind that was closed while it had something to say: the event source waits
+// for its reader to fail, the reader waits for somebody to take what it has read, and the data source for the event source.
+func TalkingStream() []goleak.Option {
+	const eventsource = "github.com/launchdarkly/eventsource."
+	return []goleak.Option{
+		goleak.IgnoreTopFunction(eventsource + "newLineStreamChannel.func1"),
+		goleak.IgnoreTopFunction(eventsource + "(*Stream).stream.func3"),
+		goleak.IgnoreTopFunction(eventsource + "(*Stream).stream.func4"),
+		goleak.IgnoreTopFunction(datasource + "(*StreamProcessor).consumeStream.func1"),
+	}
+}

@@ -21,9 +21,7 @@ func Within(d time.Duration) context.Context {
 
 // Heap is how much memory is in use, in bytes.
 func Heap() int {
-	for range 4 { // pools are emptied by the second, and what finalizers held on to is gone after yet another
-		runtime.GC()
-	}
+	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
