@@ -304,7 +304,7 @@ func ExampleWithLogger() {
 func ExampleWithStandardReasons() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("new-checkout", ldvalue.Bool(true))
+	box.SetValue("new-checkout", true)
 
 	for _, options := range [][]launchdarkly.Option{{}, {launchdarkly.WithStandardReasons()}} {
 		provider, err := launchdarkly.NewProvider(box.SDKKey(), append(options, launchdarkly.WithConfig(box.Config()))...)
@@ -329,7 +329,7 @@ func ExampleWithStandardReasons() {
 func ExampleWithHooks() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("new-checkout", ldvalue.Bool(true))
+	box.SetValue("new-checkout", true)
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 			if attr.Key == slog.TimeKey {

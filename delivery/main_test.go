@@ -80,7 +80,7 @@ func startWith(
 	t.Helper()
 	f := &fixture{T: t, box: launchdarklytest.NewServer(), drops: &drops{}}
 	t.Cleanup(f.box.Close)
-	f.box.SetValue("flag", ldvalue.Bool(true))
+	f.box.SetValue("flag", true)
 	ours := []delivery.Option{
 		delivery.WithLogger(slog.New(slog.DiscardHandler)), delivery.WithErrorHandler(f.drops.hear),
 	}

@@ -77,10 +77,10 @@ func (disagreements) After(
 func TestFromAnotherVendor(t *testing.T) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("agreed", ldvalue.Bool(true))
-	box.SetValue("disputed", ldvalue.Bool(true))
-	box.SetValue("mistyped", ldvalue.String("true"))
-	box.SetValue("new", ldvalue.Bool(true))
+	box.SetValue("agreed", true)
+	box.SetValue("disputed", true)
+	box.SetValue("mistyped", "true")
+	box.SetValue("new", true)
 	box.SetValue("theme", ldvalue.Parse([]byte(`{"color": "teal"}`)))
 	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
 	if err != nil {

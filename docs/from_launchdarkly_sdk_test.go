@@ -68,7 +68,7 @@ func startMigration(t *testing.T) migration {
 	t.Helper()
 	box := launchdarklytest.NewServer()
 	t.Cleanup(box.Close)
-	box.SetValue("new-checkout", ldvalue.Bool(true))
+	box.SetValue("new-checkout", true)
 	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
 	if err != nil {
 		t.Fatal(err)
@@ -274,7 +274,7 @@ func TestListenersFromSDK(t *testing.T) {
 	openfeature.AddHandler(openfeature.ProviderConfigChange, &onChange)
 	t.Cleanup(func() { openfeature.RemoveHandler(openfeature.ProviderConfigChange, &onChange) })
 
-	m.box.SetValue("new-checkout", ldvalue.Bool(false))
+	m.box.SetValue("new-checkout", false)
 	for range 2 { // from each of both
 		if key := <-reloaded; key != "new-checkout" {
 			t.Errorf("%s has changed", key)

@@ -310,7 +310,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	ctx, stop := context.WithCancel(waiting(t))
 	var busy, sending sync.WaitGroup
 	for _, f := range []func(){
-		func() { box.SetValue("flag", ldvalue.Int(1)) },
+		func() { box.SetValue("flag", 1) },
 		func() { box.DeleteFlags("flag") },
 		func() { box.HoldStreams(); box.ReleaseStreams() },
 		func() { box.RefuseStreams(503); box.AcceptStreams() },
@@ -342,7 +342,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	busy.Wait()
 
 	// The SDK's stream does not end when it is closed in the middle of a message.
-	box.SetValue("last", ldvalue.Bool(true))
+	box.SetValue("last", true)
 	await(t, "the last change", func() bool {
 		last, _ := sdk.BoolVariation("last", sandy, false)
 		return last

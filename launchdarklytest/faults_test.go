@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 
@@ -235,7 +234,7 @@ func TestRefuseStreams(t *testing.T) {
 	if got := next(); got != interfaces.DataSourceStateInterrupted {
 		t.Errorf("got %v", got)
 	}
-	box.SetValue("meanwhile", ldvalue.Bool(true))
+	box.SetValue("meanwhile", true)
 	if err := box.WaitForStreams(waiting(t), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +273,7 @@ func TestHoldStreams(t *testing.T) {
 	if err := box.WaitForStreams(waiting(t), 1); err != nil {
 		t.Fatal(err)
 	}
-	box.SetValue("flag", ldvalue.Bool(true))
+	box.SetValue("flag", true)
 	if client.Initialized() {
 		t.Error("held, but initialized")
 	}
@@ -284,7 +283,7 @@ func TestHoldStreams(t *testing.T) {
 		return got
 	})
 	box.ReleaseStreams() // nothing to release
-	box.SetValue("flag", ldvalue.Bool(false))
+	box.SetValue("flag", false)
 	await(t, "the change", func() bool {
 		got, _ := client.BoolVariation("flag", sandy, true)
 		return !got

@@ -106,7 +106,7 @@ func TestSetValueTakesWhatJSONCanWrite(t *testing.T) {
 
 func TestFlagChangesReachConnectedAndLaterClients(t *testing.T) {
 	box := newBox(t)
-	box.SetValue("before", ldvalue.String("a"))
+	box.SetValue("before", "a")
 	first := newClient(t, box)
 	changes := first.GetFlagTracker().AddFlagChangeListener()
 
@@ -135,7 +135,7 @@ func TestFlagChangesReachConnectedAndLaterClients(t *testing.T) {
 	}
 
 	// Back again: an update for those who have seen the deletion.
-	box.SetValue("before", ldvalue.String("b"))
+	box.SetValue("before", "b")
 	if got := (<-changes).Key; got != "before" {
 		t.Errorf("got a change of %q", got)
 	}
@@ -270,7 +270,7 @@ func TestSegments(t *testing.T) {
 
 func TestPolling(t *testing.T) {
 	box := newBox(t)
-	box.SetValue("flag", ldvalue.Bool(true))
+	box.SetValue("flag", true)
 	client := newClient(t, box, func(c *ld.Config) { c.DataSource = ldcomponents.PollingDataSource() })
 	if got, _ := client.BoolVariation("flag", sandy, false); !got {
 		t.Error("the flag is missing")
@@ -282,7 +282,7 @@ func TestPolling(t *testing.T) {
 	if _, response = poll(t, byHand, box, etag); response.StatusCode != http.StatusNotModified {
 		t.Errorf("got %d without a change", response.StatusCode)
 	}
-	box.SetValue("flag", ldvalue.Bool(false))
+	box.SetValue("flag", false)
 	if _, response = poll(t, byHand, box, etag); response.StatusCode != http.StatusOK {
 		t.Errorf("got %d after a change", response.StatusCode)
 	}

@@ -38,8 +38,8 @@ func evaluatesTo(t *testing.T, client *ld.LDClient, flag, want string) {
 
 func TestBothProtocolsHaveTheSameFlags(t *testing.T) {
 	box := newBox(t)
-	box.SetValue("flag", ldvalue.String("a"))
-	box.SetValue("gone", ldvalue.String("a"))
+	box.SetValue("flag", "a")
+	box.SetValue("gone", "a")
 	box.DeleteFlags("gone")
 	first := newClient(t, box)
 	second := newClient(t, box, streamingV2(box))
@@ -83,8 +83,8 @@ func TestBothProtocolsHaveTheSameFlags(t *testing.T) {
 
 func TestDropStreamsOfTheSecondProtocol(t *testing.T) {
 	box := newBox(t)
-	box.SetValue("flag", ldvalue.String("a"))
-	box.SetValue("gone", ldvalue.String("a"))
+	box.SetValue("flag", "a")
+	box.SetValue("gone", "a")
 	client := newClient(t, box, streamingV2(box))
 	// Once with nothing new, once with something, and once more with what follows on a stream that began with nothing new.
 	for _, value := range []string{"a", "b", "b"} {
@@ -94,7 +94,7 @@ func TestDropStreamsOfTheSecondProtocol(t *testing.T) {
 			return client.GetDataSourceStatusProvider().GetStatus().State == interfaces.DataSourceStateInterrupted
 		})
 		if value == "b" {
-			box.SetValue("flag", ldvalue.String(value))
+			box.SetValue("flag", value)
 			box.DeleteFlags("gone")
 		}
 		box.AcceptStreams()
@@ -104,7 +104,7 @@ func TestDropStreamsOfTheSecondProtocol(t *testing.T) {
 		evaluatesTo(t, client, "flag", value)
 	}
 	evaluatesTo(t, client, "gone", "none")
-	box.SetValue("flag", ldvalue.String("c"))
+	box.SetValue("flag", "c")
 	evaluatesTo(t, client, "flag", "c")
 }
 
@@ -121,7 +121,7 @@ func TestHoldStreamsOfTheSecondProtocol(t *testing.T) {
 	if err := box.WaitForStreams(waiting(t), 1); err != nil {
 		t.Fatal(err)
 	}
-	box.SetValue("flag", ldvalue.String("a"))
+	box.SetValue("flag", "a")
 	if client.Initialized() {
 		t.Error("the client has data")
 	}
@@ -201,19 +201,19 @@ func TestPollsOfTheSecondProtocol(t *testing.T) {
 	}
 
 	empty := expect(box, "", "xfer-full")
-	box.SetValue("a", ldvalue.Int(1))
-	box.SetValue("b", ldvalue.Int(1))
+	box.SetValue("a", 1)
+	box.SetValue("b", 1)
 	box.SetSegments(ldbuilders.NewSegmentBuilder("s").Build())
 	three := expect(box, "", "xfer-full, put-object flag a, put-object flag b, put-object segment s")
 	expect(box, empty, "xfer-changes, put-object flag a, put-object flag b, put-object segment s")
 	expect(box, three, "none")
-	box.SetValue("b", ldvalue.Int(2))
+	box.SetValue("b", 2)
 	box.DeleteFlags("a")
 	five := expect(box, three, "xfer-changes, delete-object flag a, put-object flag b")
 	expect(box, "", "xfer-full, put-object flag b, put-object segment s")
 	expect(box, five, "none")
 	for range 5 {
-		other.SetValue("a", ldvalue.Int(1))
+		other.SetValue("a", 1)
 	}
 	for _, foreign := range []string{five, "nonsense", five + "0"} {
 		expect(other, foreign, "xfer-full, put-object flag a")

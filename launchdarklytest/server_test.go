@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"go.uber.org/goleak"
@@ -48,7 +47,7 @@ func TestCloseTwiceAndReadAfterwards(t *testing.T) {
 	if events := box.Events(); len(events) != 1 || events[0].Key != "a" {
 		t.Errorf("got %v", events)
 	}
-	box.SetValue("flag", ldvalue.Bool(true))
+	box.SetValue("flag", true)
 	box.DropStreams()
 	if _, err := box.WaitForEvents(context.Background(), 2, nil); !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("got %v", err)
@@ -61,7 +60,7 @@ func TestCloseTwiceAndReadAfterwards(t *testing.T) {
 func TestCloseLeavesNothingBehind(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	box := launchdarklytest.NewServer()
-	box.SetValue("flag", ldvalue.Bool(true))
+	box.SetValue("flag", true)
 	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), deadline)
 	if err != nil {
 		t.Fatal(err)

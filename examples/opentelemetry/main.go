@@ -18,7 +18,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -42,8 +41,8 @@ func main() {
 func run(ctx context.Context, out io.Writer) (err error) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("new-checkout", ldvalue.Bool(true))
-	box.SetValue("headline", ldvalue.String("Welcome back"))
+	box.SetValue("new-checkout", true)
+	box.SetValue("headline", "Welcome back")
 
 	telemetry, err := startTelemetry()
 	if err != nil {

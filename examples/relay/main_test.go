@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
-
 	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
@@ -26,7 +24,7 @@ Relay Proxy
 func TestRelayElsewhere(t *testing.T) {
 	elsewhere := launchdarklytest.NewServer()
 	defer elsewhere.Close()
-	elsewhere.SetValue("new-checkout", ldvalue.Bool(true))
+	elsewhere.SetValue("new-checkout", true)
 	output(t, settings{mode: "relay", relayURL: elsewhere.URL(), sdkKey: elsewhere.SDKKey()}, `
 Relay Proxy
   the service evaluates new-checkout: true

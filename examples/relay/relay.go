@@ -35,7 +35,7 @@ func startRelay(s settings) *relay {
 		return &relay{url: s.relayURL, sdkKey: s.sdkKey}
 	}
 	r := &relay{box: launchdarklytest.NewServer()}
-	r.box.SetValue("new-checkout", ldvalue.Bool(true))
+	r.box.SetValue("new-checkout", true)
 	r.sdkKey = r.box.SDKKey()
 	target, err := url.Parse(r.box.URL())
 	if err != nil {

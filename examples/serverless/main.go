@@ -17,7 +17,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
 
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
@@ -36,7 +35,7 @@ func main() {
 func run(ctx context.Context, out io.Writer) error {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("discount", ldvalue.Float64(0.25))
+	box.SetValue("discount", 0.25)
 
 	function, err := NewFunction(ctx, box.SDKKey(), box.Config(), plainLogger(out))
 	if err != nil {

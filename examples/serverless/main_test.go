@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
 
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
@@ -88,7 +87,7 @@ func start(t *testing.T) (*launchdarklytest.Server, *Function, *buffer) {
 	t.Helper()
 	box := launchdarklytest.NewServer()
 	t.Cleanup(box.Close)
-	box.SetValue("discount", ldvalue.Float64(0.25))
+	box.SetValue("discount", 0.25)
 	var log buffer
 	function, err := NewFunction(t.Context(), box.SDKKey(), box.Config(), plainLogger(&log))
 	if err != nil {

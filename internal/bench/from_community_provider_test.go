@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/open-feature/go-sdk/openfeature"
 
@@ -74,8 +73,8 @@ func TestDifferences(t *testing.T) {
 
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	box.SetValue("number", ldvalue.Int(7))
-	box.SetValue("huge", ldvalue.Float64(1e300))
+	box.SetValue("number", 7)
+	box.SetValue("huge", 1e300)
 	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 5*time.Second)
 	if err != nil {
 		t.Fatal(err)

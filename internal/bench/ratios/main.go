@@ -3,7 +3,8 @@
 // its allocations. Times themselves say more about the machine than about the code.
 //
 //	GOWORK=off go run ./ratios
-//	GOWORK=off go run ./ratios -rounds 20 -keep all.txt && benchstat -col /by all.txt
+//	GOWORK=off go run ./ratios -keep all.txt
+//	GOWORK=off go run golang.org/x/perf/cmd/benchstat -col /by all.txt
 package main
 
 import (
@@ -34,7 +35,7 @@ type plan struct{ benchmarks, duration, processors string }
 
 func plans(duration string) []plan {
 	return []plan{
-		{"Evaluation|Types|Track", duration, ""},
+		{"^Benchmark(Evaluation|Types|Track)", duration, ""},
 		{"Parallel", duration, "1,2"},
 		{"Delivery", "20000x", ""}, // ten times what is flushed at once
 	}
