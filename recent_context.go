@@ -48,7 +48,7 @@ func (r *recentContexts) toLaunchDarkly(
 			}
 		}
 		warnings, err = r.mapper.toLaunchDarkly(out, targetingKey, recent.attributes)
-		if warnings == nil && err == nil && recent.arePlain() {
+		if warnings == nil && err == nil && recent.keepAttributes() {
 			recent.targetingKey, recent.context = targetingKey, *out
 		} else {
 			recent.forget()
@@ -59,7 +59,7 @@ func (r *recentContexts) toLaunchDarkly(
 }
 
 // recentContext is a context and what it was made of. Only contexts without warnings are remembered, and only those whose
-// attributes are plain values, which nobody can change.
+// attributes are plain values, or lists of strings such as privateAttributes.
 type recentContext struct {
 	targetingKey string
 	attributes   []attribute // without the targeting key
@@ -80,11 +80,16 @@ func (r *recentContext) is(targetingKey string, attributes map[string]any) bool 
 	return true
 }
 
-// arePlain reports whether all attributes are values that nobody can change, and that compare.
-func (r *recentContext) arePlain() bool {
+// keepAttributes makes the attributes such that nobody can change them, and reports whether it could.
+func (r *recentContext) keepAttributes() bool {
 	for i := range r.attributes {
 		if v := r.attributes[i].value; !same(v, v) {
 			return false
+		}
+	}
+	for i := range r.attributes {
+		if list, ok := r.attributes[i].value.([]string); ok {
+			r.attributes[i].value = slices.Clone(list)
 		}
 	}
 	return true
@@ -95,7 +100,7 @@ func (r *recentContext) forget() {
 	r.attributes = r.attributes[:0]
 }
 
-// same reports whether two plain values of the commonest types are the same, in every bit. It is false for all others.
+// same reports whether two values of the commonest types are the same, in every bit. It is false for all others.
 func same(a, b any) bool {
 	switch a := a.(type) {
 	case string:
@@ -113,6 +118,9 @@ func same(a, b any) bool {
 	case float64:
 		b, ok := b.(float64)
 		return ok && math.Float64bits(a) == math.Float64bits(b)
+	case []string:
+		b, ok := b.([]string)
+		return ok && (a == nil) == (b == nil) && slices.Equal(a, b)
 	default:
 		return false
 	}

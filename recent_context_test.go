@@ -18,7 +18,8 @@ func TestRecentContexts(t *testing.T) {
 	negativeZero := math.Copysign(0, -1)
 	tags := []string{"a"}
 	values := []any{
-		"a", "b", "", true, false, 0, 1, int64(1), int32(1), 1.0, 0.0, negativeZero, math.NaN(), nil, tags,
+		"a", "b", "", true, false, 0, 1, int64(1), int32(1), 1.0, 0.0, negativeZero, math.NaN(), nil,
+		tags, []string{}, []string(nil), []any{"a"},
 		map[string]any{"key": "k"}, "multi", "org", "not a kind",
 	}
 	names := []string{"a", "b", "kind", "key", "name", "anonymous", "privateAttributes", "_meta", openfeature.TargetingKey, ""}
@@ -52,12 +53,20 @@ func TestRecentContexts(t *testing.T) {
 	}
 }
 
-// TestRecentContextsForget makes sure that nothing of the application's is held that it could still change.
-func TestRecentContextsForget(t *testing.T) {
-	var recent recentContext
-	recent.attributes = append(recent.attributes, attribute{"tags", []string{"a"}})
-	if recent.arePlain() {
-		t.Error("a slice can change")
+// TestRecentContextKeepsItsDistance makes sure that nothing of the application's is held that it could still change.
+func TestRecentContextKeepsItsDistance(t *testing.T) {
+	tags := []string{"a"}
+	recent := recentContext{attributes: []attribute{{"tags", tags}}}
+	if !recent.keepAttributes() {
+		t.Error("a list of strings can be kept")
+	}
+	tags[0] = "changed"
+	if !same(recent.attributes[0].value, []string{"a"}) {
+		t.Error("it has changed")
+	}
+	recent.attributes = append(recent.attributes, attribute{"nested", map[string]any{}})
+	if recent.keepAttributes() {
+		t.Error("a map can't be kept")
 	}
 	recent.forget()
 	if held := recent.attributes[:1][0]; len(recent.attributes) != 0 || held.value != nil {
