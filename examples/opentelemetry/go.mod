@@ -8,7 +8,6 @@ replace (
 )
 
 require (
-	github.com/launchdarkly/go-sdk-common/v3 v3.5.0
 	github.com/open-feature/go-sdk v1.20.0
 	github.com/openfeature-launchdarkly/go-provider v0.0.0
 	github.com/openfeature-launchdarkly/go-provider/hooks/otel v0.0.0
@@ -33,6 +32,7 @@ require (
 	github.com/launchdarkly/ccache v1.1.0 // indirect
 	github.com/launchdarkly/eventsource v1.10.0 // indirect
 	github.com/launchdarkly/go-jsonstream/v3 v3.1.1 // indirect
+	github.com/launchdarkly/go-sdk-common/v3 v3.5.0 // indirect
 	github.com/launchdarkly/go-sdk-events/v3 v3.6.2 // indirect
 	github.com/launchdarkly/go-semver v1.0.3 // indirect
 	github.com/launchdarkly/go-server-sdk-evaluation/v3 v3.0.1 // indirect
