@@ -42,6 +42,7 @@ type watcher struct {
 
 	mu           sync.Mutex
 	status       interfaces.DataSourceStatus
+	hasData      bool          // whether there is flag data; from then on, there always is
 	changed      chan struct{} // closed, and replaced, when the status has changed or flag data has come
 	initializing int           // how many initializations wait; they tell OpenFeature how it went
 	state        stateTracker
@@ -49,8 +50,8 @@ type watcher struct {
 	poke         chan struct{}                     // has something in it when the loop has to look again
 }
 
-// newWatcher starts to watch. A client that is silent has a DataSystem whose status does not change: its data is as good as
-// it gets, as soon as there is any.
+// newWatcher starts to watch. A client that is silent has a DataSystem whose status says nothing when all is well: its data
+// is as good as it gets, as soon as there is any.
 func newWatcher(client *ld.LDClient, events chan<- openfeature.Event, silent bool) *watcher {
 	w := &watcher{
 		client:  client,
@@ -145,7 +146,7 @@ func (w *watcher) run(statuses <-chan interfaces.DataSourceStatus) {
 				changes.due = nil
 			}
 		case <-look.C:
-			if w.lookForData() {
+			if w.look() {
 				look.Stop()
 			}
 		case <-w.poke:
@@ -177,29 +178,36 @@ func (w *watcher) sent(event *openfeature.Event) {
 
 // observe takes in a status of the data source.
 func (w *watcher) observe(status interfaces.DataSourceStatus) {
+	hasData := w.client.Initialized() // before the lock, as in look
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	unknown := status.State == ""
 	switch {
-	case w.silent, status.State == "" && w.client.IsOffline():
+	case unknown && (w.silent || w.client.IsOffline()), w.silent && status.State == interfaces.DataSourceStateInitializing:
 		status.State = interfaces.DataSourceStateValid
-	case status.State == "": // a DataSystem that is about to start
+	case unknown: // a DataSystem that is about to start
 		status.State = interfaces.DataSourceStateInitializing
 	}
 	w.status = status
+	w.hasData = w.hasData || hasData
 	w.listen()
 	w.news()
 }
 
-// lookForData reports whether there is flag data. Where it has come since the last look, that is news.
-func (w *watcher) lookForData() bool {
+// look reports whether there is flag data. Where it has come since the last look, that is news. To ask can take time, when
+// there is a persistent store: that must not keep others from the lock.
+func (w *watcher) look() bool {
+	if !w.client.Initialized() {
+		return false
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.flags == nil {
-		if w.listen(); w.flags != nil {
-			w.news()
-		}
+	if !w.hasData {
+		w.hasData = true
+		w.listen()
+		w.news()
 	}
-	return w.flags != nil
+	return true
 }
 
 // news wakes the initializations, or tells OpenFeature where there is none. It is called with the lock held.
@@ -213,7 +221,7 @@ func (w *watcher) news() {
 
 // listen starts to read flag changes once there is flag data. Before that, all flags are about to change.
 func (w *watcher) listen() {
-	if w.flags == nil && w.ended.Err() == nil && w.client.Initialized() {
+	if w.hasData && w.flags == nil && w.ended.Err() == nil {
 		w.flags = w.client.GetFlagTracker().AddFlagChangeListener()
 	}
 }
@@ -223,7 +231,7 @@ func (w *watcher) eventOf(status interfaces.DataSourceStatus) openfeature.Event 
 	event := openfeature.Event{ProviderName: providerName}
 	switch status.State {
 	case interfaces.DataSourceStateValid:
-		if !w.client.Initialized() { // the data was streamed, but a persistent store did not take it
+		if !w.hasData { // it was streamed, but a persistent store did not take it
 			return event
 		}
 		event.EventType = openfeature.ProviderReady
@@ -235,7 +243,7 @@ func (w *watcher) eventOf(status interfaces.DataSourceStatus) openfeature.Event 
 		event.EventType = openfeature.ProviderError
 		event.ErrorCode = openfeature.GeneralCode
 		event.Message = "the connection to LaunchDarkly has ended for good: " + describe(status.LastError)
-		if !w.client.Initialized() {
+		if !w.hasData {
 			event.ErrorCode = openfeature.ProviderFatalCode
 		}
 	}
@@ -254,57 +262,56 @@ func describe(info interfaces.DataSourceErrorInfo) string {
 // initialize waits for flag data. What it returns reaches OpenFeature as an event, so that the watcher tells only what
 // happens afterwards.
 func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
+	waiting, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("after %s: %w", timeout, ld.ErrInitializationTimeout))
+	defer cancel()
+	w.look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.initializing++
 	defer func() { w.initializing-- }()
 	for {
-		switch hasData := w.client.Initialized(); {
+		connecting := w.status.State == interfaces.DataSourceStateInitializing
+		switch {
 		case w.ended.Err() != nil:
 			return fmt.Errorf("launchdarkly: no flag data: %w", ErrClosed)
-		case w.status.State == interfaces.DataSourceStateOff && !hasData:
+		case w.status.State == interfaces.DataSourceStateOff && !w.hasData:
 			event := w.eventOf(w.status)
 			w.state.told(event)
 			return &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: event.Message}
-		case w.status.State != interfaces.DataSourceStateInitializing && hasData:
+		case w.hasData && !connecting:
 			return w.initialized(w.eventOf(w.status))
 		}
-		if err := w.await(ctx, timer, timeout); err != nil {
-			if w.client.Initialized() { // a persistent store has data
-				return w.initialized(openfeature.Event{
-					ProviderName: providerName,
-					EventType:    openfeature.ProviderStale,
-					ProviderEventDetails: openfeature.ProviderEventDetails{
-						Message: "no connection to LaunchDarkly yet: evaluations use the flags that are known so far",
-					},
-				})
-			}
+		changed, err := w.await(waiting)
+		switch {
+		case changed:
+		case w.hasData: // a persistent store has it
+			return w.initialized(openfeature.Event{
+				ProviderName: providerName,
+				EventType:    openfeature.ProviderStale,
+				ProviderEventDetails: openfeature.ProviderEventDetails{
+					Message: "no connection to LaunchDarkly yet: evaluations use the flags that are known so far",
+				},
+			})
+		default:
 			w.state.told(openfeature.Event{EventType: openfeature.ProviderError})
 			return err
 		}
 	}
 }
 
-// await waits for a change of the status, or says why it has not come. It is called, and returns, with the lock held.
-func (w *watcher) await(ctx context.Context, timer *time.Timer, timeout time.Duration) error {
-	changed, before := w.changed, w.status.State
+// await waits for news, or says why none has come before ctx ended. It is called, and returns, with the lock held.
+func (w *watcher) await(ctx context.Context) (changed bool, err error) {
+	news := w.changed
 	w.mu.Unlock()
-	var err error
 	select {
-	case <-changed:
-	case <-timer.C:
-		err = fmt.Errorf("launchdarkly: no flag data after %s: %w", timeout, ld.ErrInitializationTimeout)
-	case <-ctx.Done():
-		err = fmt.Errorf("launchdarkly: no flag data: %w", ctx.Err())
+	case <-news:
 	case <-w.ended.Done():
+	case <-ctx.Done():
+		err = fmt.Errorf("launchdarkly: no flag data: %w", context.Cause(ctx))
+		w.look() // it may have come at the last moment
 	}
 	w.mu.Lock()
-	if w.status.State != before { // it came at the last moment
-		return nil
-	}
-	return err
+	return err == nil || w.changed != news, err
 }
 
 // initialized ends an initialization with flag data. OpenFeature makes a READY event of it; a state that is another is

@@ -1,0 +1,136 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoretypes"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+)
+
+var _ = Describe("A persistent store that fails", func() {
+	// connected makes a program whose data source is up to date, and whose store does not have any of it yet.
+	connected := func() (*program, *failingStore) {
+		GinkgoHelper()
+		store := &failingStore{answer: make(chan struct{})}
+		source := new(idleSource)
+		p := newProgram(configure(func(c *ld.Config) {
+			c.DataSource = source
+			c.DataStore = ldcomponents.PersistentDataStore(store).NoCaching()
+		}))
+		source.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
+		return p, store
+	}
+
+	It("makes the provider ready when it has data at the last moment", func() {
+		p, store := connected()
+		ctx, cancel := context.WithCancel(context.Background())
+		initialized := make(chan error, 1)
+		go func() { initialized <- p.api.SetProviderAndWait(ctx, p.provider) }()
+		Consistently(initialized).ShouldNot(Receive())
+		store.hasData.Store(true)
+		cancel()
+		Eventually(initialized).Should(Receive())
+		Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+		Consistently(p.events.of).WithArguments(openfeature.ProviderStale).Should(BeEmpty())
+	})
+
+	It("does not hold up a shutdown when it hangs", func() {
+		p, store := connected()
+		store.hangs.Store(true)
+		DeferCleanup(func() { close(store.answer) })
+		before := store.asked.Load()
+		Eventually(store.asked.Load).Should(BeNumerically(">", before), "the provider looks for data")
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		shutDown := make(chan error, 1)
+		go func() { shutDown <- p.provider.ShutdownWithContext(ctx) }()
+		Eventually(shutDown).Should(Receive(MatchError(context.DeadlineExceeded)))
+	})
+})
+
+// failingStore is a persistent store that takes nothing, and does not always answer.
+type failingStore struct {
+	hasData atomic.Bool
+	hangs   atomic.Bool
+	answer  chan struct{} // ends the hanging
+	asked   atomic.Int64
+}
+
+var errDown = errors.New("down")
+
+func (s *failingStore) Build(subsystems.ClientContext) (subsystems.PersistentDataStore, error) {
+	return s, nil
+}
+
+func (s *failingStore) IsInitialized() bool {
+	s.asked.Add(1)
+	if s.hangs.Load() {
+		<-s.answer
+	}
+	return s.hasData.Load()
+}
+
+func (*failingStore) Init([]ldstoretypes.SerializedCollection) error { return errDown }
+
+func (*failingStore) Get(ldstoretypes.DataKind, string) (ldstoretypes.SerializedItemDescriptor, error) {
+	return ldstoretypes.SerializedItemDescriptor{}, errDown
+}
+
+func (*failingStore) GetAll(ldstoretypes.DataKind) ([]ldstoretypes.KeyedSerializedItemDescriptor, error) {
+	return nil, errDown
+}
+
+func (*failingStore) Upsert(ldstoretypes.DataKind, string, ldstoretypes.SerializedItemDescriptor) (bool, error) {
+	return false, errDown
+}
+
+func (*failingStore) IsStoreAvailable() bool { return true }
+func (*failingStore) Close() error           { return nil }
+
+// idleSource is a data source that does what a spec does with it.
+type idleSource struct {
+	updates subsystems.DataSourceUpdateSink
+}
+
+func (s *idleSource) Build(client subsystems.ClientContext) (subsystems.DataSource, error) {
+	s.updates = client.GetDataSourceUpdateSink()
+	return s, nil
+}
+
+func (*idleSource) IsInitialized() bool   { return false }
+func (*idleSource) Close() error          { return nil }
+func (*idleSource) Start(chan<- struct{}) {}
+
+var _ = Describe("A DataSystem without synchronizers", func() {
+	It("that falls back to nothing ends the initialization, and that is fatal", func() {
+		p := newProgram(configure(func(c *ld.Config) {
+			c.DataSystem = ldcomponents.DataSystem().Custom().Initializers(fallingBack{})
+		}), options(launchdarkly.WithInitTimeout(patience)))
+		Expect(p.register()).To(MatchError(ContainSubstring("ended for good")))
+		Expect(p.client.State()).To(Equal(openfeature.FatalState))
+	})
+})
+
+// fallingBack is an initializer that LaunchDarkly tells to use its first protocol.
+type fallingBack struct{}
+
+func (f fallingBack) Build(subsystems.ClientContext) (subsystems.DataInitializer, error) {
+	return f, nil
+}
+
+func (fallingBack) Name() string { return "falling back" }
+
+func (fallingBack) Fetch(subsystems.DataSelector, context.Context) (*subsystems.Basis, bool, error) {
+	return nil, true, errDown
+}
