@@ -109,7 +109,7 @@ func (p *Provider) begin(ctx context.Context) (*session, error) {
 		return s, nil
 	}
 	if err := ctx.Err(); err != nil { // whoever wanted it has gone, perhaps after shutting the provider down
-		return nil, err
+		return nil, fmt.Errorf("launchdarkly: %w", err)
 	}
 	s, err := p.newSession()
 	if err != nil {

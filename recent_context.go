@@ -13,7 +13,7 @@ import (
 // flags with one evaluation context and then tracks with it, and to build LaunchDarkly's context takes longer than to
 // evaluate a flag. What comes out is always what the mapper would say. It is safe for concurrent use.
 //
-// It holds about one context for each processor, until the garbage collector has run twice.
+// It holds about one context for each processor, and none that the garbage collector has found unused twice.
 type recentContexts struct {
 	mapper contextMapper
 	pool   sync.Pool // of *recentContext
@@ -25,7 +25,9 @@ func (r *recentContexts) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
 	n := len(attributes)
-	if key, ok := attributes[openfeature.TargetingKey].(string); ok { // as in OpenFeature's flattened contexts
+	// As in OpenFeature's flattened contexts, unless somebody has the kind there.
+	key, beside := attributes[openfeature.TargetingKey].(string)
+	if beside = beside && r.mapper.kindAttribute != openfeature.TargetingKey; beside {
 		n--
 		if targetingKey == "" {
 			targetingKey = key
@@ -41,9 +43,10 @@ func (r *recentContexts) toLaunchDarkly(
 	if n == len(recent.attributes) && recent.is(targetingKey, attributes) {
 		*out = recent.context
 	} else {
-		recent.attributes = slices.Grow(recent.attributes[:0], n)
+		recent.forget()
+		recent.attributes = slices.Grow(recent.attributes, n)
 		for name, v := range attributes {
-			if _, ok := v.(string); !ok || name != openfeature.TargetingKey {
+			if !beside || name != openfeature.TargetingKey {
 				recent.attributes = append(recent.attributes, attribute{name, v})
 			}
 		}
@@ -59,7 +62,7 @@ func (r *recentContexts) toLaunchDarkly(
 }
 
 // recentContext is a context and what it was made of. Only contexts without warnings are remembered, and only those whose
-// attributes are plain values, or lists of strings such as privateAttributes.
+// attributes are plain values, or lists of strings such as privateAttributes, which are copied.
 type recentContext struct {
 	targetingKey string
 	attributes   []attribute // without the targeting key
@@ -95,9 +98,10 @@ func (r *recentContext) keepAttributes() bool {
 	return true
 }
 
+// forget keeps nothing but the room for attributes.
 func (r *recentContext) forget() {
-	clear(r.attributes) // they are the application's
-	r.attributes = r.attributes[:0]
+	clear(r.attributes)
+	*r = recentContext{attributes: r.attributes[:0]}
 }
 
 // same reports whether two values of the commonest types are the same, in every bit. It is false for all others.

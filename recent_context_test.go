@@ -13,8 +13,21 @@ import (
 
 // TestRecentContexts maps contexts that differ in little, one after the other, and holds each against the mapper.
 func TestRecentContexts(t *testing.T) {
-	mapper := contextMapper{kindAttribute: "kind"}
-	recent := recentContexts{mapper: mapper}
+	for _, kindAttribute := range []string{"kind", "a", openfeature.TargetingKey} {
+		t.Run(kindAttribute, func(t *testing.T) {
+			recent := recentContexts{mapper: contextMapper{kindAttribute: kindAttribute}}
+			for seed := range uint64(4) { // the evaluations of one goroutine are not those of another
+				t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+					t.Parallel()
+					testRecentContexts(t, &recent, rand.New(rand.NewPCG(seed, 2)))
+				})
+			}
+		})
+	}
+}
+
+func testRecentContexts(t *testing.T, recent *recentContexts, random *rand.Rand) {
+	t.Helper()
 	negativeZero := math.Copysign(0, -1)
 	tags := []string{"a"}
 	values := []any{
@@ -23,11 +36,10 @@ func TestRecentContexts(t *testing.T) {
 		map[string]any{"key": "k"}, "multi", "org", "not a kind",
 	}
 	names := []string{"a", "b", "kind", "key", "name", "anonymous", "privateAttributes", "_meta", openfeature.TargetingKey, ""}
-	random := rand.New(rand.NewPCG(1, 2))
 	pick := func() any { return values[random.IntN(len(values))] }
 
 	targetingKey, attributes := "", map[string]any{}
-	for i := range 100_000 {
+	for i := range 30_000 {
 		switch change := random.IntN(8); {
 		case change == 0:
 			targetingKey = []string{"", "sandy", "alex"}[random.IntN(3)]
@@ -43,14 +55,24 @@ func TestRecentContexts(t *testing.T) {
 
 		var got ldcontext.Context
 		warnings, err := recent.toLaunchDarkly(&got, targetingKey, attributes)
-		want, wantWarnings, wantErr := mappedBy(mapper, targetingKey, attributes)
+		want, wantWarnings, wantErr := mappedBy(recent.mapper, targetingKey, attributes)
 		if len(warnings) != len(wantWarnings) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 			t.Fatalf("%q, %v: got %v, %v, want %v, %v", targetingKey, attributes, warnings, err, wantWarnings, wantErr)
 		}
-		if err == nil && !got.Equal(want) {
+		if err == nil && (!got.Equal(want) || negative(got) != negative(want)) {
 			t.Fatalf("%q, %v: got %v, want %v", targetingKey, attributes, got, want)
 		}
 	}
+}
+
+// negative counts the zeros with a sign, which are equal to those without.
+func negative(c ldcontext.Context) (n int) {
+	for _, name := range c.GetOptionalAttributeNames(nil) {
+		if v := c.GetValue(name); v.IsNumber() && v.Float64Value() == 0 && math.Signbit(v.Float64Value()) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestRecentContextKeepsItsDistance makes sure that nothing of the application's is held that it could still change.
@@ -68,9 +90,15 @@ func TestRecentContextKeepsItsDistance(t *testing.T) {
 	if recent.keepAttributes() {
 		t.Error("a map can't be kept")
 	}
+	recent.context, recent.targetingKey = ldcontext.New("sandy"), "sandy"
 	recent.forget()
-	if held := recent.attributes[:1][0]; len(recent.attributes) != 0 || held.value != nil {
-		t.Errorf("still holds %v", held)
+	for _, held := range recent.attributes[:cap(recent.attributes)] {
+		if held != (attribute{}) {
+			t.Errorf("still holds %v", held)
+		}
+	}
+	if len(recent.attributes) != 0 || recent.context.IsDefined() || recent.targetingKey != "" {
+		t.Errorf("still holds %+v", recent)
 	}
 }
 

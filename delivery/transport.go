@@ -59,7 +59,7 @@ func (r *retrier) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 func (r *retrier) deliver(request *http.Request) (outcome, int) {
-	if r.cautious && !hasJSONBody(request) {
+	if r.stopping.Err() == nil && r.cautious && !hasJSONBody(request) {
 		return invalid, 0
 	}
 	for attempt := 0; ; attempt++ {

@@ -131,6 +131,7 @@ func (f fallingBack) Build(subsystems.ClientContext) (subsystems.DataInitializer
 
 func (fallingBack) Name() string { return "falling back" }
 
+//nolint:revive // the SDK has the context in the second place
 func (fallingBack) Fetch(subsystems.DataSelector, context.Context) (*subsystems.Basis, bool, error) {
 	return nil, true, errDown
 }

@@ -1,6 +1,6 @@
-// Command ratios runs the benchmarks of this module in rounds, one side of each comparison right after the other, and
-// prints in Markdown how each compares with LaunchDarkly's bare SDK in the same run: the median of its times as a ratio, and
-// its allocations. Times themselves say more about the machine than about the code.
+// Command ratios runs the benchmarks of this module in rounds, in each of them one side of a comparison right after the
+// other, and prints in Markdown how each compares with LaunchDarkly's bare SDK: the ratio of the medians of their times, and
+// allocations. Times themselves say more about the machine than about the code.
 //
 //	GOWORK=off go run ./ratios
 //	GOWORK=off go run ./ratios -keep all.txt
@@ -48,6 +48,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	keep := flags.String("keep", "", "a file to which the benchmarks' own output is written")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *rounds < 1 {
+		return fmt.Errorf("%d rounds measure nothing", *rounds)
 	}
 	output, err := measure(ctx, *rounds, plans(*duration))
 	if err != nil {

@@ -27,13 +27,14 @@ type row struct {
 	results    map[string]*results
 }
 
+// results are those of all rounds.
 type results struct {
 	seconds     []float64
-	allocations float64
+	allocations []float64
 }
 
-func (r *results) median() float64 {
-	sample := benchmath.NewSample(r.seconds, &benchmath.DefaultThresholds)
+func median(values []float64) float64 {
+	sample := benchmath.NewSample(values, &benchmath.DefaultThresholds)
 	return benchmath.AssumeNothing.Summary(sample, 0.95).Center
 }
 
@@ -76,22 +77,31 @@ func (m *measurements) add(result *benchfmt.Result) {
 	of := r.results[subject]
 	seconds, _ := result.Value("sec/op")
 	of.seconds = append(of.seconds, seconds)
-	of.allocations, _ = result.Value("allocs/op")
+	allocations, _ := result.Value("allocs/op")
+	of.allocations = append(of.allocations, allocations)
 }
 
-// row finds the row, or makes it.
-func (m *measurements) row(name string, processors int) *row {
+// find returns the row, nil where there is none.
+func (m *measurements) find(name string, processors int) *row {
 	for _, r := range m.rows {
 		if r.name == name && r.processors == processors {
 			return r
 		}
+	}
+	return nil
+}
+
+// row finds the row, or makes it.
+func (m *measurements) row(name string, processors int) *row {
+	if r := m.find(name, processors); r != nil {
+		return r
 	}
 	r := &row{name: name, processors: processors, results: make(map[string]*results)}
 	m.rows = append(m.rows, r)
 	return r
 }
 
-// print writes a table of all that can be compared with the baseline, and one of what a second processor brings.
+// print writes a table of all that can be compared with the baseline, and then what a second processor brings.
 func (m *measurements) print(out io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "| benchmark | allocations of %s | %s |\n", baseline, strings.Join(m.subjects, " | "))
@@ -101,10 +111,10 @@ func (m *measurements) print(out io.Writer) error {
 		if base == nil {
 			continue
 		}
-		fmt.Fprintf(&text, "| %s | %g |", r.label(), base.allocations)
+		fmt.Fprintf(&text, "| %s | %g |", r.label(), median(base.allocations))
 		for _, subject := range m.subjects {
 			if of := r.results[subject]; of != nil {
-				fmt.Fprintf(&text, " %.2f (%g) |", of.median()/base.median(), of.allocations)
+				fmt.Fprintf(&text, " %.2f (%g) |", median(of.seconds)/median(base.seconds), median(of.allocations))
 			} else {
 				text.WriteString(" |")
 			}
@@ -130,14 +140,14 @@ func (r *row) label() string {
 func (m *measurements) scaling() []string {
 	var lines []string
 	for _, one := range m.rows {
-		if one.processors != 1 {
+		two := m.find(one.name, 2)
+		if one.processors != 1 || two == nil {
 			continue
 		}
-		two := m.row(one.name, 2)
 		for _, subject := range append([]string{baseline}, m.subjects...) {
 			if one.results[subject] != nil && two.results[subject] != nil {
 				lines = append(lines, fmt.Sprintf("%s, %s: %.2f times the throughput on 2 processors",
-					one.name, subject, one.results[subject].median()/two.results[subject].median()))
+					one.name, subject, median(one.results[subject].seconds)/median(two.results[subject].seconds)))
 			}
 		}
 	}

@@ -14,6 +14,7 @@ BenchmarkEvaluation/attributes=01/by=bare-2           100   200 ns/op   64 B/op 
 BenchmarkEvaluation/attributes=01/by=ours-2           100   300 ns/op   32 B/op   1 allocs/op
 BenchmarkUncomparable/by=ours-2                       100   300 ns/op   32 B/op   1 allocs/op
 BenchmarkWithoutSubject-2                             100   300 ns/op
+BenchmarkParallel/by=bare-2                           100   320 ns/op   32 B/op   4 allocs/op
 BenchmarkParallel/by=ours                             100   300 ns/op   32 B/op   1 allocs/op
 BenchmarkParallel/by=ours-2                           100   160 ns/op   32 B/op   1 allocs/op
 PASS
@@ -28,6 +29,7 @@ PASS
 	want := `| benchmark | allocations of bare | bare-prebuilt | ours |
 |---|---|---|---|
 | Evaluation/attributes=01 | 2 | 0.25 (0) | 0.75 (1) |
+| Parallel, processors=2 | 4 | | 0.50 (1) |
 
 Parallel, ours: 1.88 times the throughput on 2 processors
 `
