@@ -33,9 +33,6 @@ func (r *recentContexts) toLaunchDarkly(
 			targetingKey = key
 		}
 	}
-	if n == 0 {
-		return r.mapper.toLaunchDarkly(out, targetingKey, nil)
-	}
 	recent, _ := r.pool.Get().(*recentContext)
 	if recent == nil {
 		recent = new(recentContext)
@@ -71,7 +68,7 @@ type recentContext struct {
 
 // is reports whether the context was made of these, where they are as many.
 func (r *recentContext) is(targetingKey string, attributes map[string]any) bool {
-	if targetingKey != r.targetingKey {
+	if !r.context.IsDefined() || targetingKey != r.targetingKey {
 		return false
 	}
 	for i := range r.attributes {
