@@ -161,7 +161,7 @@ func TestDependabot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := "directory: /" + filepath.ToSlash(directory) + "\n"; !strings.Contains(string(configuration), want) {
+		if want := "      - /" + filepath.ToSlash(directory) + "\n"; !strings.Contains(string(configuration), want) {
 			t.Errorf("missing: %s", want)
 		}
 	}
