@@ -117,10 +117,16 @@ func (b *browser) open(path string) {
 // press clicks on something that leads to another page, and waits for that.
 func (b *browser) press(selector string) {
 	b.t.Helper()
+	b.leave(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// leave takes a step that leads to another page, and waits for that.
+func (b *browser) leave(step chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patient)
 	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
-		b.t.Fatalf("pressing %s: %v", selector, err)
+	if _, err := chromedp.RunResponse(ctx, step); err != nil {
+		b.t.Fatalf("leaving a page: %v", err)
 	}
 }
 
@@ -270,6 +276,20 @@ func TestBrowserKeyboard(t *testing.T) {
 	b.wait(`document.getElementById("announcer").textContent === "Nothing is tracked yet."`)
 	if !shop.behind.accepts() || evaluate[string](b, focus) != "switch" {
 		t.Error("the switch has lost the focus, or its effect")
+	}
+}
+
+// TestBrowserKeepsFocus changes a quantity without a mouse: the next page has the focus where the last one had it.
+func TestBrowserKeepsFocus(t *testing.T) {
+	shop := startShop(t, settings{})
+	b := startBrowser(t, shop.url)
+	b.open("/")
+	b.press(".product:first-child button")
+	b.do(chromedp.Focus(chromedp.CSS("#more-mug")))
+	for _, quantity := range []string{"2", "3"} {
+		b.leave(chromedp.KeyEvent(kb.Enter))
+		b.wait(`document.querySelector(".quantity > span").textContent.startsWith("` + quantity + `")`)
+		b.wait(`document.activeElement.id === "more-mug"`)
 	}
 }
 
