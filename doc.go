@@ -33,8 +33,8 @@
 //	"name", a string                        the name
 //	"anonymous", a bool                     whether the context is anonymous
 //	"name" or "anonymous" of another type   left out; a warning
-//	"privateAttributes"                     attributes that LaunchDarkly must not see, a []string of names or of
-//	                                        references such as "/address/street"
+//	"privateAttributes"                     attributes that LaunchDarkly must not see: a []string, or a []any of
+//	                                        strings, of names or of references such as "/address/street"
 //	"_meta": {"privateAttributes": […]}     the same, as in LaunchDarkly's own JSON
 //	anything else                           an attribute, converted as described under Values
 //
