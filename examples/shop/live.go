@@ -40,7 +40,8 @@ type backend interface {
 // deliveryCounts say what has become of tracked events: Tracked is the sum of the others.
 type deliveryCounts struct{ Tracked, Delivered, Waiting, Lost uint64 }
 
-// live is the page that shows what was received on the other side.
+// live is the page that shows what was received on the other side. The figures remember every visitor, and the box every
+// event, for as long as the shop runs, which is fine for a demonstration.
 type live struct {
 	app     *application
 	behind  backend

@@ -70,7 +70,7 @@ func newApplication(client *openfeature.Client, behind backend, s settings) *app
 	mux.HandleFunc("GET /live/events", app.live.stream)
 	mux.HandleFunc("POST /live/service", app.live.switchService)
 	mux.HandleFunc("POST /live/simulation", app.live.simulate)
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files{static})))
 	app.handler = withProtection(mux)
 	return app
 }
@@ -84,6 +84,26 @@ func (app *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (app *application) close() {
 	app.live.close()
 	app.live.running.Wait()
+}
+
+// files are those of a file system, without its directories, which would be listed.
+type files struct{ fs.FS }
+
+// Open implements [fs.FS].
+func (f files) Open(name string) (fs.File, error) {
+	file, err := f.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 // withVisitor gives each visitor an identity, by a cookie, and makes it the evaluation context of everything that happens

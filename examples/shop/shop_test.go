@@ -4,10 +4,12 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -186,6 +188,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}{
 		"an unknown page":             {method: http.MethodGet, path: "/nowhere", status: http.StatusNotFound},
 		"a directory of files":        {method: http.MethodGet, path: "/static/../live.html", status: http.StatusNotFound},
+		"the list of files":           {method: http.MethodGet, path: "/static/", status: http.StatusNotFound},
+		"the same by another name":    {method: http.MethodGet, path: "/static/%2e", status: http.StatusNotFound},
 		"a method":                    {method: http.MethodDelete, path: "/cart", status: http.StatusMethodNotAllowed},
 		"a switch by GET":             {method: http.MethodGet, path: "/live/service", status: http.StatusMethodNotAllowed},
 		"a simulation by GET":         {method: http.MethodGet, path: "/live/simulation", status: http.StatusMethodNotAllowed},
@@ -221,6 +225,30 @@ func TestCookiesThatAreForged(t *testing.T) {
 		if id := v.id(); !isVisitorID(id) || id == forged {
 			t.Errorf("%.40q becomes %q", forged, id)
 		}
+	}
+}
+
+// TestListsAreLists: to some screen readers, a list without bullets is none unless it says so.
+func TestListsAreLists(t *testing.T) {
+	pages, err := fs.Glob(web, "web/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := 0
+	for _, page := range pages {
+		source, err := fs.ReadFile(web, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tag := range regexp.MustCompile(`<[uo]l\b[^>]*>`).FindAllString(string(source), -1) {
+			lists++
+			if !strings.Contains(tag, ` role="list"`) && !strings.Contains(tag, ` aria-hidden="true"`) {
+				t.Errorf("%s has %s", page, tag)
+			}
+		}
+	}
+	if lists == 0 {
+		t.Error("there are no lists")
 	}
 }
 
