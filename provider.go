@@ -72,6 +72,10 @@ func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
 //
 // To have lossless delivery, configure the client's events with delivery.Lossless, and pass the same configuration
 // with [WithConfig]: the provider finds it there, for Flush and Stats.
+//
+// A client with a DataSystem without synchronizers (daemon mode, or initializers alone) never says, as of 7.15.4, that it
+// has all the data that it will get: registration takes the whole init timeout then, and the state is STALE from there on,
+// while evaluations work; a provider that makes its client by the same configuration is ready at once.
 func NewProviderWithClient(client *ld.LDClient, opts ...Option) (*Provider, error) {
 	if client == nil {
 		return nil, errors.New("launchdarkly: the client is nil")
