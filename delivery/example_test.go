@@ -130,6 +130,72 @@ func ExampleConfiguration_With() {
 	// Output: true true
 }
 
+// What others have configured holds; WithDefaults adds what they have not: a platform's logger and alerts, for one.
+func ExampleConfiguration_WithDefaults() {
+	service := delivery.Lossless(nil, delivery.WithMaxEvents(1), delivery.WithMaxWait(0)) // what a service asks for
+	events := service.WithDefaults(
+		delivery.WithMaxEvents(1_000_000), // not here: the service has its own
+		delivery.WithLogger(slog.New(slog.DiscardHandler)),
+		delivery.WithErrorHandler(func(err error) { fmt.Println(err) }),
+	)
+
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.RefuseEvents(503)
+	config := box.Config()
+	config.Events = events
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	_ = client.TrackEvent("first", ldcontext.New("user-42"))
+	_ = client.TrackEvent("second", ldcontext.New("user-42"))
+	box.AcceptEvents()
+	fmt.Println(events.Processor().FlushContext(context.Background()))
+	// Output:
+	// tracked event "second" dropped: the queue of tracked events is full
+	// <nil>
+}
+
+// A function has seconds between its answer and the freeze: attempts are given up early, and follow each other closely.
+// A service that has to sit out a long outage does the opposite, and makes room for what waits meanwhile.
+func ExampleWithBackoff() {
+	function := delivery.Lossless(nil,
+		delivery.WithRequestTimeout(2*time.Second),
+		delivery.WithBackoff(20*time.Millisecond, 500*time.Millisecond),
+		delivery.WithMaxEvents(1_000),
+		delivery.WithMaxBytes(1<<20), // of little memory
+	)
+	_ = delivery.Lossless(nil, // the service
+		delivery.WithBackoff(time.Second, time.Minute),
+		delivery.WithMaxEvents(5_000_000),
+		delivery.WithMaxBytes(2<<30),
+		delivery.WithRequestEvents(10_000),
+	)
+
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.RefuseEvents(503, launchdarklytest.Times(3))
+	config := box.Config()
+	config.Events = function.With(delivery.WithLogger(slog.New(slog.DiscardHandler)))
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	_ = client.TrackEvent("signup", ldcontext.New("user-42"))
+	fmt.Println(function.Processor().FlushContext(context.Background()))
+	fmt.Println(function.Processor().Stats().Retries, "retries")
+	// Output:
+	// <nil>
+	// 3 retries
+}
+
 // A queue for three events, none of which can be delivered: the fourth is dropped at once, and reported.
 func ExampleWithErrorHandler() {
 	box := launchdarklytest.NewServer()
