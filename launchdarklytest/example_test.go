@@ -3,6 +3,7 @@ package launchdarklytest_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -11,6 +12,7 @@ import (
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -142,6 +144,93 @@ func ExampleServer_SetFlagsJSON() {
 	// 10 OFF
 }
 
+// Segments say who belongs together, and rules of flags refer to them.
+func ExampleServer_SetSegments() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetSegments(ldbuilders.NewSegmentBuilder("testers").Included("sandy").Build())
+	box.SetFlags(ldbuilders.NewFlagBuilder("new-checkout").
+		On(true).
+		Variations(ldvalue.Bool(false), ldvalue.Bool(true)).
+		FallthroughVariation(0).
+		AddRule(ldbuilders.NewRuleBuilder().ID("testers").Variation(1).Clauses(ldbuilders.SegmentMatchClause("testers"))).
+		Build())
+
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	for _, key := range []string{"sandy", "alex"} {
+		enabled, _ := client.BoolVariation("new-checkout", ldcontext.New(key), false)
+		fmt.Println(key, enabled)
+	}
+	// Output:
+	// sandy true
+	// alex false
+}
+
+// A client with a DataSystem gets its flags by LaunchDarkly's second protocol.
+func ExampleServer_DataSystem() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("new-checkout", true)
+	config := box.Config()
+	config.DataSystem = box.DataSystem().Streaming()
+
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	enabled, _ := client.BoolVariation("new-checkout", ldcontext.New("sandy"), false)
+	fmt.Println(enabled, box.StreamRequests()[0].Path)
+	// Output: true /sdk/stream
+}
+
+// LaunchDarkly is overloaded when a client starts, and says when to come back.
+func ExampleServer_RefuseStreams() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.RefuseStreams(429, launchdarklytest.RetryAfter(time.Second), launchdarklytest.Times(1))
+
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = client.Close() }()
+	for _, request := range box.StreamRequests() {
+		fmt.Println(request.Path, request.Status)
+	}
+	// Output:
+	// /all 429
+	// /all 200
+}
+
+// A test waits until a client is back before it goes on, and sees that it hangs up when it is closed.
+func ExampleServer_WaitForStreams() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	box.DropStreams()
+	fmt.Println(box.WaitForStreams(ctx, 1), box.Streams())
+	_ = client.Close()
+	fmt.Println(box.WaitForStreams(ctx, 0), box.Streams())
+	// Output:
+	// <nil> 1
+	// <nil> 0
+}
+
 // A connection that is lost, and comes back.
 func ExampleServer_DropStreams() {
 	box := launchdarklytest.NewServer()
@@ -189,6 +278,88 @@ func ExampleServer_HoldStreams() {
 	// Output:
 	// timeout encountered waiting for LaunchDarkly client initialization
 	// true
+}
+
+// An events service that takes little at a time. LaunchDarkly's own event processor would lose what is too much for it;
+// package delivery sends less at a time.
+func ExampleServer_LimitEvents() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.LimitEvents(20)
+	box.LimitEventBytes(8 << 10)
+	client, events := lossless(box)
+	defer func() { _ = client.Close() }()
+
+	for range 100 {
+		_ = client.TrackData("note", ldcontext.New("sandy"), ldvalue.String("something short"))
+	}
+	fmt.Println(events.FlushContext(context.Background()), box.EventCount(launchdarklytest.KindCustom))
+	first := box.Requests()[0]
+	fmt.Println(first.Status, first.Accepted)
+	// Output:
+	// <nil> 100
+	// 413 false
+}
+
+// lossless makes a client that delivers by package delivery.
+func lossless(box *launchdarklytest.Server) (*ld.LDClient, *delivery.Processor) {
+	events := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
+	config := box.Config()
+	config.Events = events
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+	}
+	return client, events.Processor()
+}
+
+// An events service that is slow: what waits for its answer gives up in time, and the event is taken all the same.
+func ExampleServer_DelayEvents() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, events := lossless(box)
+	defer func() { _ = client.Close() }()
+
+	box.DelayEvents(time.Hour)
+	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	fmt.Println(events.FlushContext(ctx))
+
+	box.DelayEvents(0) // answers what waits
+	fmt.Println(events.FlushContext(context.Background()), len(box.CustomEvents("checkout")))
+	// Output:
+	// 1 tracked events are not delivered: context deadline exceeded
+	// <nil> 1
+}
+
+// A great many events are counted without parsing them, and gone through one by one.
+func ExampleServer_AllEvents() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, _ := lossless(box)
+	defer func() { _ = client.Close() }()
+
+	const purchases = 5_000
+	for range purchases {
+		_ = client.TrackMetric("purchase", ldcontext.New("sandy"), 0.5, ldvalue.Null())
+	}
+	client.Flush()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := box.WaitForEventCount(ctx, purchases, launchdarklytest.KindCustom); err != nil {
+		fmt.Println(err)
+		return
+	}
+	revenue := 0.0
+	for event := range box.AllEvents() {
+		if event.MetricValue != nil {
+			revenue += *event.MetricValue
+		}
+	}
+	fmt.Println(revenue)
+	// Output: 2500
 }
 
 // Events that are taken although the answer is lost: what is sent again has the same payload ID, and is not taken twice.
