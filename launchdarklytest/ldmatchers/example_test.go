@@ -55,6 +55,46 @@ func ExampleEventMatcher() {
 	// but it has no metric
 }
 
+// Exactly this context arrived: without the address, which is private.
+func ExampleEventMatcher_WithContext() {
+	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer func() { _ = client.Close() }()
+
+	sandy := ldcontext.NewBuilder("sandy").SetString("email", "sandy@example.com").Private("email").Build()
+	_ = client.TrackEvent("signup", sandy)
+	client.Flush()
+	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+		ldmatchers.CustomEvent("signup").WithContext(map[string]any{
+			"kind": "user", "key": "sandy",
+			"_meta": map[string]any{"redactedAttributes": []string{"email"}},
+		}))))
+	// Output: true
+}
+
+// One member of the data counts here, whatever else there is, and that there is no metric value.
+func ExampleEventMatcher_WithDataMember() {
+	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	defer func() { _ = client.Close() }()
+
+	data := ldvalue.ObjectBuild().SetString("from", "silver").SetString("to", "gold").SetInt("seats", 12).Build()
+	_ = client.TrackData("plan-changed", ldcontext.New("sandy"), data)
+	client.Flush()
+	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+		ldmatchers.CustomEvent("plan-changed").
+			WithDataMember("to", "gold").
+			WithDataMember("seats", gomega.BeNumerically(">", 10)).
+			WithoutMetric())))
+	// Output: true
+}
+
 func ExampleHaveReceivedNothing() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
 	box := launchdarklytest.NewServer()
