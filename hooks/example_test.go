@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
@@ -235,4 +236,62 @@ func ExampleWithTrackingNameFunc() {
 		fmt.Println(event.Value, event.Data["feature_flag.result.variant"])
 	}
 	// Output: 1 on
+}
+
+// collecting is a sink that looks at events later: the attributes of what it gets are used again once Emit has returned.
+type collecting struct {
+	printing
+	mu     sync.Mutex
+	events []hooks.Event
+}
+
+func (c *collecting) Emit(_ context.Context, event hooks.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events = append(c.events, event.Clone())
+}
+
+func ExampleEvent_Clone() {
+	client, shutdown := demo()
+	defer shutdown()
+	var sink collecting
+	client.AddHooks(hooks.NewEvaluationHook(&sink, hooks.WithoutContextID()))
+
+	anna := openfeature.NewEvaluationContext("anna", nil)
+	client.Boolean(context.Background(), "bool", false, anna)
+	client.String(context.Background(), "string", "", anna)
+	for _, event := range sink.events {
+		fmt.Println(event.Attribute("feature_flag.result.value"))
+	}
+	// Output:
+	// true true
+	// #ff0000 true
+}
+
+// broken is a sink with a fault in it.
+type broken struct{ printing }
+
+func (broken) Emit(context.Context, hooks.Event) { panic("out of order") }
+
+// A sink that panics costs its events, and one line in the log. Evaluations go on.
+func ExampleWithLogger() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey || attr.Key == "stack" { // for an output that stays the same
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))
+	client, shutdown := demo()
+	defer shutdown()
+	client.AddHooks(hooks.NewEvaluationHook(broken{}, hooks.WithLogger(logger)))
+
+	for range 2 {
+		fmt.Println(client.Boolean(context.Background(), "bool", false, openfeature.EvaluationContext{}))
+	}
+	// Output:
+	// level=ERROR msg="feature flag evaluation event lost to a panic; further ones of this hook are not logged" sink=hooks_test.broken panic=string
+	// true
+	// true
 }
