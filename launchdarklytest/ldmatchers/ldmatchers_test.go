@@ -15,11 +15,12 @@ import (
 	"github.com/onsi/gomega/types"
 	"go.uber.org/goleak"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	. "github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, sdkleaks.OutageTimer()) }
 
 // deliver may be called from any goroutine.
 func deliver(t *testing.T, box *launchdarklytest.Server, body string) {
