@@ -13,9 +13,11 @@ import (
 
 	"github.com/open-feature/go-sdk/openfeature"
 	"go.uber.org/goleak"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, sdkleaks.OutageTimer()) }
 
 // patient is how long tests wait for what must happen. None waits that long when all is well.
 const patient = 20 * time.Second

@@ -21,12 +21,13 @@ import (
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
 // TestWithLaunchDarkly evaluates a flag of LaunchDarkly in a box, and reads all three signals.
 func TestWithLaunchDarkly(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, sdkleaks.OutageTimer())
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	box.SetFlags(ldbuilders.NewFlagBuilder("upload-limit").On(true).

@@ -11,10 +11,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, sdkleaks.OutageTimer())
 }
 
 func provider() *memprovider.InMemoryProvider {
