@@ -21,6 +21,9 @@ const (
 	// lookInterval is how often to look for flag data while there is none: it can come without a change of the data source's
 	// status, when a persistent store that was down takes what was streamed long ago.
 	lookInterval = 500 * time.Millisecond
+	// settleTime is how long after an initialization no state is told. OpenFeature's SDK 1.20.0 makes an event of how that
+	// went only after it has returned, and nobody can tell when: what came before that event would be undone by it.
+	settleTime = 100 * time.Millisecond
 	// maxChanges is how many changed flags one event names; more than that, and it names none.
 	maxChanges = 10_000
 )
@@ -45,6 +48,7 @@ type watcher struct {
 	hasData      bool          // whether there is flag data; from then on, there always is
 	changed      chan struct{} // closed, and replaced, when the status has changed or flag data has come
 	initializing int           // how many initializations wait; they tell OpenFeature how it went
+	settled      time.Time     // until then, OpenFeature may not have heard how the last one went
 	state        stateTracker
 	flags        <-chan interfaces.FlagChangeEvent // nil until there is flag data
 	poke         chan struct{}                     // has something in it when the loop has to look again
@@ -160,6 +164,9 @@ func (w *watcher) run(statuses <-chan interfaces.DataSourceStatus) {
 func (w *watcher) next() (<-chan interfaces.FlagChangeEvent, *openfeature.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if time.Now().Before(w.settled) {
+		return w.flags, nil
+	}
 	return w.flags, w.state.pending
 }
 
@@ -268,7 +275,11 @@ func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.initializing++
-	defer func() { w.initializing-- }()
+	defer func() {
+		w.initializing--
+		w.settled = time.Now().Add(settleTime)
+		time.AfterFunc(settleTime, w.lookAgain)
+	}()
 	for {
 		connecting := w.status.State == interfaces.DataSourceStateInitializing
 		switch {
@@ -320,11 +331,16 @@ func (w *watcher) initialized(state openfeature.Event) error {
 	w.listen()
 	w.state.told(openfeature.Event{EventType: openfeature.ProviderReady})
 	w.state.transition(state)
+	w.lookAgain()
+	return nil
+}
+
+// lookAgain tells the loop that there is something else to read or to write.
+func (w *watcher) lookAgain() {
 	select {
 	case w.poke <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // stateTracker lets through what changes the provider's state, once. Before the first initialization, nothing does.
