@@ -69,6 +69,9 @@ var _ = Describe("Contexts", func() {
 		for _, w := range warnings {
 			Expect(lines).To(ContainElement(And(
 				ContainSubstring("attribute=%s", w.logged()), ContainSubstring(w.text()), ContainSubstring("flag=flag"))))
+			if w.logged() != w.attribute {
+				Expect(lines).NotTo(ContainElement(ContainSubstring(w.attribute)))
+			}
 		}
 		Expect(p.problems.all()).To(BeEmpty(), "the error handler is for tracking")
 
@@ -181,6 +184,7 @@ var _ = Describe("Contexts", func() {
 		Entry("_meta that is no object", pairs("_meta", "email"), "_meta"),
 		Entry("a string in _meta", pairs("_meta", map[string]any{"privateAttributes": "email"}), "_meta"),
 		Entry("a broken reference in _meta", pairs("_meta", map[string]any{"privateAttributes": []string{"/"}}), "_meta"),
+		Entry("a list under another name in _meta", pairs("_meta", map[string]any{"private": []string{"email"}}), "_meta"),
 	)
 
 	DescribeTable("are evaluated with their private attributes",
@@ -210,6 +214,8 @@ var _ = Describe("Contexts", func() {
 			`{"kind": "multi", "user": {"key": "sandy", "plan": "gold"}, "org": {"key": "acme"}}`),
 		Entry("whose own targeting key is ignored", pairs("user", pairs("key", "sandy"), "org", pairs("key", "acme")), "x",
 			`{"kind": "multi", "user": {"key": "sandy"}, "org": {"key": "acme"}}`),
+		Entry("whose own targeting key is ignored, though it is none", pairs("org", pairs("key", "acme"), "targetingKey", 7), "",
+			`{"kind": "org", "key": "acme"}`),
 		Entry("of one kind: a single context", pairs("org", pairs("key", "acme", "name", "Acme")), "",
 			`{"kind": "org", "key": "acme", "name": "Acme"}`),
 		Entry("with attributes that are no contexts",
@@ -236,6 +242,27 @@ var _ = Describe("Contexts", func() {
 			"org", pairs("key", "acme", "email", "info@example.com")), "",
 			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email"]}},
 				"org": {"key": "acme", "email": "info@example.com"}}`,
+			warning{"/user/privateAttributes", launchdarkly.ErrPrivateAttributes}),
+		Entry("with private attributes beside them, which are those of each", pairs(
+			"user", pairs("key", "sandy", "email", "hunter2", "plan", "hunter2", "privateAttributes", []string{"plan"}),
+			"org", pairs("key", "acme", "email", "hunter2", "plan", "gold"),
+			"privateAttributes", []string{"email"}), "",
+			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email", "plan"]}},
+				"org": {"key": "acme", "plan": "gold", "_meta": {"redactedAttributes": ["email"]}}}`),
+		Entry("with private attributes beside them that can't be read", pairs(
+			"user", pairs("key", "sandy", "email", "hunter2"), "org", pairs("key", "acme", "email", "hunter2"),
+			"_meta", pairs("privateAttributes", "email")), "",
+			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email"]}},
+				"org": {"key": "acme", "_meta": {"redactedAttributes": ["email"]}}}`,
+			warning{"_meta", launchdarkly.ErrPrivateAttributes}),
+		Entry("that can't say in JSON what is private", pairs(
+			"user", struct {
+				Key     string `json:"key"`
+				Email   string `json:"email"`
+				Private any    `json:"privateAttributes"`
+			}{"sandy", "hunter2", make(chan int)}), "",
+			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["email"]}}`,
+			warning{"/user/privateAttributes", launchdarkly.ErrUnsupportedValue},
 			warning{"/user/privateAttributes", launchdarkly.ErrPrivateAttributes}),
 		Entry("with bad attributes inside", pairs(
 			"user", pairs("key", "sandy", "name", 7, "bad", math.NaN(), "targetingKey", "sandy"), "org", pairs("key", "acme")),

@@ -91,6 +91,22 @@ var _ = Describe("Requests", func() {
 		p := start(configure(func(c *ld.Config) { c.Events = ldcomponents.SendEvents().FlushInterval(time.Millisecond) }))
 		p.client.Track(context.Background(), "checkout", sandy, details(1))
 		Eventually(p.box).Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
+		value(p.client)
+		Eventually(p.box).Should(ldmatchers.HaveReceived(ldmatchers.EventOfKind(launchdarklytest.KindSummary)))
+	})
+
+	It("are sent once there are events enough for one, however far the next flush is", func() {
+		p := start(configure(func(c *ld.Config) {
+			c.Events = delivery.Lossless(ldcomponents.SendEvents().FlushInterval(time.Hour),
+				delivery.WithRequestEvents(10), delivery.WithLogger(discard))
+		}))
+		for range 25 {
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+		}
+		Eventually(p.box.CustomEvents).Should(HaveLen(20))
+		p.flush()
+		Expect(p.box.CustomEvents()).To(HaveLen(25))
+		Expect(p.provider.Stats().Requests).To(Equal(uint64(3)))
 	})
 
 	It("keep private what the configuration says is private", func() {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/lderrors"
@@ -182,16 +184,37 @@ var _ = Describe("Tracking", func() {
 		Expect(p.provider.Stats().Delivered).To(Equal(uint64(5_000)))
 	})
 
-	It("loses nothing in an outage of the events service", func() {
+	DescribeTable("loses nothing in an outage of the events service",
+		func(status int) {
+			p := start(fastRetries)
+			p.box.RefuseEvents(status, launchdarklytest.Times(3))
+			for range 10 {
+				p.client.Track(context.Background(), "checkout", sandy, details(1))
+			}
+			p.flush()
+			Expect(p.box.CustomEvents()).To(HaveLen(10))
+			Expect(p.provider.Stats().Retries).To(Equal(uint64(3)))
+			Expect(p.problems.all()).To(BeEmpty())
+		},
+		func(status int) string { return http.StatusText(status) },
+		Entry(nil, 408), Entry(nil, 429), Entry(nil, 500), Entry(nil, 502), Entry(nil, 503), Entry(nil, 504),
+	)
+
+	It("leaves the events service alone for as long as it asks", func() {
 		p := start(fastRetries)
-		p.box.RefuseEvents(503, launchdarklytest.Times(3))
-		for range 10 {
-			p.client.Track(context.Background(), "checkout", sandy, details(1))
-		}
-		p.flush()
-		Expect(p.box.CustomEvents()).To(HaveLen(10))
-		Expect(p.provider.Stats().Retries).To(Equal(uint64(3)))
-		Expect(p.problems.all()).To(BeEmpty())
+		p.box.RefuseEvents(429, launchdarklytest.RetryAfter(time.Hour), launchdarklytest.Times(1))
+		p.client.Track(context.Background(), "checkout", sandy, details(1))
+		ended, end := context.WithCancel(context.Background())
+		end()
+		Expect(p.provider.Flush(ended)).NotTo(Succeed())
+		_, err := p.box.WaitForRequests(waiting(), 1, func(r launchdarklytest.Request) bool { return r.Status == 429 })
+		Expect(err).NotTo(HaveOccurred())
+		Consistently(p.box.CustomEvents).Should(BeEmpty())
+
+		// Nobody waits for as long when the program ends.
+		var undelivered *delivery.UndeliveredError
+		Expect(errors.As(p.provider.ShutdownWithContext(ended), &undelivered)).To(BeTrue())
+		Expect(undelivered.Events).To(Equal(1))
 	})
 
 	It("does not count twice what LaunchDarkly took without answering", func() {
@@ -221,6 +244,29 @@ var _ = Describe("Tracking", func() {
 		Entry("as unauthorized", func(box *launchdarklytest.Server) { box.RefuseEvents(401) },
 			delivery.ErrUnauthorized, func(s launchdarkly.Stats) uint64 { return s.Dropped.Unauthorized }),
 	)
+
+	It("splits what is too much for one request, without asking the events service", func() {
+		const large = 1 << 20
+		p := start()
+		p.client.Track(context.Background(), "other", sandy, details(1))
+		for range 20 {
+			p.client.Track(context.Background(), "checkout", sandy, details(1, "note", strings.Repeat("x", large)))
+		}
+		p.flush()
+		Expect(p.box.CustomEvents("checkout")).To(HaveLen(20))
+		Expect(p.box.Requests()).To(HaveEach(HaveField("Bytes", BeNumerically("<", 5*large))))
+	})
+
+	It("is not spoilt by names and defaults that are not UTF-8", func() {
+		p := start()
+		p.client.String(context.Background(), "flag", "\xfe", sandy)
+		p.provider.StringEvaluation(context.Background(), "\xff", "", flat(sandy)) // which OpenFeature's client does not ask
+		p.client.Track(context.Background(), "\xff", sandy, details(1))
+		p.track("good", sandy, details(1))
+		Expect(p.box.CustomEvents("\uFFFD", "good")).To(HaveLen(2))
+		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.EventOfKind(launchdarklytest.KindSummary)))
+		Expect(p.box.Requests()).To(HaveEach(HaveField("Problem", BeEmpty())))
+	})
 
 	It("leaves out what is far too large, and nothing else", func() {
 		p := start()

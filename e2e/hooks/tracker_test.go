@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"math"
 	"sync"
@@ -144,6 +145,25 @@ var _ = Describe("A hook that tracks evaluations", func() {
 		))).Times(2))
 	})
 
+	It("tells about an evaluation that another hook has ended", func(ctx SpecContext) {
+		box := newBox()
+		box.SetValue("flag", ldvalue.Bool(true))
+		provider := connect(box)
+		_, client := register(ctx, provider)
+		client.AddHooks(failing{}, hooks.NewEvaluationHook(hooks.NewTrackerSink(provider)))
+
+		_, err := client.BooleanValue(ctx, "flag", false, sandy)
+		Expect(err).To(HaveOccurred())
+		Expect(provider.Flush(ctx)).To(Succeed())
+
+		Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent(exposure).WithData(And(
+			HaveKeyWithValue("error.type", "general"),
+			HaveKeyWithValue("error.message", ContainSubstring("not allowed")),
+			HaveKeyWithValue("feature_flag.result.value", false),
+			HaveKeyWithValue("feature_flag.result.reason", "error"),
+		))).Times(1))
+	})
+
 	It("changes nothing about evaluations when a sink panics", func(ctx SpecContext) {
 		box := newBox()
 		box.SetValue("flag", ldvalue.Int(7))
@@ -153,6 +173,13 @@ var _ = Describe("A hook that tracks evaluations", func() {
 		Expect(client.IntValue(ctx, "flag", 0, sandy)).To(BeEquivalentTo(7))
 	})
 })
+
+// failing is a hook that lets nobody evaluate.
+type failing struct{ openfeature.UnimplementedHook }
+
+func (failing) Before(context.Context, openfeature.HookContext, openfeature.HookHints) (*openfeature.EvaluationContext, error) {
+	return nil, errors.New("not allowed")
+}
 
 type panicking struct{}
 
