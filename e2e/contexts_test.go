@@ -205,6 +205,20 @@ var _ = Describe("Contexts", func() {
 		Entry("all, because the list can't be read", 7),
 	)
 
+	It("follow a list of private attributes that the application changes", func() {
+		p := start()
+		private := []string{"email"}
+		evaluationContext := user("sandy", "email", "sandy@example.com", "plan", "gold", "privateAttributes", private)
+		p.client.Track(context.Background(), "first", evaluationContext, details(1))
+		private[0] = "plan"
+		p.client.Track(context.Background(), "second", evaluationContext, details(1))
+		p.flush()
+		Expect(p.box.CustomEvents()).To(ConsistOf(
+			ldmatchers.CustomEvent("first").WithContext(And(HaveKey("plan"), Not(HaveKey("email")))),
+			ldmatchers.CustomEvent("second").WithContext(And(HaveKey("email"), Not(HaveKey("plan")))),
+		))
+	})
+
 	DescribeTable("become multi-contexts",
 		func(attributes map[string]any, targetingKey, want string, warnings ...warning) {
 			attributes["kind"] = "multi"

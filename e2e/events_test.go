@@ -70,7 +70,7 @@ var _ = Describe("Provider events", func() {
 				g.Expect(p.events.of(openfeature.ProviderError)).To(BeEmpty())
 				g.Expect(p.events.of(openfeature.ProviderConfigChange)).To(BeEmpty())
 			}).Should(Succeed())
-			Expect(p.events.of(openfeature.ProviderStale)[0].Message).NotTo(BeEmpty())
+			Expect(p.events.of(openfeature.ProviderStale)[0].Message).To(MatchRegexp(`: (NETWORK_ERROR|ERROR_RESPONSE)`))
 			Expect(p.events.of(openfeature.ProviderStale)[0].ProviderName).To(Equal("LaunchDarkly"))
 		})
 

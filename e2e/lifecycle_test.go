@@ -366,14 +366,18 @@ var _ = Describe("Lifecycle", func() {
 				Expect(err).NotTo(HaveOccurred())
 				DeferCleanup(shutDown, provider)
 				Expect(provider.Client()).To(BeIdenticalTo(client))
-				for range 2 {
+				for round := range 2 {
 					api, events := newAPI()
 					Expect(api.SetProviderAndWait(waiting(), provider)).To(Succeed())
 					Expect(value(api.NewClient())).To(Equal("a"))
 					api.NewClient().Track(context.Background(), "by the provider", sandy, details(1))
 					Expect(provider.Flush(waiting())).To(Succeed())
 					Eventually(events.counter(openfeature.ProviderReady)).Should(Equal(1))
+					api.NewClient().Track(context.Background(), "at the end", sandy, details(1))
 					Expect(api.Shutdown(waiting())).To(Succeed())
+					if lossless { // LaunchDarkly's own delivers it when it gets to it
+						Expect(box.CustomEvents("at the end")).To(HaveLen(round + 1))
+					}
 				}
 
 				Expect(client.StringVariation("flag", ldcontext.New("sandy"), "default")).To(Equal("a"))

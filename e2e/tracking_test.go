@@ -112,13 +112,14 @@ var _ = Describe("Tracking", func() {
 		p.client.Track(context.Background(), "before", sandy, details(1))
 		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
 		p.client.Track(context.Background(), "after", sandy, details(1))
+		Expect(p.provider.Client().TrackEvent("native", ldcontext.New("sandy"))).To(Succeed())
 		Expect(p.box.CustomEvents()).To(ConsistOf(ldmatchers.CustomEvent("before")))
-		Expect(p.problems.all()).To(ConsistOf(MatchError(launchdarkly.ErrClosed)))
+		Expect(p.problems.all()).To(ConsistOf(MatchError(launchdarkly.ErrClosed), MatchError(delivery.ErrClosed)))
 		Expect(p.log.String()).To(ContainSubstring(`event=after`))
 		stats := p.provider.Stats()
-		Expect(stats.Tracked).To(Equal(uint64(2)))
+		Expect(stats.Tracked).To(Equal(uint64(3)))
 		Expect(stats.Delivered).To(Equal(uint64(1)))
-		Expect(stats.Dropped.Closed).To(Equal(uint64(1)))
+		Expect(stats.Dropped.Closed).To(Equal(uint64(2)))
 	})
 
 	It("goes on while the request that it is for is being cancelled", func() {

@@ -90,6 +90,25 @@ var _ = Describe("A hook that tracks evaluations", func() {
 			WithContext(map[string]any{"kind": "user", "key": "sandy", "plan": "gold", "region": "eu"})))
 	})
 
+	It("reports each flag that the context has met", func(ctx SpecContext) {
+		box := newBox()
+		box.SetValue("header", ldvalue.Bool(true))
+		box.SetValue("footer", ldvalue.Bool(true))
+		provider := connect(box)
+		_, client := register(ctx, provider)
+		client.AddHooks(hooks.NewEvaluationHook(hooks.NewTrackerSink(provider)))
+		for range 2 {
+			for _, flag := range []string{"header", "footer"} {
+				Expect(client.BooleanValue(ctx, flag, false, sandy)).To(BeTrue())
+			}
+		}
+		Expect(provider.Flush(ctx)).To(Succeed())
+		Expect(box.CustomEvents()).To(ConsistOf(
+			ldmatchers.CustomEvent(exposure).WithData(HaveKeyWithValue("feature_flag.key", "header")),
+			ldmatchers.CustomEvent(exposure).WithData(HaveKeyWithValue("feature_flag.key", "footer")),
+		))
+	})
+
 	It("reports flags that another system serves, so that LaunchDarkly can measure them", func(ctx SpecContext) {
 		box := newBox()
 		provider := connect(box)

@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/examples/checkout"
@@ -106,6 +107,7 @@ var _ = Describe("Checkout", func() {
 		shop := open(ctx, box)
 		box.RefuseStreams(http.StatusServiceUnavailable)
 		box.DropStreams()
+		Eventually(shop.client.State).Should(Equal(openfeature.StaleState))
 		Expect(shop.flow("sandy")).To(Equal("new"))
 	})
 

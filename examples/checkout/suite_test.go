@@ -16,6 +16,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
@@ -32,6 +33,7 @@ func TestCheckout(t *testing.T) {
 // shop is the service with everything around it. Each spec has its own, so that specs can run in any order.
 type shop struct {
 	provider *launchdarkly.Provider
+	client   *openfeature.Client
 	payments *payments
 	handler  http.Handler
 }
@@ -46,8 +48,8 @@ func wire(ctx context.Context, box *launchdarklytest.Server, options ...launchda
 	api := isolated.NewAPI() // an OpenFeature of the spec's own, where main uses the global one
 	DeferCleanup(api.Shutdown)
 	err = api.SetProviderAndWait(ctx, provider)
-	s := &shop{provider: provider, payments: new(payments)}
-	s.handler = checkout.New(api.NewClient(), s.payments)
+	s := &shop{provider: provider, client: api.NewClient(), payments: new(payments)}
+	s.handler = checkout.New(s.client, s.payments)
 	return s, err
 }
 
