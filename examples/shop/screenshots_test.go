@@ -24,7 +24,7 @@ var screenshots = flag.String("screenshots", "", "a directory for pictures of th
 // TestScreenshots takes pictures of all pages, for whoever changes their looks. That of /live on a desktop is live.png
 // of docs/images:
 //
-//	go test -run TestScreenshots -screenshots /tmp/pictures . && cp /tmp/pictures/live.png ../../docs/images/
+//	go test -run TestScreenshots -screenshots pictures . && mv pictures/live.png ../../docs/images/
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("takes pictures with -screenshots only")
