@@ -217,6 +217,13 @@ func (w *watcher) look() bool {
 	return true
 }
 
+// hasSeenData tells what the last look has found. It never waits for a store.
+func (w *watcher) hasSeenData() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hasData
+}
+
 // news wakes the initializations, or tells OpenFeature where there is none. It is called with the lock held.
 func (w *watcher) news() {
 	close(w.changed)

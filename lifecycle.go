@@ -53,7 +53,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 		}()
 		select {
 		case <-closed:
-			if !client.Initialized() {
+			if !s.watcher.hasSeenData() {
 				config.requests.stop()
 			}
 		case <-ctx.Done():
