@@ -27,8 +27,8 @@ import (
 // template is the value of object-flag.
 var template = map[string]any{"showImages": true, "title": "Pictures", "imagesPerPage": 100.0}
 
-// suite are the flags of the evaluation suite.
-func suite(box *launchdarklytest.Server) {
+// evaluationSuite sets the flags of the evaluation suite.
+func evaluationSuite(box *launchdarklytest.Server) {
 	flag := func(key string, on int, variations ...any) *ldbuilders.FlagBuilder {
 		values := make([]ldvalue.Value, len(variations))
 		for i, v := range variations {
@@ -99,7 +99,7 @@ func asObject(def any) question {
 var _ = Describe("OpenFeature's Appendix B", func() {
 	startSuite := func(choices ...func(*setup)) *program {
 		GinkgoHelper()
-		return start(append(choices, given(suite), options(launchdarkly.WithStandardReasons()))...)
+		return start(append(choices, given(evaluationSuite), options(launchdarkly.WithStandardReasons()))...)
 	}
 	// expectFailure is for evaluations that have to give the default, and to say why.
 	expectFailure := func(o outcome, def any, code openfeature.ErrorCode) {
@@ -237,7 +237,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 
 	DescribeTable("gives the default while the provider",
 		func(code openfeature.ErrorCode, choices ...func(*setup)) {
-			p := newProgram(append(choices, given(suite))...)
+			p := newProgram(append(choices, given(evaluationSuite))...)
 			p.registerInBackground()
 			if code == openfeature.ProviderFatalCode {
 				Eventually(p.client.State).Should(Equal(openfeature.FatalState))

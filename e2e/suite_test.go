@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
@@ -39,7 +40,7 @@ var _ = BeforeEach(func() {
 	}
 	options := append([]goleak.Option{goleak.IgnoreCurrent()}, sdkLeaks...)
 	if config, _ := GinkgoConfiguration(); config.ParallelTotal > 1 {
-		options = append(options, ginkgosOwn...)
+		options = append(options, suite.GinkgosOwn()...)
 	}
 	DeferCleanup(func() {
 		Eventually(func() error { return goleak.Find(options...) }).Should(Succeed(), "goroutines left behind")
@@ -51,19 +52,5 @@ var sdkLeaks = []goleak.Option{
 	sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter(), sdkleaks.PollTicker(), sdkleaks.PollTickerV2(),
 }
 
-// ginkgosOwn are the goroutines that Ginkgo starts in the processes of a parallel run, whenever it sees fit: connections to
-// its server, and the copying of what specs print.
-var ginkgosOwn = []goleak.Option{
-	goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
-	goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
-	goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*genericOutputInterceptor).ResumeIntercepting.func1"),
-	goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*genericOutputInterceptor).ResumeIntercepting.func1.1"),
-	goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.startPipeFactory"),
-}
-
 // waiting is a context that ends when a spec has waited for too long.
-func waiting() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	context.AfterFunc(ctx, cancel) // it ends by itself, because cleanups need it, too
-	return ctx
-}
+func waiting() context.Context { return suite.Within(patience) }

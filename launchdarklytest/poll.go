@@ -6,21 +6,28 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// servePollV2 answers GET /sdk/poll. The basis does here what an ETag does in the first protocol.
-func (s *Server) servePollV2(w http.ResponseWriter, r *http.Request) {
+// takePoll decides on a poll, and records it. prepare makes the answer of one that is not refused, and returns its status.
+func (s *Server) takePoll(r *http.Request, prepare func() int) (a answer, refused bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.notify()
 	request := newRequest(r)
-	a, refused := s.refuseData(r)
-	var events []subsystems.Event
+	a, refused = s.refuseData(r)
 	if !refused {
-		a.status = http.StatusOK
-		events = s.data.payloadSince(r.URL.Query().Get("basis"))
+		a.status = prepare()
 	}
 	request.Status = a.status
 	s.requests = append(s.requests, request)
-	s.notify()
-	s.mu.Unlock()
+	return a, refused
+}
 
+// servePollV2 answers GET /sdk/poll. The basis does here what an ETag does in the first protocol.
+func (s *Server) servePollV2(w http.ResponseWriter, r *http.Request) {
+	var events []subsystems.Event
+	a, refused := s.takePoll(r, func() int {
+		events = s.data.payloadSince(r.URL.Query().Get("basis"))
+		return http.StatusOK
+	})
 	if refused {
 		a.write(w)
 		return
@@ -36,24 +43,16 @@ func (s *Server) servePollV2(w http.ResponseWriter, r *http.Request) {
 
 // servePoll answers GET /sdk/latest-all.
 func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	request := newRequest(r)
-	a, refused := s.refuseData(r)
-	etag := s.data.etag()
+	var etag string
 	var data []byte
-	switch {
-	case refused:
-	case r.Header.Get("If-None-Match") == etag:
-		a.status = http.StatusNotModified
-	default:
-		a.status = http.StatusOK
+	a, refused := s.takePoll(r, func() int {
+		etag = s.data.etag()
+		if r.Header.Get("If-None-Match") == etag {
+			return http.StatusNotModified
+		}
 		data = s.data.all()
-	}
-	request.Status = a.status
-	s.requests = append(s.requests, request)
-	s.notify()
-	s.mu.Unlock()
-
+		return http.StatusOK
+	})
 	if refused {
 		a.write(w)
 		return

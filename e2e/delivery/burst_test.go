@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -31,7 +31,7 @@ var _ = Describe("A burst", Label("long"), func() {
 		s := p.accounts()
 		Expect(s.Dropped.Total()).To(BeZero(), "%+v", s)
 		p.arrived(goroutines, each)
-		endurance.Report("burst", "%d events tracked in %s, delivered in %s: %.0f a second, %.2f of the bare SDK's %.0f; %d requests",
+		suite.Report("burst", "%d events tracked in %s, delivered in %s: %.0f a second, %.2f of the bare SDK's %.0f; %d requests",
 			goroutines*each, tracked.Round(time.Millisecond), delivered.Round(time.Millisecond), rate, rate/bare, bare,
 			s.Requests)
 	})
@@ -56,7 +56,7 @@ var _ = Describe("A burst", Label("long"), func() {
 		}
 		Expect(client.Close()).To(Succeed())
 		arrived := box.EventCount(launchdarklytest.KindCustom)
-		endurance.Report("burst with the bare SDK", "%d of %d events arrived: %.1f%%",
+		suite.Report("burst with the bare SDK", "%d of %d events arrived: %.1f%%",
 			arrived, goroutines*each, 100*float64(arrived)/float64(goroutines*each))
 	})
 })

@@ -8,7 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -18,15 +18,15 @@ var _ = Describe("An events service", func() {
 		outage := sized(time.Second, 30*time.Second)
 		p := start()
 		p.box.RefuseEvents(http.StatusServiceUnavailable)
-		before := endurance.Heap()
+		before := suite.Heap()
 
 		done, tracked := make(chan struct{}), make(chan int)
 		go func() { tracked <- p.trackAtRate(perSecond, done) }()
-		<-endurance.Within(outage).Done()
+		<-suite.Within(outage).Done()
 		during := p.accounts()
-		grown := endurance.Heap() - before
+		grown := suite.Heap() - before
 		p.box.AcceptEvents()
-		<-endurance.Within(outage / 10).Done() // under load, still
+		<-suite.Within(outage / 10).Done() // under load, still
 		close(done)
 		n := <-tracked
 		p.flush()
@@ -36,7 +36,7 @@ var _ = Describe("An events service", func() {
 		Expect(s.Delivered).To(BeEquivalentTo(n))
 		Expect(during.Waiting).To(BeNumerically("<=", delivery.DefaultMaxEvents))
 		Expect(grown).To(BeNumerically("<", 2*delivery.DefaultMaxBytes))
-		endurance.Report("outage", "%d events through %s of 503; %d waited at its end, in %d MiB of heap; %d retries",
+		suite.Report("outage", "%d events through %s of 503; %d waited at its end, in %d MiB of heap; %d retries",
 			n, outage, during.Waiting, grown>>20, s.Retries)
 	})
 
@@ -76,7 +76,7 @@ var _ = Describe("An events service", func() {
 		Expect([]int{reset, limited, duplicates}).To(HaveEach(BeNumerically(">=", rounds/4)))
 		s := p.accounts()
 		Expect(s.Retries).To(BeNumerically(">=", reset+limited))
-		endurance.Report("flaky", "%d events; %d connections reset, %d requests told to come back, %d repeated ones; %d retries",
+		suite.Report("flaky", "%d events; %d connections reset, %d requests told to come back, %d repeated ones; %d retries",
 			rounds*each, reset, limited, duplicates, s.Retries)
 	})
 
@@ -95,7 +95,7 @@ var _ = Describe("An events service", func() {
 			}
 		}
 		Expect(refused).To(BeNumerically(">", 0))
-		endurance.Report("413", "%d events in %d requests, %d of them too large", 2*each, len(p.box.Requests()), refused)
+		suite.Report("413", "%d events in %d requests, %d of them too large", 2*each, len(p.box.Requests()), refused)
 	})
 
 	It("may refuse the SDK key", func() {
@@ -122,9 +122,9 @@ var _ = Describe("An events service", func() {
 		bound := sized(10_000, delivery.DefaultMaxEvents)
 		p := start(delivery.WithMaxEvents(bound), delivery.WithMaxWait(time.Hour))
 		p.box.RefuseEvents(http.StatusBadGateway)
-		before := endurance.Heap()
+		before := suite.Heap()
 		p.trackFrom(4, 10*bound/4)
-		grown := endurance.Heap() - before
+		grown := suite.Heap() - before
 
 		s := p.accounts()
 		Expect(s.Tracked).To(BeEquivalentTo(10 * bound))
@@ -133,12 +133,12 @@ var _ = Describe("An events service", func() {
 		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(9 * bound))
 		Expect(grown).To(BeNumerically("<", 2*delivery.DefaultMaxBytes))
 
-		err := p.provider.ShutdownWithContext(endurance.Within(50 * time.Millisecond))
+		err := p.provider.ShutdownWithContext(suite.Within(50 * time.Millisecond))
 		Expect(undelivered(err)).To(Equal(bound))
 		Eventually(func() uint64 { return p.provider.Stats().Waiting }).Should(BeZero())
 		s = p.accounts()
 		Expect(s.Dropped.Closed).To(BeEquivalentTo(bound))
-		endurance.Report("full", "%d events tracked with a bound of %d: %d MiB of heap; log lines: %d",
+		suite.Report("full", "%d events tracked with a bound of %d: %d MiB of heap; log lines: %d",
 			10*bound, bound, grown>>20, len(p.log.lines("")))
 	})
 })

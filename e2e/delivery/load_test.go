@@ -11,7 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
 
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 )
 
 var _ = Describe("Tracked events", func() {
@@ -37,14 +37,14 @@ var _ = Describe("Tracked events", func() {
 		}
 		tracked := make(chan int)
 		go func() { tracked <- p.trackAtRate(perSecond, done) }()
-		<-endurance.Within(storm).Done()
+		<-suite.Within(storm).Done()
 		close(done)
 		n := <-tracked
 		evaluating.Wait()
 		p.flush()
 		p.arrived(1, n)
 		p.accounts()
-		endurance.Report("storm", "%d events tracked next to %d evaluations in %s", n, evaluations.Load(), storm)
+		suite.Report("storm", "%d events tracked next to %d evaluations in %s", n, evaluations.Load(), storm)
 	})
 
 	It("arrive, whatever poison is among them", func() {
@@ -75,6 +75,6 @@ var _ = Describe("Tracked events", func() {
 		for _, r := range p.box.Requests() {
 			Expect(r.Problem).To(BeEmpty())
 		}
-		endurance.Report("poison", "%d events, of which %d poisoned", events, events/100)
+		suite.Report("poison", "%d events, of which %d poisoned", events, events/100)
 	})
 })

@@ -19,7 +19,7 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -50,9 +50,9 @@ func start(options ...delivery.Option) *program {
 	var err error
 	p.provider, err = launchdarkly.NewProvider(p.box.SDKKey(), append(providerOptions, launchdarkly.WithConfig(config))...)
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { _ = p.provider.ShutdownWithContext(endurance.Within(0)) }) // unless the spec has done it
+	DeferCleanup(func() { _ = p.provider.ShutdownWithContext(suite.Within(0)) }) // unless the spec has done it
 	api := isolated.NewAPI()
-	DeferCleanup(func() { _ = api.Shutdown(endurance.Within(time.Second)) })
+	DeferCleanup(func() { _ = api.Shutdown(suite.Within(time.Second)) })
 	Expect(api.SetProviderAndWait(waiting(), p.provider)).To(Succeed())
 	p.client = api.NewClient()
 	return p
@@ -140,7 +140,7 @@ func (p *program) misplaced(goroutines, each int) error {
 func (p *program) accounts() launchdarkly.Stats {
 	GinkgoHelper()
 	s := p.provider.Stats()
-	Expect(endurance.AddsUp(s)).To(Succeed())
+	Expect(suite.AddsUp(s)).To(Succeed())
 	return s
 }
 

@@ -8,7 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 )
 
 var _ = Describe("Shutdown", func() {
@@ -22,11 +22,11 @@ var _ = Describe("Shutdown", func() {
 		p.box.AcceptEvents()
 
 		began := time.Now()
-		Expect(p.provider.ShutdownWithContext(endurance.Within(10 * time.Second))).To(Succeed())
+		Expect(p.provider.ShutdownWithContext(suite.Within(10 * time.Second))).To(Succeed())
 		took := time.Since(began)
 		p.arrived(1, events)
 		Expect(p.accounts().Delivered).To(BeEquivalentTo(events))
-		endurance.Report("shutdown", "%d events that waited were delivered in %s", events, took.Round(time.Millisecond))
+		suite.Report("shutdown", "%d events that waited were delivered in %s", events, took.Round(time.Millisecond))
 	})
 
 	It("says what it could not deliver within its deadline", func() {
@@ -36,7 +36,7 @@ var _ = Describe("Shutdown", func() {
 		p.track(0, events)
 
 		began := time.Now()
-		err := p.provider.ShutdownWithContext(endurance.Within(deadline))
+		err := p.provider.ShutdownWithContext(suite.Within(deadline))
 		took := time.Since(began)
 		Expect(err).To(MatchError(context.DeadlineExceeded))
 		Expect(undelivered(err)).To(Equal(events))
@@ -45,6 +45,6 @@ var _ = Describe("Shutdown", func() {
 		Expect(p.accounts().Dropped.Closed).To(BeEquivalentTo(events))
 		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(events))
 		Expect(p.log.lines("tracked events dropped")).To(ConsistOf(ContainSubstring("events=%d", events)))
-		endurance.Report("shutdown of a dead service", "with a deadline of %s, it took %s", deadline, took.Round(time.Millisecond))
+		suite.Report("shutdown of a dead service", "with a deadline of %s, it took %s", deadline, took.Round(time.Millisecond))
 	})
 })

@@ -20,7 +20,7 @@ import (
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
@@ -50,4 +50,4 @@ var _ = BeforeEach(func() {
 })
 
 // waiting is a context that ends when a spec has waited for too long.
-func waiting() context.Context { return endurance.Within(patience) }
+func waiting() context.Context { return suite.Within(patience) }

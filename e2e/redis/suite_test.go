@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
@@ -29,23 +30,12 @@ var _ = BeforeSuite(func() { redistest.Need(GinkgoT()) })
 
 // Whatever a spec starts has to end with it.
 var _ = BeforeEach(func() {
-	options := []goleak.Option{
-		goleak.IgnoreCurrent(), sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter(),
-		// Ginkgo's own, in a parallel run.
-		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
-		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
-		goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*genericOutputInterceptor).ResumeIntercepting.func1"),
-		goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*genericOutputInterceptor).ResumeIntercepting.func1.1"),
-		goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.startPipeFactory"),
-	}
+	options := append([]goleak.Option{goleak.IgnoreCurrent(), sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter()},
+		suite.GinkgosOwn()...)
 	DeferCleanup(func() {
 		Eventually(func() error { return goleak.Find(options...) }).Should(Succeed(), "goroutines left behind")
 	})
 })
 
 // waiting is a context that ends when a spec has waited for too long.
-func waiting() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	context.AfterFunc(ctx, cancel) // it ends by itself, because cleanups need it, too
-	return ctx
-}
+func waiting() context.Context { return suite.Within(patience) }

@@ -13,7 +13,7 @@ import (
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/open-feature/go-sdk/openfeature"
 
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -153,7 +153,7 @@ func (w *world) replacements(over context.Context, random *rand.Rand) {
 			w.flush(waiting(), w.current)
 		default:
 			w.faults.add("hasty flushes")
-			w.flush(endurance.Within(between(random, 0, 20*time.Millisecond)), w.current)
+			w.flush(suite.Within(between(random, 0, 20*time.Millisecond)), w.current)
 		}
 		await(over, between(random, 50*time.Millisecond, 500*time.Millisecond))
 	}

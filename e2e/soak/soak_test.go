@@ -8,7 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
@@ -31,11 +31,11 @@ var _ = Describe("The provider", Label("soak"), func() {
 		w := soak(seed+1, duration-warmUp, leaks)
 		var grown int
 		Eventually(func() int { // connections take their time
-			grown = endurance.Heap() - before
+			grown = suite.Heap() - before
 			return grown
 		}).WithPolling(time.Second).Should(BeNumerically("<", maxLeftOver))
 		runtime.KeepAlive(w)
-		endurance.Report("soak", "seed %d, %s after %s of warm-up: %s; %+d KiB of heap",
+		suite.Report("soak", "seed %d, %s after %s of warm-up: %s; %+d KiB of heap",
 			seed, duration-warmUp, warmUp, w.summary, grown>>10)
 	})
 })
@@ -43,10 +43,10 @@ var _ = Describe("The provider", Label("soak"), func() {
 // settledHeap is how much memory is in use once connections that were closed are gone.
 func settledHeap() int {
 	GinkgoHelper()
-	last := endurance.Heap()
+	last := suite.Heap()
 	Eventually(func() int {
 		before := last
-		last = endurance.Heap()
+		last = suite.Heap()
 		return before - last
 	}).WithPolling(time.Second).Should(BeNumerically("<", 64<<10))
 	return last

@@ -19,7 +19,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 )
 
 // patience is how long to wait for what must happen, once nothing is in its way any more.
@@ -48,4 +48,4 @@ func howLong() time.Duration {
 }
 
 // waiting is a context that ends when the suite has waited for too long.
-func waiting() context.Context { return endurance.Within(patience) }
+func waiting() context.Context { return suite.Within(patience) }

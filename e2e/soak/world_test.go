@@ -24,7 +24,7 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/endurance"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
@@ -187,7 +187,7 @@ func (w *world) random(goroutine int) *rand.Rand {
 
 // run lets the world go on for so long.
 func (w *world) run(duration time.Duration) {
-	over := endurance.Within(duration)
+	over := suite.Within(duration)
 	var running sync.WaitGroup
 	for id := range workers {
 		running.Go(func() { defer GinkgoRecover(); newWorker(w, id).run(over) })
@@ -239,7 +239,7 @@ func (w *world) check() {
 	var total launchdarkly.Stats
 	for _, p := range w.providers {
 		s := p.Stats()
-		Expect(endurance.AddsUp(s)).To(Succeed())
+		Expect(suite.AddsUp(s)).To(Succeed())
 		total.Tracked += s.Tracked
 		total.Delivered += s.Delivered
 		total.Waiting += s.Waiting

@@ -1,5 +1,5 @@
-// Package endurance holds what the suites share that run for long or with much: contexts, memory, figures.
-package endurance
+// Package suite holds what the end-to-end suites share: contexts, leaks that are not ours, memory, figures.
+package suite
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
+	"go.uber.org/goleak"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 )
@@ -17,6 +18,18 @@ func Within(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	context.AfterFunc(ctx, cancel)
 	return ctx
+}
+
+// GinkgosOwn are the goroutines that Ginkgo starts in the processes of a parallel run, whenever it sees fit: connections to
+// its server, and the copying of what specs print.
+func GinkgosOwn() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+		goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*genericOutputInterceptor).ResumeIntercepting.func1"),
+		goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.(*genericOutputInterceptor).ResumeIntercepting.func1.1"),
+		goleak.IgnoreAnyFunction("github.com/onsi/ginkgo/v2/internal.startPipeFactory"),
+	}
 }
 
 // Heap is how much memory is in use, in bytes.
