@@ -104,13 +104,17 @@ var _ = Describe("A provider whose flags come from a file", func() {
 		Expect(box.StreamRequests()).To(BeEmpty())
 	}, SpecTimeout(patience))
 
-	It("is not ready without the file, and is when it comes", func(ctx SpecContext) {
-		api, client := newClient()
-		err := api.SetProviderAndWait(ctx, newProvider(launchdarkly.WithInitTimeout(50*time.Millisecond)))
-		Expect(err).To(MatchError(ld.ErrInitializationTimeout))
-		Expect(value(client)).To(Equal("default"))
-		write("flagValues: {flag: a}")
-		Eventually(client.State).Should(Equal(openfeature.ReadyState))
-		Expect(value(client)).To(Equal("a"))
-	}, SpecTimeout(patience))
+	// As of LaunchDarkly's SDK 7.15.4, the file data source notes without a lock that it has read its first file, while
+	// every evaluation, and the provider, may ask for that: the race detector would rightly object.
+	if !raceDetector {
+		It("is not ready without the file, and is when it comes", func(ctx SpecContext) {
+			api, client := newClient()
+			err := api.SetProviderAndWait(ctx, newProvider(launchdarkly.WithInitTimeout(50*time.Millisecond)))
+			Expect(err).To(MatchError(ld.ErrInitializationTimeout))
+			Expect(value(client)).To(Equal("default"))
+			write("flagValues: {flag: a}")
+			Eventually(client.State).Should(Equal(openfeature.ReadyState))
+			Expect(value(client)).To(Equal("a"))
+		}, SpecTimeout(patience))
+	}
 })

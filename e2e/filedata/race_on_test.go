@@ -1,0 +1,6 @@
+//go:build race
+
+package filedata
+
+// raceDetector says whether the specs run with it.
+const raceDetector = true
