@@ -26,7 +26,7 @@ const patience = 20 * time.Second
 var sandy = ldcontext.New("sandy")
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, sdkleaks.OutageTimer(), sdkleaks.PollTicker())
+	goleak.VerifyTestMain(m, sdkleaks.Ignore()...)
 }
 
 // fixture is LaunchDarkly's real SDK with the processor under test, against LaunchDarkly in a box.

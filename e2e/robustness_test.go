@@ -20,7 +20,7 @@ import (
 
 var _ = Describe("Whatever happens around it, the provider", func() {
 	// LaunchDarkly's SDK waits for its listeners, also while one of them is about to be removed.
-	It("shuts down while flags change", Label(closesTalkingStreams), func() {
+	It("shuts down while flags change", func() {
 		for range 4 {
 			p := start()
 			changing, stop := context.WithCancel(context.Background())

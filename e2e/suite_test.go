@@ -5,7 +5,6 @@ package e2e
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
@@ -29,16 +28,9 @@ func TestE2E(t *testing.T) {
 	RunSpecs(t, "Provider")
 }
 
-// closesTalkingStreams labels specs that close a client while its stream has something to say: LaunchDarkly's event source
-// then waits for itself.
-const closesTalkingStreams = "closes talking streams"
-
 // Whatever a spec starts has to end with it.
 var _ = BeforeEach(func() {
-	if slices.Contains(CurrentSpecReport().Labels(), closesTalkingStreams) {
-		return
-	}
-	options := append([]goleak.Option{goleak.IgnoreCurrent()}, sdkLeaks...)
+	options := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
 	if config, _ := GinkgoConfiguration(); config.ParallelTotal > 1 {
 		options = append(options, suite.GinkgosOwn()...)
 	}
@@ -46,11 +38,6 @@ var _ = BeforeEach(func() {
 		Eventually(func() error { return goleak.Find(options...) }).Should(Succeed(), "goroutines left behind")
 	})
 })
-
-// sdkLeaks are the goroutines that LaunchDarkly's SDK leaves behind here.
-var sdkLeaks = []goleak.Option{
-	sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter(), sdkleaks.PollTicker(), sdkleaks.PollTickerV2(),
-}
 
 // waiting is a context that ends when a spec has waited for too long.
 func waiting() context.Context { return suite.Within(patience) }

@@ -26,7 +26,7 @@ const deadline = 20 * time.Second
 var sandy = ldcontext.New("sandy")
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, sdkleaks.OutageTimer(), sdkleaks.PollTicker(), sdkleaks.PollTickerV2())
+	goleak.VerifyTestMain(m, sdkleaks.Ignore()...)
 }
 
 func newBox(t *testing.T) *launchdarklytest.Server {

@@ -11,6 +11,7 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"go.uber.org/goleak"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -58,7 +59,7 @@ func TestCloseTwiceAndReadAfterwards(t *testing.T) {
 }
 
 func TestCloseLeavesNothingBehind(t *testing.T) {
-	ignore := goleak.IgnoreCurrent()
+	ignore := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
 	box := launchdarklytest.NewServer()
 	box.SetValue("flag", true)
 	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), deadline)
@@ -74,7 +75,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	}
 	_ = client.Close()
 	box.Close()
-	goleak.VerifyNone(t, ignore)
+	goleak.VerifyNone(t, ignore...)
 }
 
 func TestDiagnostics(t *testing.T) {

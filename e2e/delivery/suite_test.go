@@ -43,7 +43,7 @@ func sized[T int | time.Duration](short, full T) T {
 
 // Whatever a spec starts has to end with it.
 var _ = BeforeEach(func() {
-	leaks := []goleak.Option{goleak.IgnoreCurrent(), sdkleaks.OutageTimer()}
+	leaks := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
 	DeferCleanup(func() {
 		Eventually(func() error { return goleak.Find(leaks...) }).Should(Succeed(), "goroutines left behind")
 	})

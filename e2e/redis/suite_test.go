@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,8 +31,7 @@ var _ = BeforeSuite(func() { redistest.Need(GinkgoT()) })
 
 // Whatever a spec starts has to end with it.
 var _ = BeforeEach(func() {
-	options := append([]goleak.Option{goleak.IgnoreCurrent(), sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter()},
-		suite.GinkgosOwn()...)
+	options := slices.Concat(sdkleaks.Ignore(), suite.GinkgosOwn(), []goleak.Option{goleak.IgnoreCurrent()})
 	DeferCleanup(func() {
 		Eventually(func() error { return goleak.Find(options...) }).Should(Succeed(), "goroutines left behind")
 	})

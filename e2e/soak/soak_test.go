@@ -20,8 +20,7 @@ var _ = Describe("The provider", Label("soak"), func() {
 	It("keeps its promises whatever goes on around it", func() {
 		duration, seed := howLong(), uint64(GinkgoRandomSeed())
 		GinkgoWriter.Printf("%s, seed %d\n", duration, seed)
-		leaks := append(sdkleaks.TalkingStream(),
-			goleak.IgnoreCurrent(), sdkleaks.OutageTimer(), sdkleaks.ReadyWaiter())
+		leaks := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
 
 		// What the process keeps for good, it has after this.
 		warmUp := min(duration/4, 15*time.Second)

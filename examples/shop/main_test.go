@@ -17,7 +17,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, sdkleaks.OutageTimer()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, sdkleaks.Ignore()...) }
 
 // patient is how long tests wait for what must happen. None waits that long when all is well.
 const patient = 20 * time.Second

@@ -27,7 +27,7 @@ import (
 
 // TestWithLaunchDarkly evaluates a flag of LaunchDarkly in a box, and reads all three signals.
 func TestWithLaunchDarkly(t *testing.T) {
-	defer goleak.VerifyNone(t, sdkleaks.OutageTimer())
+	defer goleak.VerifyNone(t, sdkleaks.Ignore()...)
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	box.SetFlags(ldbuilders.NewFlagBuilder("upload-limit").On(true).

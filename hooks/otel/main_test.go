@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, sdkleaks.OutageTimer())
+	goleak.VerifyTestMain(m, sdkleaks.Ignore()...)
 }
 
 func provider() *memprovider.InMemoryProvider {

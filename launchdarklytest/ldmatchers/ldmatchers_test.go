@@ -20,7 +20,7 @@ import (
 	. "github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, sdkleaks.OutageTimer()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, sdkleaks.Ignore()...) }
 
 // deliver may be called from any goroutine.
 func deliver(t *testing.T, box *launchdarklytest.Server, body string) {
