@@ -201,7 +201,8 @@ var errUnconfirmed = errors.New("the event processor did not confirm that everyt
 
 // Flush returns nil once every event that was accepted before the call is delivered, which is at once where nothing
 // waits. Call it in functions and jobs that are about to freeze or exit. It takes until the context ends at most, or 10s
-// where that has no deadline, and returns a delivery.UndeliveredError then. Tracking may go on meanwhile.
+// where that has no deadline, and returns a delivery.UndeliveredError then. While the events service fails, it has requests
+// tried again each second, unless that asks to be left alone for longer. Tracking may go on meanwhile.
 //
 // With a client of the application's that does not use delivery.Lossless, or that the provider does not know to use it,
 // Flush does what the SDK can: it waits out the context when there is nothing to flush, returns an error then, and takes

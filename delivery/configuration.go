@@ -78,7 +78,7 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 		stop()
 		return nil, err
 	}
-	r := &retrier{settings: s, stopping: stopping, attempted: p.attempted}
+	r := &retrier{settings: s, stopping: stopping, attempted: p.attempted, watched: p.queue.progress.watched}
 	if p.custom, err = newCustomLane(c, basic, p.queue, r, p.reporter.dropped); err != nil {
 		stop()
 		_ = p.evaluations.processor.Close()

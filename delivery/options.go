@@ -115,8 +115,9 @@ func WithRequestTimeout(d time.Duration) Option {
 }
 
 // WithBackoff sets how long to wait before a failed request is tried again: shortest at first, twice as long after each
-// further failure, and longest at most, each less a random part of up to half. A Retry-After of the events service makes
-// it longer, up to 10 minutes. The defaults are 200ms and 15s; a duration of 0 or less means the default, and a longest
+// further failure, and longest at most, each less a random part of up to half. While somebody waits for the events (a flush,
+// a shutdown), it is 1s at most, or the shortest where that is longer. A Retry-After of the events service makes it longer
+// in any case, up to 10 minutes. The defaults are 200ms and 15s; a duration of 0 or less means the default, and a longest
 // below the shortest means the shortest.
 func WithBackoff(shortest, longest time.Duration) Option {
 	return optionFunc(func(s *settings) {

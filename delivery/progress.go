@@ -12,6 +12,7 @@ type progress struct {
 	mu      sync.Mutex
 	done    uint64 // events that were delivered or lost so far
 	watches map[*watch]struct{}
+	begins  chan struct{} // closed, and forgotten, when somebody begins to watch; nil where nobody has asked
 }
 
 // watch is how it goes with the events that a flush is about.
@@ -62,7 +63,26 @@ func (p *progress) watch(target uint64) *watch {
 		p.watches = make(map[*watch]struct{})
 	}
 	p.watches[w] = struct{}{}
+	if p.begins != nil {
+		close(p.begins)
+		p.begins = nil
+	}
 	return w
+}
+
+// watched returns a channel that is closed as soon as somebody watches, which may be now.
+func (p *progress) watched() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.watches) > 0 {
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
+	if p.begins == nil {
+		p.begins = make(chan struct{})
+	}
+	return p.begins
 }
 
 // over tells whether there is nothing left to wait for.

@@ -33,6 +33,10 @@ const (
 // maxRetryAfter bounds how long the events service can ask us to wait.
 const maxRetryAfter = 10 * time.Minute
 
+// watchedBackoff bounds the pause before another attempt while somebody waits for the events: a service that is back is
+// found before their deadline, and one that is not has to bear no more than from LaunchDarkly's own sender.
+const watchedBackoff = time.Second
+
 // drainTimeout is how long the body of a response may take, of which only the status counts.
 const drainTimeout = time.Second
 
@@ -43,8 +47,11 @@ type retrier struct {
 	client   *http.Client
 	settings settings
 	stopping context.Context // ends delivery at once
-	// attempted hears of each attempt; err is nil for one that was accepted or refused.
-	attempted func(err error, willWait time.Duration)
+	// attempted hears of each attempt; err is nil for one that was accepted or refused, and otherwise another follows after
+	// the pause at the latest.
+	attempted func(err error, pause time.Duration)
+	// watched is closed as soon as somebody waits for the events.
+	watched func() <-chan struct{}
 
 	// cautious makes it look at a request before it sends it, and spare the events service what is not valid JSON.
 	cautious bool
@@ -80,13 +87,27 @@ func (r *retrier) deliver(request *http.Request) (outcome, int) {
 		if r.stopping.Err() != nil {
 			return cancelled, 0
 		}
-		pause := max(r.backoff(attempt), min(retryAfter, maxRetryAfter))
+		retryAfter = min(retryAfter, maxRetryAfter)
+		pause := r.backoff(attempt, r.settings.maxBackoff)
+		watchedPause := min(pause, r.backoff(attempt, max(r.settings.minBackoff, watchedBackoff)))
+		pause, watchedPause = max(pause, retryAfter), max(watchedPause, retryAfter)
 		r.attempted(err, pause)
-		select {
-		case <-time.After(pause):
-		case <-r.stopping.Done():
-			return cancelled, 0
-		}
+		r.wait(pause, watchedPause)
+	}
+}
+
+// wait is the pause before another attempt, which ends sooner when somebody waits for the events, or at once when
+// delivery ends.
+func (r *retrier) wait(pause, watchedPause time.Duration) {
+	select {
+	case <-time.After(watchedPause):
+	case <-r.stopping.Done():
+		return
+	}
+	select {
+	case <-time.After(pause - watchedPause):
+	case <-r.watched():
+	case <-r.stopping.Done():
 	}
 }
 
@@ -144,11 +165,11 @@ func retryAfterOf(header http.Header) time.Duration {
 
 // backoff doubles with each failure, up to the longest, and is then up to half shorter, so that a fleet does not come back
 // all at once.
-func (r *retrier) backoff(failures int) time.Duration {
+func (r *retrier) backoff(failures int, longest time.Duration) time.Duration {
 	pause := r.settings.minBackoff
 	for range failures {
-		if pause > r.settings.maxBackoff/2 {
-			pause = r.settings.maxBackoff
+		if pause > longest/2 {
+			pause = longest
 			break
 		}
 		pause *= 2

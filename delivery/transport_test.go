@@ -73,7 +73,7 @@ func TestBackoff(t *testing.T) {
 	} {
 		r := &retrier{settings: newSettings([]Option{WithBackoff(c.shortest, c.longest)}, 0)}
 		for range 100 {
-			if got := r.backoff(c.failures); got > c.want || got < c.want/2 {
+			if got := r.backoff(c.failures, r.settings.maxBackoff); got > c.want || got < c.want/2 {
 				t.Errorf("after %d failures, %s; want up to %s", c.failures, got, c.want)
 			}
 		}
@@ -131,13 +131,22 @@ func answer(r *http.Request, status int, header http.Header) *http.Response {
 // retry has a retrier send the body to the events service.
 func retry(t *testing.T, stopping context.Context, body string, header http.Header, cautious bool, service trip) *retrier {
 	t.Helper()
+	var unwatched progress
 	r := &retrier{
 		client:    &http.Client{Transport: service, CheckRedirect: keepMethod(nil)},
 		settings:  newSettings(nil, 0),
 		stopping:  stopping,
 		attempted: func(error, time.Duration) {},
+		watched:   unwatched.watched,
 		cautious:  cautious,
 	}
+	send(t, r, body, header)
+	return r
+}
+
+// send has the retrier send the body to its events service.
+func send(t *testing.T, r *retrier, body string, header http.Header) {
+	t.Helper()
 	request, err := http.NewRequest(http.MethodPost, "http://events.test/bulk", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +159,6 @@ func retry(t *testing.T, stopping context.Context, body string, header http.Head
 	if response.Body.Close(); response.StatusCode != http.StatusAccepted {
 		t.Errorf("LaunchDarkly's sender hears %d", response.StatusCode)
 	}
-	return r
 }
 
 func TestRetrier(t *testing.T) {
@@ -208,6 +216,67 @@ func TestRetrier(t *testing.T) {
 				}
 				if waited := time.Since(began); waited < c.least || waited > c.most {
 					t.Errorf("waited %s, want %s to %s", waited, c.least, c.most)
+				}
+			})
+		})
+	}
+}
+
+// Attempts that fail are far apart in the end, unless somebody waits for the events.
+func TestRetrierWhileWatched(t *testing.T) {
+	retryAfter := http.Header{"Retry-After": {"30"}}
+	for _, c := range []struct {
+		name         string
+		shortest     time.Duration
+		watchedAfter time.Duration
+		header       http.Header
+		least, most  time.Duration // from when somebody waits to the next attempt
+		then         time.Duration // between later attempts, at most, and at least half of it
+	}{
+		{"from the start", time.Second / 8, 0, nil, 0, time.Second / 8, time.Second},
+		{"soon after a failure", time.Second, time.Millisecond, nil, time.Second / 4, time.Second, time.Second},
+		{"long after a failure", time.Second / 16, 10*time.Hour + 10*time.Minute, nil, 0, time.Second, time.Second},
+		{"a longer shortest pause", time.Minute, 0, nil, 0, time.Minute, time.Minute},
+		{"a service that wants to be left alone", time.Second, time.Millisecond, retryAfter,
+			30*time.Second - time.Millisecond, 30*time.Second - time.Millisecond, time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var p progress
+				const attempts = 10 // while watched
+				var at []time.Duration
+				began := time.Now()
+				watched := func() time.Duration { return time.Since(began) - c.watchedAfter }
+				r := &retrier{
+					client: &http.Client{Transport: trip(func(r *http.Request) (*http.Response, error) {
+						if since := watched(); since > 0 || c.watchedAfter == 0 {
+							at = append(at, since)
+						}
+						if len(at) > attempts {
+							return answer(r, http.StatusAccepted, nil), nil
+						}
+						return answer(r, http.StatusServiceUnavailable, c.header), nil
+					})},
+					settings:  newSettings([]Option{WithBackoff(c.shortest, time.Hour)}, 0),
+					stopping:  t.Context(),
+					attempted: func(error, time.Duration) {},
+					watched:   p.watched,
+				}
+				if c.watchedAfter == 0 {
+					p.watch(1)
+				} else {
+					time.AfterFunc(c.watchedAfter, func() { p.watch(1) })
+				}
+				send(t, r, "[{}]", nil)
+				if c.watchedAfter == 0 {
+					at = at[1:] // the first attempt has no failure before it
+				}
+				if at[0] < c.least || at[0] > c.most {
+					t.Errorf("the next attempt comes after %s, want %s to %s", at[0], c.least, c.most)
+				}
+				last := len(at) - 1 // the pauses before it have grown as far as they do
+				if pause := at[last] - at[last-1]; pause < c.then/2 || pause > c.then {
+					t.Errorf("the last pause is %s, want at most %s", pause, c.then)
 				}
 			})
 		})

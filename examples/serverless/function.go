@@ -38,9 +38,9 @@ type Function struct {
 
 // NewFunction is the cold start. A function whose flags come late answers with defaults, rather than not at all.
 func NewFunction(ctx context.Context, sdkKey string, config ld.Config, logger *slog.Logger) (*Function, error) {
-	// After failures, delivery pauses before it tries again, for 15s in the end, and a flush waits for that. An invocation
-	// has no time for it.
-	config.Events = delivery.Lossless(ldcomponents.SendEvents(), delivery.WithBackoff(100*time.Millisecond, time.Second))
+	// After a failure, delivery pauses before it tries again, for up to 1s while a flush waits. An invocation has no time for
+	// that.
+	config.Events = delivery.Lossless(ldcomponents.SendEvents(), delivery.WithBackoff(50*time.Millisecond, 200*time.Millisecond))
 	provider, err := launchdarkly.NewProvider(sdkKey,
 		launchdarkly.WithConfig(config),
 		launchdarkly.WithLogger(logger),
