@@ -241,14 +241,17 @@ func ExampleServer_DropStreams() {
 		return
 	}
 	defer func() { _ = client.Close() }()
-	statuses := client.GetDataSourceStatusProvider().AddStatusListener()
+	status := client.GetDataSourceStatusProvider()
 
+	box.RefuseStreams(503)
 	box.DropStreams()
-	fmt.Println((<-statuses).State)
-	fmt.Println((<-statuses).State)
+	fmt.Println(status.WaitFor(interfaces.DataSourceStateInterrupted, 10*time.Second))
+
+	box.AcceptStreams()
+	fmt.Println(status.WaitFor(interfaces.DataSourceStateValid, 10*time.Second))
 	// Output:
-	// INTERRUPTED
-	// VALID
+	// true
+	// true
 }
 
 // A key that was revoked.

@@ -197,10 +197,19 @@ func TestDelayEvents(t *testing.T) {
 	}
 }
 
-// states returns what waits for the data source's next state.
+// states returns what waits for the data source's next state, after a valid one: the SDK may tell of that only now.
 func states(client *ld.LDClient) func() interfaces.DataSourceState {
 	updates := client.GetDataSourceStatusProvider().AddStatusListener()
-	return func() interfaces.DataSourceState { return (<-updates).State }
+	last := interfaces.DataSourceStateValid
+	return func() interfaces.DataSourceState {
+		for update := range updates {
+			if update.State != last {
+				last = update.State
+				break
+			}
+		}
+		return last
+	}
 }
 
 func TestDropStreams(t *testing.T) {
