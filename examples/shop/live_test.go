@@ -143,12 +143,24 @@ func TestNothingIsLostInAnOutage(t *testing.T) {
 	}
 }
 
+func TestOneSimulationAtATime(t *testing.T) {
+	l := &live{starts: make(chan struct{}, 1)}
+	start := func() {
+		l.simulate(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/live/simulation", nil))
+	}
+	start()
+	<-l.starts // it runs
+	start()
+	if len(l.starts) != 0 {
+		t.Error("a second one waits for the end of the first")
+	}
+}
+
 func TestSimulation(t *testing.T) {
 	shop := startShop(t, settings{pace: 1})
 	browser := watch(t, shop.url, "")
 	v := newHTTPVisitor(t, shop.url)
 	v.post("/live/simulation")
-	v.post("/live/simulation") // while it runs, there is nothing to start
 	s, _ := browser.until(func(s state) bool { return !s.Running && s.Done == s.Total && s.Settled && s.Tracked != "0" })
 
 	a, b := s.Sides[0], s.Sides[1]
