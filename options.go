@@ -91,7 +91,8 @@ func WithErrorHandler(f func(ctx context.Context, err error)) Option {
 }
 
 // WithContextKindAttribute sets the evaluation context attribute that holds the context kind. The default, and what an
-// empty name means, is "kind".
+// empty name means, is "kind". With another name, an attribute "kind" is left out, with a warning: LaunchDarkly knows no
+// attribute of that name, so that a rule can't ask for it.
 func WithContextKindAttribute(name string) Option {
 	return optionFunc(func(s *settings) {
 		if name == "" {

@@ -111,3 +111,35 @@ func TestDifferences(t *testing.T) {
 		})
 	}
 }
+
+// TestKindBesideItsReplacement has the kind in an attribute of another name, and an attribute "kind" beside it.
+func TestKindBesideItsReplacement(t *testing.T) {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	if err := box.SetFlagsJSON(`{"key": "kind", "on": true, "variations": ["neither", "org", "pro"],
+		"fallthrough": {"variation": 0}, "contextTargets": [
+			{"contextKind": "org", "values": ["a"], "variation": 1},
+			{"contextKind": "pro", "values": ["a"], "variation": 2}]}`); err != nil {
+		t.Fatal(err)
+	}
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ours, err := launchdarkly.NewProviderWithClient(client, launchdarkly.WithContextKindAttribute("contextKind"),
+		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Shutdown()
+	theirs := community.NewProvider(client, community.WithKindAttr("contextKind"))
+
+	flat := openfeature.FlattenedContext{"targetingKey": "a", "contextKind": "org", "kind": "pro"}
+	if them := theirs.StringEvaluation(t.Context(), "kind", "", flat); them.Value != "pro" {
+		t.Errorf("the community provider takes it for %q", them.Value)
+	}
+	if us := ours.StringEvaluation(t.Context(), "kind", "", flat); us.Value != "org" {
+		t.Errorf("this provider takes it for %q", us.Value)
+	}
+}
