@@ -236,8 +236,9 @@ func TestBrowserOutage(t *testing.T) {
 	b.open("/live")
 	b.wait(shows("waiting", "2") + " && " + shows("tracked", "2") + " && " + shows("arrived", "0"))
 	b.wait(`document.getElementById("status").innerText.includes("The events service is down.")`)
+	b.wait(shows("nothing", "Nothing arrives while the events service is down."))
 	b.do(chromedp.Click(chromedp.CSS("#switch")))
-	b.wait(shows("waiting", "0") + " && " + shows("delivered", "2") + " && " + shows("lost", "0") + " && " + shows("arrived", "2"))
+	b.wait(shows("waiting", "0") + " && " + shows("delivered", "2") + " && " + shows("lost", "0") + " && " + shows("arrived", "2") + " && " + shows("nothing", ""))
 	b.wait(`document.getElementById("status").innerText.includes("Everything that was tracked has arrived.")`)
 }
 

@@ -82,6 +82,7 @@ type state struct {
 	Delivered string  `json:"delivered"`
 	Waiting   string  `json:"waiting"`
 	Lost      string  `json:"lost"`
+	Nothing   string  `json:"nothing"` // in place of the list, where that is empty
 	Verdict   string  `json:"verdict"`
 	Scale     string  `json:"scale"`
 	Half      string  `json:"half"`
@@ -221,6 +222,13 @@ func (l *live) snapshot(after int) (state, []row) {
 		Done:      p.Done,
 		Total:     p.Total,
 		Progress:  p.String(),
+	}
+	switch {
+	case received > 0:
+	case !s.Up:
+		s.Nothing = "Nothing arrives while the events service is down."
+	default:
+		s.Nothing = "Nothing yet. Buy something, or send visitors."
 	}
 	switch {
 	case !s.Up:

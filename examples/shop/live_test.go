@@ -91,13 +91,14 @@ func TestStreamShowsWhatArrives(t *testing.T) {
 	shop := startShop(t, settings{})
 	browser := watch(t, shop.url, "")
 	s, rows := browser.until(func(state) bool { return true })
-	if s.Tracked != "0" || !s.Up || len(rows) != 0 || s.Status != "Nothing is tracked yet." {
+	if s.Tracked != "0" || !s.Up || len(rows) != 0 || s.Status != "Nothing is tracked yet." ||
+		s.Nothing != "Nothing yet. Buy something, or send visitors." {
 		t.Errorf("it begins with %+v, %v", s, rows)
 	}
 
 	buyMug(t, shop.url)
 	s, rows = browser.until(func(s state) bool { return s.Arrived == "2" && s.Settled })
-	if s.Tracked != "2" || s.Delivered != "2" || s.Waiting != "0" || s.Lost != "0" ||
+	if s.Tracked != "2" || s.Delivered != "2" || s.Waiting != "0" || s.Lost != "0" || s.Nothing != "" ||
 		s.Status != "Everything that was tracked has arrived." {
 		t.Errorf("it shows %+v", s)
 	}
@@ -129,7 +130,8 @@ func TestNothingIsLostInAnOutage(t *testing.T) {
 		buyMug(t, shop.url)
 	}
 	s, rows := browser.until(func(s state) bool { return s.Waiting == "6" })
-	if s.Tracked != "6" || s.Arrived != "0" || s.Delivered != "0" || s.Settled || len(rows) != 0 {
+	if s.Tracked != "6" || s.Arrived != "0" || s.Delivered != "0" || s.Settled || len(rows) != 0 ||
+		s.Nothing != "Nothing arrives while the events service is down." {
 		t.Errorf("in the outage, it shows %+v, %v", s, rows)
 	}
 	if _, page := v.get("/live"); !strings.Contains(page, `aria-checked="false"`) || !strings.Contains(page, "The events service is down.") {

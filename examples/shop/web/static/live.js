@@ -73,7 +73,6 @@ function list(rows) {
 		$("rows").prepend(item);
 	}
 	while ($("rows").childElementCount > maxRows) $("rows").lastElementChild.remove();
-	$("nothing").hidden = newest > 0;
 }
 
 // Screen readers hear what has lasted for a moment, not each number that passes: the status, and while the simulation
