@@ -1,8 +1,11 @@
 package launchdarkly_test
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -69,4 +72,78 @@ func unindented(code string) string {
 		b.WriteString(strings.TrimLeft(line, "\t"))
 	}
 	return b.String()
+}
+
+// TestLinks follows the links of all documents to files of this repository, and to headings in them.
+func TestLinks(t *testing.T) {
+	if _, err := os.Stat("hooks/otel/go.mod"); err != nil {
+		t.Skip("this is the module alone, without the modules below it, which are linked to")
+	}
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	followed := 0
+	for _, document := range documents(t) {
+		text := readText(t, document)
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			target, err := url.Parse(m[1])
+			if err != nil {
+				t.Errorf("%s: %v", document, err)
+				continue
+			}
+			if target.Scheme != "" {
+				continue
+			}
+			followed++
+			file := document
+			if target.Path != "" {
+				file = filepath.Join(filepath.Dir(document), filepath.FromSlash(target.Path))
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s: %v", document, err)
+			} else if target.Fragment != "" && !slices.Contains(anchors(readText(t, file)), target.Fragment) {
+				t.Errorf("%s: %s has no heading #%s", document, file, target.Fragment)
+			}
+		}
+	}
+	if followed < 20 {
+		t.Errorf("only %d links", followed)
+	}
+}
+
+// documents are the paths of all Markdown files.
+func documents(t *testing.T) []string {
+	t.Helper()
+	var paths []string
+	if err := filepath.WalkDir(".", func(path string, entry os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && entry.Name() == ".git":
+			return filepath.SkipDir
+		case filepath.Ext(path) == ".md":
+			paths = append(paths, path)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+// anchors are what headings can be linked to by, as GitHub makes them.
+func anchors(text string) []string {
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
+		name := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
