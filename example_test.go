@@ -7,9 +7,13 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -55,6 +59,81 @@ func Example() {
 	// Output:
 	// new-checkout: true <nil>
 	// checkout 99.9 {"currency":"EUR"} map[user:user-42]
+}
+
+// Whom flags are evaluated for, and who does what is tracked: a user with an attribute that stays here, an organization,
+// and both at once.
+func Example_contexts() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	user := openfeature.NewEvaluationContext("user-42", map[string]any{
+		"email":             "sandy@example.com",
+		"privateAttributes": []string{"email"},
+	})
+	organization := openfeature.NewEvaluationContext("acme", map[string]any{"kind": "org"})
+	both := openfeature.NewTargetlessEvaluationContext(map[string]any{
+		"kind": "multi",
+		"user": user,
+		"org":  organization,
+	})
+
+	ctx := context.Background()
+	for _, who := range []openfeature.EvaluationContext{user, organization, both} {
+		provider.Track(ctx, "seen", who, openfeature.TrackingEventDetails{})
+	}
+	if err := provider.Flush(ctx); err != nil {
+		fmt.Println(err)
+	}
+	for _, event := range box.CustomEvents("seen") {
+		fmt.Println(event.ContextKeys(), "with the email address:", strings.Contains(event.String(), "sandy@example.com"))
+	}
+	// Output:
+	// map[user:user-42] with the email address: false
+	// map[org:acme] with the email address: false
+	// map[org:acme user:user-42] with the email address: false
+}
+
+// An application reacts to flags that change, and to a connection that is lost, with OpenFeature's handlers.
+func Example_events() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("new-checkout", false)
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := openfeature.SetNamedProviderAndWait("with events", provider); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	client := openfeature.NewClient("with events")
+	changed, stale := make(chan []string), make(chan struct{})
+	onChange := func(details openfeature.EventDetails) { changed <- details.FlagChanges }
+	onStale := func(openfeature.EventDetails) { close(stale) }
+	client.AddHandler(openfeature.ProviderConfigChange, &onChange)
+	client.AddHandler(openfeature.ProviderStale, &onStale)
+
+	box.SetValue("new-checkout", true)
+	fmt.Println("changed:", <-changed)
+	box.RefuseStreams(503)
+	box.DropStreams()
+	<-stale
+	fmt.Println("stale, and still:", client.Boolean(context.Background(), "new-checkout", false,
+		openfeature.NewEvaluationContext("user-42", nil)))
+	// Output:
+	// changed: [new-checkout]
+	// stale, and still: true
 }
 
 // All of LaunchDarkly's own configuration goes through WithConfig: here, a Relay Proxy between the service and
@@ -123,6 +202,88 @@ func ExampleProvider_Client() {
 	err = provider.Client().Identify(ldcontext.NewBuilder("user-42").Name("Sandy").Build())
 	fmt.Println(err)
 	// Output: <nil>
+}
+
+// Each row of the table in the package documentation: a number is the metric value, attributes are the data, and NaN is
+// no number.
+func ExampleProvider_Track() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	ctx, user := context.Background(), openfeature.NewEvaluationContext("user-42", nil)
+	provider.Track(ctx, "opened", user, openfeature.TrackingEventDetails{})
+	provider.Track(ctx, "retries", user, openfeature.NewTrackingEventDetails(0))
+	provider.Track(ctx, "purchase", user, openfeature.NewTrackingEventDetails(99.90).Add("currency", "EUR"))
+	provider.Track(ctx, "plan-changed", user, openfeature.NewTrackingEventDetails(math.NaN()).Add("to", "gold"))
+	if err := provider.Flush(ctx); err != nil {
+		fmt.Println(err)
+	}
+
+	for _, event := range box.CustomEvents() {
+		metric := "none"
+		if event.MetricValue != nil {
+			metric = fmt.Sprint(*event.MetricValue)
+		}
+		fmt.Printf("%s: metric %s, data %v\n", event.Key, metric, event.Data)
+	}
+	// Output:
+	// opened: metric none, data null
+	// retries: metric 0, data null
+	// purchase: metric 99.9, data {"currency":"EUR"}
+	// plan-changed: metric none, data {"to":"gold"}
+}
+
+// A wrong SDK key is an error that no waiting will cure.
+func ExampleProvider_InitWithContext() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	provider, err := launchdarkly.NewProvider("not-the-key",
+		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+
+	err = provider.InitWithContext(context.Background(), openfeature.EvaluationContext{}) // OpenFeature does this
+	if failed, ok := errors.AsType[*openfeature.ProviderInitError](err); ok {
+		fmt.Println(failed.ErrorCode)
+	}
+	// Output: PROVIDER_FATAL
+}
+
+// A flag of any JSON value, and what OpenFeature has no field for: which rule it was that matched.
+func ExampleProvider_ObjectEvaluation() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).
+		Variations(ldvalue.Parse([]byte(`{"color": "grey"}`)), ldvalue.Parse([]byte(`{"color": "gold"}`))).
+		FallthroughVariation(0).
+		AddRule(ldbuilders.NewRuleBuilder().ID("gold plan").Variation(1).
+			Clauses(ldbuilders.Clause("plan", ldmodel.OperatorIn, ldvalue.String("gold")))).
+		Build())
+	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer provider.Shutdown()
+	if err := provider.Init(openfeature.EvaluationContext{}); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	detail := provider.ObjectEvaluation(context.Background(), "theme", nil,
+		openfeature.FlattenedContext{"targetingKey": "user-42", "plan": "gold"})
+	theme, _ := detail.Value.(map[string]any)
+	fmt.Println(theme["color"], detail.Variant, detail.Reason, detail.FlagMetadata[launchdarkly.MetadataRuleID])
+	// Output: gold 1 RULE_MATCH gold plan
 }
 
 // The shapes of data that LaunchDarkly's own SDKs send, other than objects, are tracked under TrackingDataKey.
