@@ -196,6 +196,36 @@ func ExampleWithBackoff() {
 	// 3 retries
 }
 
+// A job that tracks faster than LaunchDarkly takes it would rather wait than lose anything: its queue is small, and is
+// never too small.
+func ExampleWithMaxWait() {
+	events := delivery.Lossless(nil,
+		delivery.WithMaxEvents(100),
+		delivery.WithRequestEvents(50),
+		delivery.WithMaxWait(time.Minute),
+	)
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	config := box.Config()
+	config.Events = events
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	for range 1_000 {
+		_ = client.TrackEvent("imported", ldcontext.New("user-42"))
+	}
+	fmt.Println(events.Processor().FlushContext(context.Background()))
+	stats := events.Processor().Stats()
+	fmt.Println(stats.Delivered, "delivered,", stats.Dropped.Total(), "dropped")
+	// Output:
+	// <nil>
+	// 1000 delivered, 0 dropped
+}
+
 // A queue for three events, none of which can be delivered: the fourth is dropped at once, and reported.
 func ExampleWithErrorHandler() {
 	box := launchdarklytest.NewServer()
