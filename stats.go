@@ -16,6 +16,8 @@ type Stats struct {
 	Delivered uint64
 	// Waiting is how many wait for delivery or are being delivered.
 	Waiting uint64
+	// WaitingBytes is how many bytes those count for, by the measure of delivery.WithMaxBytes.
+	WaitingBytes uint64
 	// HandedOver is how many went to an event processor other than that of delivery.Lossless, which does not tell what
 	// becomes of them.
 	HandedOver uint64
@@ -47,13 +49,14 @@ func (d Dropped) Total() uint64 {
 func (p *Provider) Stats() Stats {
 	delivered := p.accounts.sum()
 	stats := Stats{
-		Delivered:   delivered.Delivered,
-		Waiting:     delivered.Waiting,
-		HandedOver:  p.tracked.handedOver.Load(),
-		Dropped:     Dropped{Dropped: delivered.Dropped},
-		Requests:    delivered.Requests,
-		Retries:     delivered.Retries,
-		Evaluations: delivered.Evaluations,
+		Delivered:    delivered.Delivered,
+		Waiting:      delivered.Waiting,
+		WaitingBytes: delivered.WaitingBytes,
+		HandedOver:   p.tracked.handedOver.Load(),
+		Dropped:      Dropped{Dropped: delivered.Dropped},
+		Requests:     delivered.Requests,
+		Retries:      delivered.Retries,
+		Evaluations:  delivered.Evaluations,
 	}
 	stats.Dropped.EmptyEventName = p.tracked.emptyName.Load()
 	stats.Dropped.InvalidContext = p.tracked.invalidContext.Load()

@@ -81,7 +81,7 @@ type Stats struct {
 	Delivered uint64
 	// Waiting is how many are in the queue or in the current request.
 	Waiting uint64
-	// WaitingBytes is about how much memory the waiting events take.
+	// WaitingBytes is how many bytes those count for, by the measure of WithMaxBytes.
 	WaitingBytes uint64
 	// Dropped is how many will never be delivered, by cause.
 	Dropped Dropped

@@ -67,10 +67,12 @@ var _ = Describe("Flush", func() {
 			Expect(errors.As(err, &undelivered)).To(BeTrue())
 			Expect(undelivered.Events).To(Equal(3))
 			Expect(p.provider.Stats().Waiting).To(Equal(uint64(3)))
+			Expect(p.provider.Stats().WaitingBytes).To(BeNumerically(">", 3*100))
 			Expect(p.problems.all()).To(BeEmpty())
 
 			p.box.AcceptEvents()
 			p.flush()
+			Expect(p.provider.Stats().WaitingBytes).To(BeZero())
 			Expect(p.box.CustomEvents("checkout")).To(HaveLen(3))
 		},
 		Entry("by its deadline", func() (context.Context, context.CancelFunc) {
