@@ -9,12 +9,14 @@ import (
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+	"github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
 // The code of the README. It is compiled here; what it does is tested elsewhere.
@@ -23,6 +25,7 @@ var (
 	_ = readmeConfigure
 	_ = readmeHooks
 	_ = readmeBox
+	_ = readmeMatchers
 )
 
 func readmeUse(ctx context.Context) error {
@@ -78,4 +81,14 @@ func readmeBox() (*launchdarkly.Provider, error) {
 
 	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
 	return provider, err
+}
+
+func readmeMatchers(g gomega.Gomega, box *launchdarklytest.Server) {
+	// A suite imports both packages with a dot.
+	Expect, HaveReceived, CustomEvent := g.Expect, ldmatchers.HaveReceived, ldmatchers.CustomEvent
+
+	Expect(box).To(HaveReceived(CustomEvent("checkout").
+		ForContext("user", "sandy").
+		WithMetric(99.90).
+		WithDataMember("currency", "EUR")))
 }
