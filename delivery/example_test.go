@@ -281,5 +281,5 @@ func ExampleProcessor_Shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	fmt.Println(events.Processor().Shutdown(ctx))
-	// Output: 1 tracked events are not delivered: context deadline exceeded
+	// Output: 1 tracked event is not delivered: context deadline exceeded
 }

@@ -36,7 +36,7 @@ func (e *DropError) Error() string {
 	if e.EventName != "" {
 		return fmt.Sprintf("tracked event %q dropped: %v", e.EventName, e.Cause)
 	}
-	return fmt.Sprintf("%d tracked events dropped: %v", e.Events, e.Cause)
+	return fmt.Sprintf("%s dropped: %v", trackedEvents(e.Events), e.Cause)
 }
 
 // Unwrap gives the cause.
@@ -55,18 +55,27 @@ type UndeliveredError struct {
 
 // Error says how many events are not delivered.
 func (e *UndeliveredError) Error() string {
-	what := fmt.Sprintf("%d tracked events", e.Events)
+	what, are := trackedEvents(e.Events), "are"
 	switch {
 	case e.Evaluations && e.Events == 0:
 		what = "evaluation events"
 	case e.Evaluations:
 		what += " and evaluation events"
+	case e.Events == 1:
+		are = "is"
 	}
-	what += " are not delivered"
+	what += " " + are + " not delivered"
 	if e.Cause == nil {
 		return what
 	}
 	return fmt.Sprintf("%s: %v", what, e.Cause)
+}
+
+func trackedEvents(n int) string {
+	if n == 1 {
+		return "1 tracked event"
+	}
+	return fmt.Sprintf("%d tracked events", n)
 }
 
 // Unwrap gives the cause.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"reflect"
 	"testing"
 )
@@ -24,5 +25,21 @@ func TestStatsPlus(t *testing.T) {
 	fill(reflect.ValueOf(&s).Elem(), reflect.ValueOf(&twice).Elem())
 	if got := s.Plus(s); got != twice {
 		t.Errorf("got %+v, want %+v", got, twice)
+	}
+}
+
+func TestErrorsInWords(t *testing.T) {
+	for want, err := range map[string]error{
+		"1 tracked event is not delivered":                                      &UndeliveredError{Events: 1},
+		"2 tracked events are not delivered: context canceled":                  &UndeliveredError{Events: 2, Cause: context.Canceled},
+		"1 tracked event and evaluation events are not delivered":               &UndeliveredError{Events: 1, Evaluations: true},
+		"evaluation events are not delivered":                                   &UndeliveredError{Evaluations: true},
+		`tracked event "checkout" dropped: the queue of tracked events is full`: &DropError{Events: 1, EventName: "checkout", Cause: ErrQueueFull},
+		"1 tracked event dropped: event delivery is shut down":                  &DropError{Events: 1, Cause: ErrClosed},
+		"3 tracked events dropped: the events service refused the SDK key":      &DropError{Events: 3, Cause: ErrUnauthorized},
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
