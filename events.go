@@ -40,8 +40,9 @@ type watcher struct {
 	events chan<- openfeature.Event
 	silent bool
 	ended  context.Context
-	stop   context.CancelFunc
-	done   chan struct{}
+	cancel context.CancelFunc
+	done   chan struct{}  // closed when nothing of it runs any more
+	adding sync.WaitGroup // of a listener for flag changes
 
 	mu           sync.Mutex
 	status       interfaces.DataSourceStatus
@@ -50,7 +51,8 @@ type watcher struct {
 	initializing int           // how many initializations wait; they tell OpenFeature how it went
 	settled      time.Time     // until then, OpenFeature may not have heard how the last one went
 	state        stateTracker
-	flags        <-chan interfaces.FlagChangeEvent // nil until there is flag data
+	listening    bool                              // whether flags is being added, or has been
+	flags        <-chan interfaces.FlagChangeEvent // nil until there is flag data, and the SDK has added it
 	poke         chan struct{}                     // has something in it when the loop has to look again
 }
 
@@ -65,7 +67,7 @@ func newWatcher(client *ld.LDClient, events chan<- openfeature.Event, silent boo
 		changed: make(chan struct{}),
 		poke:    make(chan struct{}, 1),
 	}
-	w.ended, w.stop = context.WithCancel(context.Background())
+	w.ended, w.cancel = context.WithCancel(context.Background())
 	provider := client.GetDataSourceStatusProvider()
 	statuses := provider.AddStatusListener()
 	w.observe(provider.GetStatus())
@@ -73,6 +75,7 @@ func newWatcher(client *ld.LDClient, events chan<- openfeature.Event, silent boo
 		defer close(w.done)
 		w.run(statuses)
 		unsubscribe(statuses, provider.RemoveStatusListener)
+		w.adding.Wait()
 		if flags, _ := w.next(); flags != nil {
 			unsubscribe(flags, client.GetFlagTracker().RemoveFlagChangeListener)
 		}
@@ -99,12 +102,16 @@ func unsubscribe[T any](listener <-chan T, remove func(<-chan T)) {
 	}
 }
 
-// end stops watching. It waits until that is done or ctx ends: a listener of the application's that nobody reads can hold
-// up the SDK.
-func (w *watcher) end(ctx context.Context) {
+// stop has the watcher end. From then on, it adds no listener.
+func (w *watcher) stop() {
 	w.mu.Lock()
-	w.stop()
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	w.cancel()
+}
+
+// wait returns when the watcher has ended, or when ctx ends: a listener of the application's that nobody reads can hold up
+// the SDK.
+func (w *watcher) wait(ctx context.Context) {
 	select {
 	case <-w.done:
 	case <-ctx.Done():
@@ -233,11 +240,21 @@ func (w *watcher) news() {
 	}
 }
 
-// listen starts to read flag changes once there is flag data. Before that, all flags are about to change.
+// listen starts to read flag changes once there is flag data. Before that, all flags are about to change. It is called with
+// the lock held, and does not wait: the SDK adds no listener while another is full, which may be one of the application's.
 func (w *watcher) listen() {
-	if w.hasData && w.flags == nil && w.ended.Err() == nil {
-		w.flags = w.client.GetFlagTracker().AddFlagChangeListener()
+	if !w.hasData || w.listening || w.ended.Err() != nil {
+		return
 	}
+	w.listening = true
+	w.adding.Go(func() {
+		flags := w.client.GetFlagTracker().AddFlagChangeListener()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.flags = flags
+		w.news()
+		w.lookAgain()
+	})
 }
 
 // eventOf gives the provider event of a status; that of one that says nothing new has no type.
@@ -296,12 +313,14 @@ func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
 			event := w.eventOf(w.status)
 			w.state.told(event)
 			return &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: event.Message}
-		case w.hasData && !connecting:
+		case w.flags != nil && !connecting:
 			return w.initialized(w.eventOf(w.status))
 		}
 		changed, err := w.await(waiting)
 		switch {
 		case changed:
+		case w.hasData && !connecting: // the SDK still waits for another listener
+			return w.initialized(w.eventOf(w.status))
 		case w.hasData: // a persistent store has it
 			return w.initialized(openfeature.Event{
 				ProviderName: providerName,
@@ -335,7 +354,6 @@ func (w *watcher) await(ctx context.Context) (changed bool, err error) {
 // initialized ends an initialization with flag data. OpenFeature makes a READY event of it; a state that is another is
 // told after that.
 func (w *watcher) initialized(state openfeature.Event) error {
-	w.listen()
 	w.state.told(openfeature.Event{EventType: openfeature.ProviderReady})
 	w.state.transition(state)
 	w.lookAgain()

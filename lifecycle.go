@@ -41,11 +41,12 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 		s.processor = config.delivery.Processor()
 	}
 	s.end = func(ctx context.Context) error {
-		s.watcher.end(ctx)
+		s.watcher.stop()
 		var err error
 		if s.processor != nil {
 			err = s.processor.Shutdown(ctx)
 		}
+		s.watcher.wait(ctx) // after the delivery, which must not go without time because the SDK is held up
 		closed := make(chan struct{})
 		go func() {
 			defer close(closed)
@@ -83,7 +84,8 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 		s.processor = d.Processor()
 	}
 	s.end = func(ctx context.Context) error {
-		s.watcher.end(ctx)
+		s.watcher.stop()
+		defer s.watcher.wait(ctx)
 		if s.processor != nil {
 			return s.processor.FlushContext(ctx)
 		}

@@ -160,6 +160,36 @@ var _ = Describe("Lifecycle", func() {
 			Eventually(initialized).Should(Receive(MatchError(launchdarkly.ErrClosed)))
 		})
 
+		// While a listener is full, the SDK waits for its reader, and can't add another one.
+		It("ends at its timeout while nobody reads a listener of the application's, and shutdown delivers", func() {
+			p := newProgram(
+				given(func(box *launchdarklytest.Server) { box.SetFlags(manyFlags(100, 1)...) }),
+				given((*launchdarklytest.Server).HoldStreams),
+				options(launchdarkly.WithInitTimeout(100*time.Millisecond)))
+			unread := p.provider.Client().GetFlagTracker().AddFlagChangeListener()
+			DeferCleanup(func() {
+				go func() {
+					for range unread { // until the client is closed
+					}
+				}()
+			})
+			Expect(p.box.WaitForStreams(waiting(), 1)).To(Succeed())
+			p.box.ReleaseStreams()
+			Eventually(p.provider.Client().Initialized).Should(BeTrue())
+
+			initialized := make(chan error, 1)
+			go func() { initialized <- p.provider.InitWithContext(waiting(), openfeature.EvaluationContext{}) }()
+			Eventually(initialized).Should(Receive(BeNil()))
+
+			p.provider.Track(context.Background(), "checkout", sandy, details(1))
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() { ended <- p.provider.ShutdownWithContext(ctx) }()
+			Eventually(ended).Should(Receive(MatchError(context.DeadlineExceeded)))
+			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
+		})
+
 		It("does not keep events from being tracked", func() {
 			p := newProgram(given((*launchdarklytest.Server).HoldStreams),
 				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
