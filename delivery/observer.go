@@ -80,15 +80,19 @@ func (o *observer) begin(request *http.Request) bool {
 	return p.attempts >= senderAttempts
 }
 
-// end notes that no more attempts will follow.
+// end notes that no more attempts will follow. A payload that was abandoned has ended already.
 func (o *observer) end(request *http.Request, accepted bool) {
 	o.mu.Lock()
-	delete(o.open, idOf(request))
+	defer o.mu.Unlock()
+	id := idOf(request)
+	if _, ok := o.open[id]; !ok {
+		return
+	}
+	delete(o.open, id)
 	o.state.ended++
 	if !accepted {
 		o.state.lost++
 	}
-	o.mu.Unlock()
 	signal(o.changed)
 }
 

@@ -110,3 +110,18 @@ func TestObserverOfSeveral(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// TestObserverOfALateAnswer has the only attempt at a payload answered after nobody waits for it any more.
+func TestObserverOfALateAnswer(t *testing.T) {
+	var o *observer
+	o = newObserver(t.Context(), trip(func(r *http.Request) (*http.Response, error) {
+		o.abandon(1)
+		return answer(r, http.StatusAccepted, nil), nil
+	}))
+	request, _ := http.NewRequest(http.MethodPost, "http://events.test/bulk", nil)
+	request.Header.Set("X-LaunchDarkly-Payload-ID", "id")
+	_, _ = o.RoundTrip(request)
+	if got := o.observed(); got != (observed{begun: 1, ended: 1, lost: 1}) {
+		t.Errorf("got %+v", got)
+	}
+}
