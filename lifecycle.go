@@ -224,10 +224,17 @@ func (p *Provider) Flush(ctx context.Context) error {
 	}
 	confirmed := make(chan struct{})
 	go func() {
-		for ctx.Err() == nil { // in slices, because nothing ends a FlushAndWait sooner
-			if s.client.FlushAndWait(time.Second) {
+		const slice = time.Second // nothing ends a FlushAndWait sooner
+		next := time.NewTicker(slice)
+		defer next.Stop()
+		for ctx.Err() == nil {
+			if s.client.FlushAndWait(slice) {
 				close(confirmed)
 				return
+			}
+			select { // an event processor of the application's may say no at once
+			case <-next.C:
+			case <-ctx.Done():
 			}
 		}
 	}()

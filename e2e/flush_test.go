@@ -4,15 +4,33 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	ldevents "github.com/launchdarkly/go-sdk-events/v3"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
+
+// unflushable is an event processor, and its configuration, that says at once that it could not flush.
+type unflushable struct {
+	baseline.Forgetful
+	asked *atomic.Int32
+}
+
+func (u unflushable) Build(subsystems.ClientContext) (ldevents.EventProcessor, error) { return u, nil }
+
+func (u unflushable) FlushBlocking(time.Duration) bool {
+	u.asked.Add(1)
+	return false
+}
 
 var _ = Describe("Flush", func() {
 	It("returns at once when there is nothing to deliver", func() {
@@ -104,6 +122,15 @@ var _ = Describe("Flush", func() {
 		p := start()
 		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
 		p.flush()
+	})
+
+	It("does not press an event processor of the application's that can't flush", func() {
+		var asked atomic.Int32
+		p := start(configure(func(c *ld.Config) { c.Events = unflushable{asked: &asked} }))
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		Expect(p.provider.Flush(ctx)).NotTo(Succeed())
+		Expect(asked.Load()).To(BeNumerically("<=", 1))
 	})
 
 	It("can be called by many that track and evaluate at once", func() {
