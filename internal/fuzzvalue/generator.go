@@ -192,5 +192,3 @@ func (t textual) MarshalText() ([]byte, error) { return []byte("text:" + t.text)
 func (panics) MarshalJSON() ([]byte, error)    { panic("no") }
 func (fails) MarshalText() ([]byte, error)     { return nil, errors.New("no") }
 func (lies) MarshalJSON() ([]byte, error)      { return []byte("{"), nil }
-
-//go:fix inline

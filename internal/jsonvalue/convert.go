@@ -159,7 +159,7 @@ func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
 	case openfeature.EvaluationContext:
 		return c.any(Flatten(x), depth)
 	default:
-		return c.reflected(v, depth)
+		return c.walk(reflect.ValueOf(v), depth)
 	}
 }
 

@@ -11,13 +11,8 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// reflected converts what any has no case for: named types, pointers, containers, structs and marshalers.
-func (c *converter) reflected(v any, depth int) (ldvalue.Value, bool) {
-	return c.walk(reflect.ValueOf(v), depth)
-}
-
-// walk follows pointers and interfaces to the value, and converts that. Pointers add no depth: only what is an array
-// or an object in JSON does.
+// walk converts what any has no case for: named types, pointers, containers, structs and marshalers. It follows pointers
+// and interfaces to the value. Pointers add no depth: only what is an array or an object in JSON does.
 func (c *converter) walk(v reflect.Value, depth int) (ldvalue.Value, bool) {
 	for hops := 0; ; hops++ {
 		if !v.IsValid() {
