@@ -33,7 +33,8 @@ var (
 	// ErrPrivateAttributes is a list of private attributes that can't be read. Every optional attribute of the context
 	// is private then.
 	ErrPrivateAttributes = errors.New("private attributes can't be read, all attributes are private")
-	// ErrTooManyProblems stands for the problems of a call beyond the first 32.
+	// ErrTooManyProblems stands for the problems with one evaluation context, or with the tracking details of one call,
+	// beyond the first 31.
 	ErrTooManyProblems = errors.New("there are more problems than are told one by one")
 	// ErrClosed is a call of Track after Shutdown, or an event that Shutdown could not deliver in time.
 	ErrClosed = delivery.ErrClosed
@@ -82,10 +83,10 @@ func (e *TrackingError) Error() string { return fmt.Sprintf("track %q: %v", e.Ev
 // Unwrap gives the cause.
 func (e *TrackingError) Unwrap() error { return e.Err }
 
-// maxProblems is how many problems of one call are told one by one.
+// maxProblems bounds how many problems with one input are told. The last of so many is ErrTooManyProblems.
 const maxProblems = 32
 
-// problems are what was wrong with the input of one call.
+// problems are what was wrong with one input: an evaluation context, tracking details, or a default value.
 type problems []error
 
 // add takes in a problem, up to a bound: thousands of attributes that are wrong are wrong for the same few reasons.

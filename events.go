@@ -21,8 +21,8 @@ const (
 	// lookInterval is how often to look for flag data while there is none: it can come without a change of the data source's
 	// status, when a persistent store that was down takes what was streamed long ago.
 	lookInterval = 500 * time.Millisecond
-	// settleTime is how long after an initialization no state is told. OpenFeature's SDK 1.20.0 makes an event of how that
-	// went only after it has returned, and nobody can tell when: what came before that event would be undone by it.
+	// settleTime is how long changes of state are kept back after an initialization. OpenFeature's SDK 1.20.0 makes an event
+	// of its result some time after it has returned: that would undo an event of ours that comes before.
 	settleTime = 100 * time.Millisecond
 	// maxChanges is how many changed flags one event names; more than that, and it names none.
 	maxChanges = 10_000
@@ -48,8 +48,8 @@ type watcher struct {
 	status       interfaces.DataSourceStatus
 	hasData      bool          // whether there is flag data; from then on, there always is
 	changed      chan struct{} // closed, and replaced, when the status has changed or flag data has come
-	initializing int           // how many initializations wait; they tell OpenFeature how it went
-	settled      time.Time     // until then, OpenFeature may not have heard how the last one went
+	initializing int           // how many initializations wait; OpenFeature hears from their results
+	settled      time.Time     // until then, OpenFeature may not have heard of the last one's result
 	state        stateTracker
 	listening    bool                              // whether flags is being added, or has been
 	flags        <-chan interfaces.FlagChangeEvent // nil until there is flag data, and the SDK has added it
@@ -351,8 +351,8 @@ func (w *watcher) await(ctx context.Context) (changed bool, err error) {
 	return err == nil || w.changed != news, err
 }
 
-// initialized ends an initialization with flag data. OpenFeature makes a READY event of it; a state that is another is
-// told after that.
+// initialized ends an initialization with flag data. OpenFeature makes a READY event of it; another state is told after
+// that.
 func (w *watcher) initialized(state openfeature.Event) error {
 	w.state.told(openfeature.Event{EventType: openfeature.ProviderReady})
 	w.state.transition(state)

@@ -123,8 +123,8 @@ func (p *Provider) begin(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// lock waits for its turn to begin or to end a session. A context that has ended already is no reason not to, where
-// nobody else does.
+// lock waits until nobody else begins or ends a session, or until ctx ends. Where nobody does, it succeeds also with a
+// context that has ended.
 func (p *Provider) lock(ctx context.Context) error {
 	select {
 	case p.lifecycle <- struct{}{}:
@@ -135,7 +135,7 @@ func (p *Provider) lock(ctx context.Context) error {
 	case p.lifecycle <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("launchdarkly: %w", ctx.Err())
 	}
 }
 
@@ -203,12 +203,12 @@ var errUnconfirmed = errors.New("the event processor did not confirm that everyt
 
 // Flush returns nil once every event that was accepted before the call is delivered, which is at once where nothing
 // waits. Call it in functions and jobs that are about to freeze or exit. It takes until the context ends at most, or 10s
-// where that has no deadline, and returns a delivery.UndeliveredError then. While the events service fails, it has requests
-// tried again each second, unless that asks to be left alone for longer. Tracking may go on meanwhile.
+// where that has no deadline, and returns a delivery.UndeliveredError then. Meanwhile, a request that failed is tried again
+// within a second, or when the events service has asked for it with Retry-After. Tracking may go on.
 //
-// With a client of the application's that does not use delivery.Lossless, or that the provider does not know to use it,
-// Flush does what the SDK can: it waits out the context when there is nothing to flush, returns an error then, and takes
-// a request that failed for a delivered one.
+// With a client of the application's, Flush needs to know its delivery.Lossless from [WithConfig]. Without that, it does
+// what the SDK can: where there is nothing to flush, it waits until the context ends and returns an error, and a request
+// that failed counts as delivered.
 func (p *Provider) Flush(ctx context.Context) error {
 	s := p.session.Load()
 	if s == nil || s.eventsOff {

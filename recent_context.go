@@ -25,7 +25,8 @@ func (r *recentContexts) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
 	n := len(attributes)
-	// As in OpenFeature's flattened contexts, unless somebody has the kind there.
+	// OpenFeature's flattened contexts have the targeting key among the attributes. It is taken from there, unless it is
+	// the attribute that holds the kind.
 	key, beside := attributes[openfeature.TargetingKey].(string)
 	if beside = beside && r.mapper.kindAttribute != openfeature.TargetingKey; beside {
 		n--
@@ -66,7 +67,8 @@ type recentContext struct {
 	context      ldcontext.Context
 }
 
-// is reports whether the context was made of these, where they are as many.
+// is reports whether the context was made of this targeting key and these attributes. The caller has seen that there are
+// as many of them, a targeting key among the attributes not counted.
 func (r *recentContext) is(targetingKey string, attributes map[string]any) bool {
 	if !r.context.IsDefined() || targetingKey != r.targetingKey {
 		return false

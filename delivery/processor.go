@@ -68,8 +68,8 @@ func (p *Processor) RecordRawEvent(data json.RawMessage) {
 	}
 }
 
-// Flush starts to deliver what has been recorded and does not wait for it. Other than the calls that do, it does not
-// shorten the pause before a failed request is tried again.
+// Flush starts to deliver what has been recorded and does not wait for it. Unlike FlushBlocking and FlushContext, it does
+// not shorten the pause before a failed request is tried again.
 func (p *Processor) Flush() {
 	signal(p.queue.flushes)
 	signal(p.evaluations.flushes)

@@ -111,8 +111,8 @@ func (r *retrier) wait(pause, watchedPause time.Duration) {
 	}
 }
 
-// outcomeOf tells what a status means. As to LaunchDarkly's own sender, only a status of the 4xx can be final; other
-// than to it, 400 is. A redirect gets here when it would lead to a request without the events.
+// outcomeOf tells what a status means. As with LaunchDarkly's own sender, only a 4xx can be final; unlike there, 400 is.
+// A redirect gets here when it would lead to a request without the events.
 func outcomeOf(status int) outcome {
 	switch {
 	case status >= 200 && status < 300:
@@ -198,7 +198,7 @@ func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Requ
 }
 
 // hasJSONBody tells whether a request is valid JSON, and so valid UTF-8 (RFC 8259, section 8.1), which json.Valid does
-// not ask for. It is, where that can't be seen.
+// not ask for. A body that can't be read again, or not be unzipped, counts as valid.
 func hasJSONBody(request *http.Request) bool {
 	if request.GetBody == nil {
 		return true

@@ -44,9 +44,10 @@
 // (provider not ready) or another hook. When an after-hook fails, the caller
 // gets the default value although the provider resolved another. The event then
 // says what the caller got: the default value, no variant, nothing about an
-// experiment, and the error. The
-// SDK runs no hooks for a flag key that is not valid UTF-8, so that is the one
-// evaluation without an event.
+// experiment, and the error.
+//
+// The SDK runs no hooks for a flag key that is not valid UTF-8, so that is the
+// one evaluation without an event.
 //
 // A panic of the provider, or of another hook, goes on to the caller. The SDK
 // runs the finally stage on the way and tells it nothing of the panic: the event
