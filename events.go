@@ -21,6 +21,9 @@ const (
 	// lookInterval is how often to look for flag data while there is none: it can come without a change of the data source's
 	// status, when a persistent store that was down takes what was streamed long ago.
 	lookInterval = 500 * time.Millisecond
+	// lookPatience bounds how long the making of a provider, and an initialization, wait for a look at the flag data. Only a
+	// persistent store that hangs takes longer.
+	lookPatience = 100 * time.Millisecond
 	// settleTime is how long changes of state are kept back after an initialization. OpenFeature's SDK 1.20.0 makes an event
 	// of its result some time after it has returned: that would undo an event of ours that comes before.
 	settleTime = 100 * time.Millisecond
@@ -42,7 +45,7 @@ type watcher struct {
 	ended  context.Context
 	cancel context.CancelFunc
 	done   chan struct{}  // closed when nothing of it runs any more
-	adding sync.WaitGroup // of a listener for flag changes
+	asking sync.WaitGroup // the goroutines that ask the SDK for what it may take long to give
 
 	mu           sync.Mutex
 	status       interfaces.DataSourceStatus
@@ -64,22 +67,29 @@ func newWatcher(client *ld.LDClient, events chan<- openfeature.Event, silent boo
 		events:  events,
 		silent:  silent,
 		done:    make(chan struct{}),
+		status:  interfaces.DataSourceStatus{State: interfaces.DataSourceStateInitializing},
 		changed: make(chan struct{}),
 		poke:    make(chan struct{}, 1),
 	}
 	w.ended, w.cancel = context.WithCancel(context.Background())
 	provider := client.GetDataSourceStatusProvider()
 	statuses := provider.AddStatusListener()
-	w.observe(provider.GetStatus())
+	observed := make(chan struct{})
 	go func() {
 		defer close(w.done)
+		w.observe(provider.GetStatus())
+		close(observed)
 		w.run(statuses)
 		unsubscribe(statuses, provider.RemoveStatusListener)
-		w.adding.Wait()
+		w.asking.Wait()
 		if flags, _ := w.next(); flags != nil {
 			unsubscribe(flags, client.GetFlagTracker().RemoveFlagChangeListener)
 		}
 	}()
+	select {
+	case <-observed:
+	case <-time.After(lookPatience):
+	}
 	return w
 }
 
@@ -102,7 +112,7 @@ func unsubscribe[T any](listener <-chan T, remove func(<-chan T)) {
 	}
 }
 
-// stop has the watcher end. From then on, it adds no listener.
+// stop has the watcher end. From then on, it asks the SDK for nothing more.
 func (w *watcher) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -224,6 +234,25 @@ func (w *watcher) look() bool {
 	return true
 }
 
+// glance is a look that does not wait for a store that hangs.
+func (w *watcher) glance() {
+	w.mu.Lock()
+	if w.hasData || w.ended.Err() != nil {
+		w.mu.Unlock()
+		return
+	}
+	looked := make(chan struct{})
+	w.asking.Go(func() {
+		defer close(looked)
+		w.look()
+	})
+	w.mu.Unlock()
+	select {
+	case <-looked:
+	case <-time.After(lookPatience):
+	}
+}
+
 // hasSeenData tells what the last look has found. It never waits for a store.
 func (w *watcher) hasSeenData() bool {
 	w.mu.Lock()
@@ -247,7 +276,7 @@ func (w *watcher) listen() {
 		return
 	}
 	w.listening = true
-	w.adding.Go(func() {
+	w.asking.Go(func() {
 		flags := w.client.GetFlagTracker().AddFlagChangeListener()
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -295,7 +324,7 @@ func describe(info interfaces.DataSourceErrorInfo) string {
 func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("after %s: %w", timeout, ld.ErrInitializationTimeout))
 	defer cancel()
-	w.look()
+	w.glance()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.initializing++
@@ -345,7 +374,7 @@ func (w *watcher) await(ctx context.Context) (changed bool, err error) {
 	case <-w.ended.Done():
 	case <-ctx.Done():
 		err = fmt.Errorf("launchdarkly: no flag data: %w", context.Cause(ctx))
-		w.look() // it may have come at the last moment
+		w.glance() // it may have come at the last moment
 	}
 	w.mu.Lock()
 	return err == nil || w.changed != news, err

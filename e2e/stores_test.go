@@ -16,6 +16,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
 var _ = Describe("A persistent store that fails", func() {
@@ -43,6 +44,34 @@ var _ = Describe("A persistent store that fails", func() {
 		Eventually(initialized).Should(Receive())
 		Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
 		Consistently(p.events.of).WithArguments(openfeature.ProviderStale).Should(BeEmpty())
+	})
+
+	It("holds up neither the making of a provider nor its initialization when it hangs", func() {
+		store := &failingStore{answer: make(chan struct{})}
+		store.hangs.Store(true)
+		config := newBox().Config()
+		config.DataSource = new(idleSource)
+		config.DataStore = ldcomponents.PersistentDataStore(store).NoCaching()
+		var provider *launchdarkly.Provider
+		DeferCleanup(func() {
+			close(store.answer)
+			if provider != nil {
+				shutDown(provider)
+			}
+		})
+
+		made := make(chan *launchdarkly.Provider, 1)
+		go func() {
+			defer GinkgoRecover()
+			provider, err := launchdarkly.NewProvider(launchdarklytest.SDKKey, launchdarkly.WithConfig(config),
+				launchdarkly.WithLogger(discard), launchdarkly.WithInitTimeout(50*time.Millisecond))
+			Expect(err).NotTo(HaveOccurred())
+			made <- provider
+		}()
+		Eventually(made).Should(Receive(&provider))
+		initialized := make(chan error, 1)
+		go func() { initialized <- provider.InitWithContext(waiting(), openfeature.EvaluationContext{}) }()
+		Eventually(initialized).Should(Receive(MatchError(ld.ErrInitializationTimeout)))
 	})
 
 	It("does not hold up a shutdown when it hangs", func() {
