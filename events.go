@@ -21,8 +21,8 @@ const (
 	// lookInterval is how often to look for flag data while there is none: it can come without a change of the data source's
 	// status, when a persistent store that was down takes what was streamed long ago.
 	lookInterval = 500 * time.Millisecond
-	// lookPatience bounds how long the making of a provider, and an initialization, wait for a look at the flag data. Only a
-	// persistent store that hangs takes longer.
+	// lookPatience bounds how long the making of a provider, and an initialization, wait for a look at the SDK. It takes
+	// longer only where a persistent store hangs, or where a listener of the application's is full.
 	lookPatience = 100 * time.Millisecond
 	// settleTime is how long changes of state are kept back after an initialization. OpenFeature's SDK 1.20.0 makes an event
 	// of its result some time after it has returned: that would undo an event of ours that comes before.
@@ -73,10 +73,10 @@ func newWatcher(client *ld.LDClient, events chan<- openfeature.Event, silent boo
 	}
 	w.ended, w.cancel = context.WithCancel(context.Background())
 	provider := client.GetDataSourceStatusProvider()
-	statuses := provider.AddStatusListener()
 	observed := make(chan struct{})
 	go func() {
 		defer close(w.done)
+		statuses := provider.AddStatusListener()
 		w.observe(provider.GetStatus())
 		close(observed)
 		w.run(statuses)

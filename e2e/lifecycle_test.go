@@ -11,6 +11,7 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoreimpl"
@@ -382,6 +383,42 @@ var _ = Describe("Lifecycle", func() {
 	})
 
 	Describe("with a client of the application's", func() {
+		It("is made and shut down while nobody reads a listener of the application's", func() {
+			source := new(idleSource)
+			config := newBox().Config()
+			config.DataSource = source
+			client, err := ld.MakeCustomClient("sdk-key", config, 0)
+			Expect(err).NotTo(HaveOccurred())
+			unread := client.GetDataSourceStatusProvider().AddStatusListener()
+			go func() {
+				for range 2 * cap(unread) {
+					source.updates.UpdateStatus(interfaces.DataSourceStateInterrupted,
+						interfaces.DataSourceErrorInfo{Kind: interfaces.DataSourceErrorKindNetworkError})
+				}
+			}()
+			DeferCleanup(func() {
+				go func() {
+					for range unread { // until the client is closed
+					}
+				}()
+				Expect(client.Close()).To(Succeed())
+			})
+			Eventually(func() int { return len(unread) }).Should(Equal(cap(unread)))
+
+			made := make(chan *launchdarkly.Provider, 1)
+			go func() {
+				defer GinkgoRecover()
+				provider, err := launchdarkly.NewProviderWithClient(client, launchdarkly.WithLogger(discard))
+				Expect(err).NotTo(HaveOccurred())
+				made <- provider
+			}()
+			var provider *launchdarkly.Provider
+			Eventually(made).Should(Receive(&provider))
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			Expect(provider.ShutdownWithContext(ctx)).To(Succeed())
+		})
+
 		DescribeTable("leaves it open",
 			func(lossless bool) {
 				box := newBox()
