@@ -41,13 +41,14 @@ func (p *Provider) EventChannel() <-chan openfeature.Event { return p.events }
 type watcher struct {
 	client *ld.LDClient
 	events chan<- openfeature.Event
-	silent bool
-	ended  context.Context
+	silent bool            // see newWatcher
+	ended  context.Context // done once it has to end
 	cancel context.CancelFunc
 	done   chan struct{}  // closed when nothing of it runs any more
-	asking sync.WaitGroup // the goroutines that ask the SDK for what it may take long to give
+	poke   chan struct{}  // has something in it when the loop has to look again
+	asking sync.WaitGroup // goroutines that ask the SDK what can take it long to answer
 
-	mu           sync.Mutex
+	mu           sync.Mutex // guards what follows
 	status       interfaces.DataSourceStatus
 	hasData      bool          // whether there is flag data; from then on, there always is
 	changed      chan struct{} // closed, and replaced, when the status has changed or flag data has come
@@ -56,20 +57,20 @@ type watcher struct {
 	state        stateTracker
 	listening    bool                              // whether flags is being added, or has been
 	flags        <-chan interfaces.FlagChangeEvent // nil until there is flag data, and the SDK has added it
-	poke         chan struct{}                     // has something in it when the loop has to look again
 }
 
-// newWatcher starts to watch. A client that is silent has a DataSystem whose status says nothing when all is well: its data
-// is as good as it gets, as soon as there is any.
+// newWatcher starts to watch. It returns when the client's present status is known, unless the client takes long to tell. A
+// client that is silent has a DataSystem whose status says nothing when all is well: its data is as good as it gets, as soon
+// as there is any.
 func newWatcher(client *ld.LDClient, events chan<- openfeature.Event, silent bool) *watcher {
 	w := &watcher{
 		client:  client,
 		events:  events,
 		silent:  silent,
 		done:    make(chan struct{}),
+		poke:    make(chan struct{}, 1),
 		status:  interfaces.DataSourceStatus{State: interfaces.DataSourceStateInitializing},
 		changed: make(chan struct{}),
-		poke:    make(chan struct{}, 1),
 	}
 	w.ended, w.cancel = context.WithCancel(context.Background())
 	provider := client.GetDataSourceStatusProvider()

@@ -5,10 +5,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/open-feature/go-sdk/openfeature"
-
-	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
 )
 
 // DefaultInitTimeout is how long initialization waits for flag data unless [WithInitTimeout] says otherwise.
