@@ -104,6 +104,9 @@ func newProvider(opts []Option) *Provider {
 // Client returns LaunchDarkly's client, for what OpenFeature has no word for: Identify, migrations, AllFlagsState. When
 // the provider owns the client, registering the provider again after a shutdown makes another one; until then it is the
 // closed one. It is never nil.
+//
+// A listener that is added to the client has to be read at all times: while one is full, the SDK waits, and no update of a
+// flag arrives any more.
 func (p *Provider) Client() *ld.LDClient { return p.latest.Load().client }
 
 // Metadata names the provider "LaunchDarkly".
