@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
 )
 
@@ -18,7 +19,7 @@ type reporter struct {
 // evaluation logs what was wrong with the input of an evaluation.
 func (r *reporter) evaluation(ctx context.Context, flag string, warnings problems) {
 	for _, warning := range warnings {
-		r.log(ctx, slog.LevelWarn, "evaluation input left out", warning, slog.String("flag", flag))
+		r.log(ctx, slog.LevelWarn, "evaluation input left out", warning, slog.String("flag", logtext.Cut(flag)))
 	}
 }
 
@@ -26,14 +27,14 @@ func (r *reporter) evaluation(ctx context.Context, flag string, warnings problem
 func (r *reporter) leftOut(ctx context.Context, eventName string, warnings problems) {
 	for _, warning := range warnings {
 		r.handle(ctx, &TrackingError{EventName: eventName, Sent: true, Err: warning})
-		r.log(ctx, slog.LevelWarn, "tracking input left out", warning, slog.String("event", eventName))
+		r.log(ctx, slog.LevelWarn, "tracking input left out", warning, slog.String("event", logtext.Cut(eventName)))
 	}
 }
 
 // notSent reports why an event is not sent at all.
 func (r *reporter) notSent(ctx context.Context, eventName string, cause error) {
 	r.handle(ctx, &TrackingError{EventName: eventName, Err: cause})
-	r.log(ctx, slog.LevelError, "tracked event not sent", cause, slog.String("event", eventName))
+	r.log(ctx, slog.LevelError, "tracked event not sent", cause, slog.String("event", logtext.Cut(eventName)))
 }
 
 // handle calls the application's error handler.
@@ -51,18 +52,19 @@ func (r *reporter) handle(ctx context.Context, err error) {
 
 // log writes at most one line a minute for each message, cause and attribute. Of an attribute, it tells the name only.
 func (r *reporter) log(ctx context.Context, level slog.Level, message string, problem error, attributes ...slog.Attr) {
-	cause := ratelimit.Cause{Kind: message, Detail: problem.Error()}
+	cause := ratelimit.Cause{Kind: message, Detail: logtext.Cut(problem.Error())}
 	attribute, ok := errors.AsType[*AttributeError](problem)
 	if ok {
-		cause.Kind, cause.Detail = message+attribute.Err.Error(), attribute.name
+		name := logtext.Cut(attribute.name)
+		cause.Kind, cause.Detail = message+attribute.Err.Error(), name
 		problem = attribute.Err
-		attributes = append(attributes, slog.String("attribute", attribute.name))
+		attributes = append(attributes, slog.String("attribute", name))
 	}
 	suppressed, ok := r.limiter.Allow(cause)
 	if !ok {
 		return
 	}
-	attributes = append(attributes, slog.Any("problem", problem))
+	attributes = append(attributes, slog.Any("problem", logtext.Error(problem)))
 	if suppressed > 0 {
 		attributes = append(attributes, slog.Int("suppressed", suppressed))
 	}

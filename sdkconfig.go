@@ -17,6 +17,7 @@ import (
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
+	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
 )
 
@@ -208,6 +209,7 @@ func (l sdkLogger) log(line string) {
 	line = strings.TrimSpace(strings.TrimPrefix(line, l.prefix))
 	attributes := []slog.Attr{slog.String("component", "launchdarkly-sdk")}
 	if l.level >= slog.LevelWarn {
+		line = logtext.Cut(line)
 		suppressed, ok := l.logs.problems.Allow(ratelimit.Cause{Kind: l.prefix, Detail: line})
 		if !ok {
 			return

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
 )
 
@@ -50,7 +51,7 @@ func kindOf(cause error) string {
 func (r *reporter) retrying(err error, pause time.Duration) {
 	if suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "retrying"}); ok {
 		r.log(slog.LevelWarn, "sending tracked events failed, will retry", suppressed,
-			slog.Any("error", err), slog.Duration("retryIn", pause))
+			slog.Any("error", logtext.Error(err)), slog.Duration("retryIn", pause))
 	}
 }
 
