@@ -71,7 +71,7 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 		ServiceEndpoints: client.GetServiceEndpoints(),
 	}
 	stopping, stop := context.WithCancel(context.Background())
-	p := &Processor{queue: newQueue(s), stop: stop, closed: make(chan struct{})}
+	p := &Processor{queue: newQueue(s), stop: stop, accounted: make(chan struct{}), closed: make(chan struct{})}
 	p.reporter.settings = s
 	var err error
 	if p.evaluations, err = newEvaluationLane(stopping, c, basic); err != nil {
@@ -84,8 +84,8 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 		_ = p.evaluations.processor.Close()
 		return nil, err
 	}
-	p.running.Go(func() { p.custom.run(stopping, interval) })
-	p.running.Go(func() { p.evaluations.run(stopping, interval) })
+	p.delivering.Go(func() { p.custom.run(stopping, interval) })
+	p.summing.Go(func() { p.evaluations.run(stopping, interval) })
 	for built := c; built != nil; built = built.from {
 		built.latest.Store(p)
 	}

@@ -13,6 +13,10 @@ import (
 // closeTimeout is how long Close delivers what waits. The SDK calls it without a deadline.
 const closeTimeout = 10 * time.Second
 
+// accountTimeout is how long Shutdown stays, after its context has ended, to have what is left counted and reported. That
+// takes a moment, other than with an error handler that blocks. Who ends a process then would otherwise never hear of it.
+const accountTimeout = 200 * time.Millisecond
+
 // Processor is the event processor that [Lossless] configures. All of its methods are safe for concurrent use.
 type Processor struct {
 	queue       *queue
@@ -20,8 +24,10 @@ type Processor struct {
 	evaluations *evaluationLane
 	reporter    reporter
 	stop        context.CancelFunc // ends what is going on at once
-	running     sync.WaitGroup
+	delivering  sync.WaitGroup     // the custom events' lane
+	summing     sync.WaitGroup     // that of the evaluations
 	closing     atomic.Bool
+	accounted   chan struct{} // closed once no custom event waits any more
 	closed      chan struct{}
 	closeError  error // valid once closed is
 }
@@ -124,15 +130,23 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 		return p.closeError
 	case <-ctx.Done():
 		// LaunchDarkly's sender may be asleep before its retry, for a second at most.
-		return err
 	}
+	if first {
+		select {
+		case <-p.accounted:
+		case <-time.After(accountTimeout):
+		}
+	}
+	return err
 }
 
 // finish ends everything. Nothing of it waits for the events service any more.
 func (p *Processor) finish() {
 	defer close(p.closed)
-	p.running.Wait()
+	p.delivering.Wait()
 	p.queue.drop(ErrClosed, p.custom.cancelled, p.reporter.dropped)
+	close(p.accounted)
+	p.summing.Wait()
 	// Who asks for the counters later keeps the processor, and not a request's worth of memory.
 	p.custom.batch, p.custom.cancelled = nil, nil
 	p.evaluations.progress.end(ErrClosed)

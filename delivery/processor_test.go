@@ -534,6 +534,34 @@ func TestShutdownThatGivesUp(t *testing.T) {
 	}
 }
 
+// What ends with the process was reported before: who shuts down hears of nothing later.
+func TestShutdownReportsFirst(t *testing.T) {
+	f := start(t, rarely(), delivery.WithRequestEvents(10))
+	f.box.RefuseEvents(503)
+	f.track(0, 35)
+	_, _ = f.client.BoolVariation("flag", sandy, false)
+	f.requests(1)
+	f.undelivered(f.processor.Shutdown(over()), 35, true, context.Canceled)
+	s := f.check()
+	if _, n := f.drops.all(); n != 35 || s.Dropped.Closed != 35 || s.Waiting != 0 {
+		t.Errorf("%d events were reported, %+v", n, s)
+	}
+}
+
+// An error handler that blocks keeps nobody from shutting down.
+func TestShutdownWithABlockedErrorHandler(t *testing.T) {
+	release := make(chan struct{})
+	f := start(t, rarely(), delivery.WithErrorHandler(func(error) { <-release }))
+	f.box.RefuseEvents(503)
+	f.track(0, 35)
+	f.undelivered(f.processor.Shutdown(over()), 35, false, context.Canceled)
+	if f.processor.Ended() {
+		t.Error("it ended before the handler")
+	}
+	close(release)
+	await(t, "the end", f.processor.Ended)
+}
+
 // LDClient.Close alone delivers what waits.
 func TestClose(t *testing.T) {
 	f := start(t, rarely())
