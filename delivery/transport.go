@@ -151,16 +151,22 @@ func (r *retrier) attempt(request *http.Request) (status int, retryAfter time.Du
 	return response.StatusCode, retryAfterOf(response.Header), nil
 }
 
-// retryAfterOf reads how long the service wants to be left alone, in seconds or as a date (RFC 9110, section 10.2.3).
+// retryAfterOf reads how long the service wants to be left alone, in seconds or as a date (RFC 9110, section 10.2.3). A
+// date is by the service's clock, which the answer tells: ours may be wrong by more than what it asks for.
 func retryAfterOf(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil || errors.Is(err, strconv.ErrRange) { // of too many, the most
 		return time.Duration(min(max(seconds, 0), int(maxRetryAfter/time.Second))) * time.Second
 	}
-	if date, err := http.ParseTime(value); err == nil {
-		return max(time.Until(date), 0)
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
 	}
-	return 0
+	now, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return max(date.Sub(now), 0)
 }
 
 // backoff doubles with each failure, up to the longest, and is then up to half shorter, so that a fleet does not come back

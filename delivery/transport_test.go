@@ -55,6 +55,20 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
+// TestRetryAfterByTheServicesClock has a date of a service whose clock, or ours, is wrong by hours.
+func TestRetryAfterByTheServicesClock(t *testing.T) {
+	for _, wrong := range []time.Duration{-5 * time.Hour, 0, 5 * time.Hour} {
+		now := time.Now().UTC().Add(wrong)
+		got := retryAfterOf(http.Header{
+			"Date":        {now.Format(http.TimeFormat)},
+			"Retry-After": {now.Add(7 * time.Second).Format(http.TimeFormat)},
+		})
+		if got != 7*time.Second {
+			t.Errorf("wrong by %s: %s", wrong, got)
+		}
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	for _, c := range []struct {
 		shortest, longest time.Duration
