@@ -69,17 +69,25 @@ func (r *retrier) deliver(request *http.Request) (outcome, int) {
 	if r.stopping.Err() == nil && r.cautious && !hasJSONBody(request) {
 		return invalid, 0
 	}
+	badRequests := 0
 	for attempt := 0; ; attempt++ {
 		if r.stopping.Err() != nil {
 			return cancelled, 0
 		}
 		status, retryAfter, err := r.attempt(request)
 		if err == nil {
-			if result := outcomeOf(status); result != failed {
-				r.attempted(nil, 0)
-				if result == refused && status == http.StatusBadRequest && !hasJSONBody(request) {
+			result := outcomeOf(status)
+			if status == http.StatusBadRequest {
+				badRequests++
+				switch {
+				case !hasJSONBody(request):
 					result = invalid
+				case badRequests == 1: // a fault on the way, perhaps
+					result = failed
 				}
+			}
+			if result != failed {
+				r.attempted(nil, 0)
 				return result, status
 			}
 			err = fmt.Errorf("status %d", status)
@@ -111,7 +119,7 @@ func (r *retrier) wait(pause, watchedPause time.Duration) {
 	}
 }
 
-// outcomeOf tells what a status means. As with LaunchDarkly's own sender, only a 4xx can be final; unlike there, 400 is.
+// outcomeOf tells what a status means. As with LaunchDarkly's own sender, only a 4xx can be final, and 400 is so the second time.
 // A redirect gets here when it would lead to a request without the events.
 func outcomeOf(status int) outcome {
 	switch {

@@ -187,6 +187,8 @@ func TestRetrier(t *testing.T) {
 		{"accepted", []any{202}, accepted, 0, 0},
 		{"refused", []any{404}, refused, 0, 0},
 		{"an error", []any{reset, 202}, accepted, DefaultMinBackoff / 2, DefaultMinBackoff},
+		{"a bad request once", []any{400, 202}, accepted, DefaultMinBackoff / 2, DefaultMinBackoff},
+		{"a bad request twice", []any{400, 503, 400}, refused, DefaultMinBackoff, 3 * DefaultMinBackoff},
 		{"then refused", []any{503, 413}, tooLarge, DefaultMinBackoff / 2, DefaultMinBackoff},
 		{"several", []any{reset, 503, 408, 500, 202}, accepted, 15 * DefaultMinBackoff / 2, 15 * DefaultMinBackoff},
 		{"retry after", []any{
@@ -349,14 +351,14 @@ func TestRetrierOnBadRequest(t *testing.T) {
 		want     outcome
 		requests int
 	}{
-		{"valid", `[{"a": 1}]`, nil, false, refused, 1},
+		{"valid", `[{"a": 1}]`, nil, false, refused, 2},
 		{"invalid", `[{"a": NaN}]`, nil, false, invalid, 1},
-		{"valid, compressed", zip(`[{"a": 1}]`), zipped, false, refused, 1},
+		{"valid, compressed", zip(`[{"a": 1}]`), zipped, false, refused, 2},
 		{"invalid, compressed", zip(`[{"a": NaN}]`), zipped, false, invalid, 1},
-		{"valid, looked at", `[{"a": 1}]`, nil, true, refused, 1},
+		{"valid, looked at", `[{"a": 1}]`, nil, true, refused, 2},
 		{"invalid, looked at", `[{"a": NaN}]`, nil, true, invalid, 0},
 		{"invalid UTF-8", "[{\"a\": \"\xff\"}]", nil, false, invalid, 1},
-		{"not what it says it is", `[{"a": NaN}]`, zipped, false, refused, 1},
+		{"not what it says it is", `[{"a": NaN}]`, zipped, false, refused, 2},
 	} {
 		requests := 0
 		r := retry(t, t.Context(), c.body, c.header, c.cautious, func(r *http.Request) (*http.Response, error) {
