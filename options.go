@@ -8,6 +8,8 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/safelog"
 )
 
 // DefaultInitTimeout is how long initialization waits for flag data unless [WithInitTimeout] says otherwise.
@@ -43,6 +45,7 @@ func newSettings(opts []Option) settings {
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}
+	s.logger = safelog.Logger(s.logger)
 	return s
 }
 
@@ -72,7 +75,7 @@ func WithInitTimeout(d time.Duration) Option {
 //
 // A line about bad input appears at most once a minute for each cause, with the number of those left out since as far as
 // it is known. Attribute values and the SDK key are never logged by the provider. LaunchDarkly's SDK logs whole events at
-// its debug level, which is off by default.
+// its debug level, which is off by default. A handler that panics costs its line, and nothing else.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(s *settings) { s.logger, s.ownLogger = l, l != nil })
 }

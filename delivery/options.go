@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/safelog"
 )
 
 // The defaults of the options, each of which says what it is about.
@@ -77,6 +79,7 @@ func newSettings(opts []Option, capacity int) settings {
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}
+	s.logger = safelog.Logger(s.logger)
 	return s
 }
 
@@ -127,7 +130,7 @@ func WithBackoff(shortest, longest time.Duration) Option {
 }
 
 // WithLogger sets where failures of delivery are logged, at most one line a minute for each cause. The default, and
-// what nil means, is [slog.Default].
+// what nil means, is [slog.Default]. A handler that panics costs its line, and nothing else.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(s *settings) { s.logger = l })
 }

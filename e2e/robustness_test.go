@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
 var _ = Describe("Whatever happens around it, the provider", func() {
@@ -46,6 +49,17 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 			detail := p.provider.BooleanEvaluation(context.Background(), "flag", false, openfeature.FlattenedContext{"targetingKey": "u"})
 			Expect(detail.ResolutionDetail().ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
 		}
+	})
+
+	It("goes on when the log handler panics", func() {
+		p := start(options(launchdarkly.WithLogger(slog.New(panickingHandler{}))), fastRetries,
+			given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.Bool(true)) }))
+		p.box.RefuseEvents(http.StatusServiceUnavailable, launchdarklytest.Times(1))
+		p.client.Track(context.Background(), "", sandy, details(1))
+		p.track("good", user("sandy", "name", 7), details(1))
+		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("good")))
+		enabled, err := p.client.BooleanValue(context.Background(), "flag", false, user("sandy", "kind", 7))
+		Expect(enabled, err).To(BeTrue())
 	})
 
 	It("becomes ready after it was registered with a context that has ended", func() {
@@ -155,3 +169,10 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		Expect(api.Shutdown(waiting())).To(Succeed())
 	})
 })
+
+// panickingHandler is a log handler of an application's that does not work.
+type panickingHandler struct{ slog.Handler }
+
+func (panickingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (panickingHandler) Handle(context.Context, slog.Record) error { panic("hunter2") }
