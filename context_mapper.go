@@ -116,8 +116,10 @@ func (b *contextBuilder) single(
 	private := b.shared
 	for i := range attributes {
 		name, v := attributes[i].name, attributes[i].value
+		if name == b.kindAttribute && (b.parent == "" || name == ldattr.KindAttr) {
+			continue // what is under another name in a part of a multi-context is an attribute: the part has its kind
+		}
 		switch name {
-		case b.kindAttribute:
 		case openfeature.TargetingKey:
 			if targetingKey == "" {
 				targetingKey, _ = text(v)

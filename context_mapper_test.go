@@ -254,6 +254,16 @@ func TestContextKindAttribute(t *testing.T) {
 	if err != nil || context.IndividualContextCount() != 2 {
 		t.Errorf("got %v, %v", context, err)
 	}
+	m = contextMapper{kindAttribute: "name"}
+	context, warnings, err = mappedBy(m, "", map[string]any{"name": "multi", "org": map[string]any{"key": "o", "name": "Acme"}})
+	if err != nil || warnings != nil || context.Kind() != "org" || context.Name().StringValue() != "Acme" {
+		t.Errorf("a part's kind is where it stands; got %v, %v, %v", context, warnings, err)
+	}
+	m = contextMapper{kindAttribute: "type"}
+	context, warnings, err = mappedBy(m, "", map[string]any{"type": "multi", "device": map[string]any{"key": "d", "type": "phone"}})
+	if err != nil || warnings != nil || context.GetValue("type").StringValue() != "phone" {
+		t.Errorf("a part's kind is where it stands; got %v, %v, %v", context, warnings, err)
+	}
 }
 
 // TestContextMapperKeepsItsDistance changes what was passed in, after the call.
