@@ -3,6 +3,7 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -360,8 +361,15 @@ func (p *privateAttributes) addMeta(v any) bool {
 	return ok
 }
 
-// texts reads what is an array of strings in JSON. ok is false where any part of it is something else.
+// texts reads what is an array of strings in JSON. ok is false where any part of it is something else. A nil slice is one
+// of none, as it is in Go; in JSON it would be null.
 func texts(v any) (list []string, ok bool) {
+	if none := reflect.ValueOf(v); none.Kind() == reflect.Slice && none.IsNil() {
+		switch none.Type().Elem().Kind() {
+		case reflect.String, reflect.Interface:
+			return nil, true
+		}
+	}
 	value, ok, problems := jsonvalue.Convert(v)
 	if !ok || problems != nil || value.Type() != ldvalue.ArrayType {
 		return nil, false

@@ -61,6 +61,8 @@ func TestContextMapper(t *testing.T) {
 		"private attribute of invalid UTF-8": {"u", attributes{"privateAttributes": []string{"a\xff"}, "a\xff": 1},
 			`{"kind":"user","key":"u","a` + "\uFFFD" + `":1,"_meta":{"privateAttributes":["a` + "\uFFFD" + `"]}}`, nil, nil},
 		"no private attributes": {"u", attributes{"privateAttributes": []string{}, "email": "e"}, `{"kind":"user","key":"u","email":"e"}`, nil, nil},
+		"nil private attributes": {"u", attributes{"privateAttributes": []any(nil), "_meta": attributes{"privateAttributes": []keyType(nil)}, "email": "e"},
+			`{"kind":"user","key":"u","email":"e"}`, nil, nil},
 
 		"unsupported attributes": {"u", attributes{"bad": math.NaN(), "deep": attributes{"x": []any{1, make(chan int)}}},
 			`{"kind":"user","key":"u","deep":{"x":[1,null]}}`, []string{"/deep/x/1", "bad"}, ErrUnsupportedValue},
