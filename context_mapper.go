@@ -117,8 +117,8 @@ func (b *contextBuilder) single(
 	private := b.shared
 	for i := range attributes {
 		name, v := attributes[i].name, attributes[i].value
-		if name == b.kindAttribute && (b.parent == "" || name == ldattr.KindAttr) {
-			continue // what is under another name in a part of a multi-context is an attribute: the part has its kind
+		if name == b.kindAttribute && b.parent == "" {
+			continue // it has been read; a part of a multi-context has its kind, so that this is an attribute there
 		}
 		switch name {
 		case openfeature.TargetingKey:
@@ -147,7 +147,11 @@ func (b *contextBuilder) single(
 			if !private.addMeta(v) {
 				b.warn(ErrPrivateAttributes, name)
 			}
-		case "", ldattr.KindAttr: // the latter where another attribute holds the kind
+		case ldattr.KindAttr: // of a part, or where another attribute holds the kind
+			if again, _ := text(v); b.parent == "" || again != string(kind) && !isNull(v) {
+				b.warn(ErrAttributeIgnored, name)
+			}
+		case "":
 			b.warn(ErrAttributeIgnored, name)
 		default:
 			b.set(&builder, name, v)

@@ -82,6 +82,9 @@ func TestContextMapper(t *testing.T) {
 		}, `{"kind":"multi","a":{"key":"a","x":1},"b":{"key":"b"},"c":{"key":"c"},"d":{"key":"d"},"e":{"key":"e","x":[1]}}`, nil, nil},
 		"multi-context with other things": {"", attributes{"kind": "multi", "org": attributes{"key": "o"}, "plan": "gold", "name": "N", "nothing": nil},
 			`{"kind":"org","key":"o"}`, []string{"name", "nothing", "plan"}, ErrAttributeIgnored},
+		"multi-context whose parts say their kind": {"", attributes{"kind": "multi",
+			"org": attributes{"key": "o", "kind": "org"}, "user": attributes{"key": "u", "kind": "device"}, "team": attributes{"key": "t", "kind": nil}},
+			`{"kind":"multi","org":{"key":"o"},"team":{"key":"t"},"user":{"key":"u"}}`, []string{"/user/kind"}, ErrAttributeIgnored},
 		"multi-context with bad parts of parts": {"", attributes{"kind": "multi", "org": attributes{"key": "o", "x": math.Inf(1), "name": 3}},
 			`{"kind":"org","key":"o"}`, []string{"/org/name", "/org/x"}, nil},
 		"multi-context of a struct with a bad field": {"", attributes{"kind": "multi", "org": struct {

@@ -27,7 +27,7 @@
 //	"kind" that is not a string             of kind "user"; a warning
 //	"kind": "multi"                         a multi-context: each attribute that is an object is a context of the kind
 //	                                        that the attribute is named by. A targeting key beside them is ignored,
-//	                                        anything else beside them, too, with a warning
+//	                                        anything else beside them, and another "kind" in them, too, with a warning
 //	targeting key, or "key"                 the key. The targeting key wins; a warning if both are set.
 //	                                        One that is empty or not a string counts as missing
 //	"name", a string                        the name
