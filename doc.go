@@ -63,7 +63,8 @@
 //	NaN, ±Inf, channels, functions,         left out, null inside an array; a warning that names the attribute
 //	invalid raw JSON, cycles, what is
 //	nested beyond 100 levels, what exceeds
-//	8 MiB or 65,536 values
+//	8 MiB or 65,536 values, times outside
+//	of the years 0 to 9999
 //	invalid UTF-8                           replaced by U+FFFD
 //
 // Nothing that is passed in can panic, or make a payload that LaunchDarkly can't read. What the caller changes after a

@@ -140,7 +140,7 @@ func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
 	case json.Number:
 		return c.numeral(x)
 	case time.Time:
-		return c.time(x), true
+		return c.time(x)
 	case ldvalue.Value:
 		return c.ldvalue(x, depth)
 	case map[string]any:
@@ -247,8 +247,14 @@ func (c *converter) numeral(n json.Number) (ldvalue.Value, bool) {
 	return c.number(f) // out of range, f is an infinity
 }
 
-func (c *converter) time(t time.Time) ldvalue.Value {
-	return ldvalue.String(t.UTC().Format(time.RFC3339Nano))
+// time gives what time.Time's own marshaler would give for the time in UTC: RFC 3339 has four digits for the year.
+func (c *converter) time(t time.Time) (ldvalue.Value, bool) {
+	const lastYear = 9999
+	t = t.UTC()
+	if year := t.Year(); year < 0 || year > lastYear {
+		return c.fail(ErrMarshal)
+	}
+	return ldvalue.String(t.Format(time.RFC3339Nano)), true
 }
 
 func (c *converter) base64(b []byte) (ldvalue.Value, bool) {
