@@ -38,9 +38,12 @@ type Function struct {
 
 // NewFunction is the cold start. A function whose flags come late answers with defaults, rather than not at all.
 func NewFunction(ctx context.Context, sdkKey string, config ld.Config, logger *slog.Logger) (*Function, error) {
-	// After a failure, delivery pauses before it tries again, for up to 1s while a flush waits. An invocation has no time for
-	// that.
-	config.Events = delivery.Lossless(ldcomponents.SendEvents(), delivery.WithBackoff(50*time.Millisecond, 200*time.Millisecond))
+	// An invocation has seconds. A connection that died while the process was frozen is given up after a few of them, not
+	// after 30; and what failed is tried again soon.
+	config.Events = delivery.Lossless(ldcomponents.SendEvents(),
+		delivery.WithRequestTimeout(3*time.Second),
+		delivery.WithBackoff(50*time.Millisecond, 200*time.Millisecond),
+	)
 	provider, err := launchdarkly.NewProvider(sdkKey,
 		launchdarkly.WithConfig(config),
 		launchdarkly.WithLogger(logger),
