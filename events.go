@@ -292,7 +292,7 @@ func (w *watcher) eventOf(status interfaces.DataSourceStatus) openfeature.Event 
 	event := openfeature.Event{ProviderName: providerName}
 	switch status.State {
 	case interfaces.DataSourceStateValid:
-		if !w.hasData { // it was streamed, but a persistent store did not take it
+		if w.flags == nil { // a persistent store did not take what was streamed, or changes of it would not be heard yet
 			return event
 		}
 		event.EventType = openfeature.ProviderReady

@@ -5,14 +5,20 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoreimpl"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoretypes"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
 
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -39,6 +45,16 @@ func manyFlags(n, value int) []ldmodel.FeatureFlag {
 			Variations(ldvalue.Int(value)).FallthroughVariation(0).Build()
 	}
 	return flags
+}
+
+// itemsOf has the flags as a data source gives them to the SDK.
+func itemsOf(flags []ldmodel.FeatureFlag) []ldstoretypes.KeyedItemDescriptor {
+	items := make([]ldstoretypes.KeyedItemDescriptor, len(flags))
+	for i := range flags {
+		items[i] = ldstoretypes.KeyedItemDescriptor{Key: flags[i].Key,
+			Item: ldstoretypes.ItemDescriptor{Version: flags[i].Version, Item: &flags[i]}}
+	}
+	return items
 }
 
 func keysOf(flags []ldmodel.FeatureFlag) []string {
@@ -163,6 +179,36 @@ var _ = Describe("Provider events", func() {
 			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
 			Consistently(p.client.State).Should(Equal(openfeature.StaleState))
 		})
+	})
+
+	// Who hears that the provider is ready relies on hearing of each change from then on.
+	It("do not tell that it is ready before changes are heard", func() {
+		source := new(idleSource)
+		p := newProgram(configure(func(c *ld.Config) { c.DataSource = source }),
+			options(launchdarkly.WithInitTimeout(time.Millisecond)))
+		Expect(p.register()).To(MatchError(ContainSubstring(ld.ErrInitializationTimeout.Error())))
+
+		// While a listener is full, the SDK can't add the provider's.
+		unread := p.provider.Client().GetFlagTracker().AddFlagChangeListener()
+		go source.updates.Init([]ldstoretypes.Collection{{Kind: ldstoreimpl.Features(), Items: itemsOf(manyFlags(100, 1))}})
+		Eventually(func() int { return len(unread) }).Should(Equal(cap(unread)))
+		source.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
+		Consistently(p.events.of).WithArguments(openfeature.ProviderReady).WithTimeout(300 * time.Millisecond).Should(BeEmpty())
+
+		go func() {
+			for range unread { // until the client is closed
+			}
+		}()
+		Eventually(p.events.of).WithArguments(openfeature.ProviderReady).Should(HaveLen(1))
+		source.updates.Upsert(ldstoreimpl.Features(), "late", ldstoretypes.ItemDescriptor{Version: 1,
+			Item: new(ldbuilders.NewFlagBuilder("late").Version(1).Build())})
+		Eventually(func() []string {
+			var keys []string
+			for _, event := range p.events.of(openfeature.ProviderConfigChange) {
+				keys = append(keys, event.FlagChanges...)
+			}
+			return keys
+		}).Should(ContainElement("late"))
 	})
 
 	It("cost an application that never looks at them nothing", func() {
