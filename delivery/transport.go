@@ -119,8 +119,8 @@ func (r *retrier) wait(pause, watchedPause time.Duration) {
 	}
 }
 
-// outcomeOf tells what a status means. As with LaunchDarkly's own sender, only a 4xx can be final, and 400 is so the second time.
-// A redirect gets here when it would lead to a request without the events.
+// outcomeOf tells what a status means. As with LaunchDarkly's own sender, only a 4xx can be final, and 400 is so the second
+// time. A redirect gets here when it would lead to a request without the events.
 func outcomeOf(status int) outcome {
 	switch {
 	case status >= 200 && status < 300:
