@@ -171,7 +171,8 @@ func (p *Provider) Init(evaluationContext openfeature.EvaluationContext) error {
 // ShutdownWithContext delivers what was tracked, and ends everything that the provider started (OpenFeature requirement
 // 2.5.1); a client that the application made stays open. It takes until the context ends at most, or 10s where that has
 // no deadline. When that is too short, it returns an error that says how many events were not delivered, a
-// delivery.UndeliveredError. Further calls, until the provider is registered again, do nothing.
+// delivery.UndeliveredError; with a client of its own, it counts and reports them before that, for which it stays up to
+// 200ms longer. Further calls, until the provider is registered again, do nothing.
 //
 // When another provider takes its place, OpenFeature calls it with the context of that registration.
 //

@@ -8,8 +8,8 @@
 //
 //   - a bounded queue, from which LaunchDarkly's processor gets no more at a time than one request carries;
 //   - requests that are retried with exponential backoff and jitter after network errors, the statuses 408, 429
-//     (respecting Retry-After) and 5xx, until they are accepted or the processor is shut down. The payload ID stays
-//     the same, so that LaunchDarkly can drop what it had accepted before;
+//     (respecting Retry-After) and 5xx, until they are accepted or the processor is shut down, and once more after a 400.
+//     The payload ID stays the same, so that LaunchDarkly can drop what it had accepted before;
 //   - when the queue is full, a short wait for room as long as requests succeed; when they fail, the new event is
 //     dropped at once, counted and reported;
 //   - an event that is no valid JSON, because of a NaN in it for one, is refused at once; a request that is too large

@@ -110,9 +110,9 @@ func (p *Processor) FlushContext(ctx context.Context) error {
 }
 
 // Shutdown refuses further events, delivers what waits, and ends all goroutines. When ctx ends first, it gives up on
-// what is left, counts and reports it as dropped, and returns an [UndeliveredError]; a request that is under way then may
-// still arrive. A context without a deadline may make it wait for as long as the events service fails. Further calls
-// wait for the first, until their own context ends, and return the same.
+// what is left, counts and reports it as dropped, for which it stays up to 200ms longer, and returns an
+// [UndeliveredError]; a request that is under way then may still arrive. A context without a deadline may make it wait for
+// as long as the events service fails. Further calls wait for the first, until their own context ends, and return the same.
 func (p *Processor) Shutdown(ctx context.Context) error {
 	first := !p.closing.Swap(true)
 	if first {
