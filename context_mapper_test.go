@@ -248,16 +248,18 @@ func TestContextMapperErrors(t *testing.T) {
 
 func TestContextKindAttribute(t *testing.T) {
 	m := contextMapper{kindAttribute: "contextKind"}
-	context, warnings, err := mappedBy(m, "k", map[string]any{"contextKind": "org", "kind": "pro"})
-	if err != nil || context.Kind() != "org" {
-		t.Errorf("got %v, %v", context, err)
+	for _, kind := range []string{"pro", "org"} {
+		context, warnings, err := mappedBy(m, "k", map[string]any{"contextKind": "org", "kind": kind})
+		if err != nil || context.Kind() != "org" {
+			t.Errorf("got %v, %v", context, err)
+		}
+		if got := attributesOf(t, warnings, ErrAttributeIgnored); !slices.Equal(got, []string{"kind"}) {
+			t.Errorf("LaunchDarkly has no place for an attribute named kind; warnings about %q", got)
+		}
 	}
-	if got := attributesOf(t, warnings, ErrAttributeIgnored); !slices.Equal(got, []string{"kind"}) {
-		t.Errorf("LaunchDarkly has no place for an attribute named kind; warnings about %q", got)
-	}
-	context, _, err = mappedBy(m, "", map[string]any{"contextKind": "multi", "org": map[string]any{"key": "o"}, "user": map[string]any{"key": "u"}})
-	if err != nil || context.IndividualContextCount() != 2 {
-		t.Errorf("got %v, %v", context, err)
+	context, warnings, err := mappedBy(m, "", map[string]any{"contextKind": "multi", "org": map[string]any{"key": "o"}, "user": map[string]any{"key": "u"}})
+	if err != nil || warnings != nil || context.IndividualContextCount() != 2 {
+		t.Errorf("got %v, %v, %v", context, warnings, err)
 	}
 	m = contextMapper{kindAttribute: "name"}
 	context, warnings, err = mappedBy(m, "", map[string]any{"name": "multi", "org": map[string]any{"key": "o", "name": "Acme"}})

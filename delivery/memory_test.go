@@ -72,6 +72,31 @@ func TestServiceIsBackBeforeTheNextAttempt(t *testing.T) {
 	}
 }
 
+// LaunchDarkly's sender sleeps for a second before its retry, which no deadline ends: what is given up is told before that.
+func TestShutdownReportsWhileTheSenderSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := inMemory(t, func(r *http.Request) (*http.Response, error) {
+			return answer(r, http.StatusServiceUnavailable, nil), nil
+		})
+		p.RecordCustomEvent(purchase())
+		p.RecordIdentifyEvent(ldevents.IdentifyEventData{BaseEvent: purchase().BaseEvent})
+		p.Flush()
+		synctest.Wait() // the first attempts have failed
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := p.Shutdown(over); err == nil {
+			t.Error("everything is said to be delivered")
+		}
+		if p.Ended() {
+			t.Error("the sender did not sleep")
+		}
+		if s := p.Stats(); s.Dropped.Closed != 1 || s.Waiting != 0 {
+			t.Errorf("%+v", s)
+		}
+		_ = p.Close()
+	})
+}
+
 // A provider keeps the processors that it has had, for their counters.
 func TestEndedProcessorKeepsNoBatch(t *testing.T) {
 	for name, test := range map[string]struct {
