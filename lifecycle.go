@@ -205,7 +205,8 @@ var errUnconfirmed = errors.New("the event processor did not confirm that everyt
 // Flush returns nil once every event that was accepted before the call is delivered, which is at once where nothing
 // waits. Call it in functions and jobs that are about to freeze or exit. It takes until the context ends at most, or 10s
 // where that has no deadline, and returns a delivery.UndeliveredError then. Meanwhile, a request that failed is tried again
-// within a second, or when the events service has asked for it with Retry-After. Tracking may go on.
+// within a second, unless the events service has asked for more with Retry-After, or delivery.WithBackoff for a longer
+// shortest pause. Tracking may go on.
 //
 // With a client of the application's, Flush needs to know its delivery.Lossless from [WithConfig]. Without that, it does
 // what the SDK can: where there is nothing to flush, it waits until the context ends and returns an error, and a request
