@@ -181,34 +181,103 @@ var _ = Describe("Provider events", func() {
 		})
 	})
 
-	// Who hears that the provider is ready relies on hearing of each change from then on.
-	It("do not tell that it is ready before changes are heard", func() {
-		source := new(idleSource)
-		p := newProgram(configure(func(c *ld.Config) { c.DataSource = source }),
-			options(launchdarkly.WithInitTimeout(time.Millisecond)))
-		Expect(p.register()).To(MatchError(ContainSubstring(ld.ErrInitializationTimeout.Error())))
+	Describe("while a listener of the application's is full, so that the SDK can't add the provider's", func() {
+		var source *idleSource
+		var unread <-chan interfaces.FlagChangeEvent
+		var updated chan struct{} // closed when the SDK has told all of its listeners
+		// connect brings flags, of which not all can be told.
+		connect := func(client *ld.LDClient) {
+			GinkgoHelper()
+			unread = client.GetFlagTracker().AddFlagChangeListener()
+			go func() {
+				defer close(updated)
+				source.updates.Init([]ldstoretypes.Collection{{Kind: ldstoreimpl.Features(), Items: itemsOf(manyFlags(100, 1))}})
+			}()
+			Eventually(func() int { return len(unread) }).Should(Equal(cap(unread)))
+			source.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
+		}
+		read := func() {
+			go func() {
+				for range unread { // until the client is closed
+				}
+			}()
+		}
+		change := func(key string) {
+			source.updates.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: 1,
+				Item: new(ldbuilders.NewFlagBuilder(key).Version(1).Build())})
+		}
+		made := func(timeout time.Duration) *program {
+			GinkgoHelper()
+			return newProgram(configure(func(c *ld.Config) { c.DataSource = source }),
+				options(launchdarkly.WithInitTimeout(timeout)))
+		}
 
-		// While a listener is full, the SDK can't add the provider's.
-		unread := p.provider.Client().GetFlagTracker().AddFlagChangeListener()
-		go source.updates.Init([]ldstoretypes.Collection{{Kind: ldstoreimpl.Features(), Items: itemsOf(manyFlags(100, 1))}})
-		Eventually(func() int { return len(unread) }).Should(Equal(cap(unread)))
-		source.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
-		Consistently(p.events.of).WithArguments(openfeature.ProviderReady).WithTimeout(300 * time.Millisecond).Should(BeEmpty())
+		BeforeEach(func() {
+			source, updated = new(idleSource), make(chan struct{})
+		})
 
-		go func() {
-			for range unread { // until the client is closed
-			}
-		}()
-		Eventually(p.events.of).WithArguments(openfeature.ProviderReady).Should(HaveLen(1))
-		source.updates.Upsert(ldstoreimpl.Features(), "late", ldstoretypes.ItemDescriptor{Version: 1,
-			Item: new(ldbuilders.NewFlagBuilder("late").Version(1).Build())})
-		Eventually(func() []string {
-			var keys []string
-			for _, event := range p.events.of(openfeature.ProviderConfigChange) {
-				keys = append(keys, event.FlagChanges...)
-			}
-			return keys
-		}).Should(ContainElement("late"))
+		// Who hears that the provider is ready relies on hearing of each change from then on.
+		It("do not tell that it is ready before changes are heard", func() {
+			p := made(time.Millisecond)
+			Expect(p.register()).To(MatchError(ContainSubstring(ld.ErrInitializationTimeout.Error())))
+			connect(p.provider.Client())
+			Consistently(p.events.of).WithArguments(openfeature.ProviderReady).WithTimeout(300 * time.Millisecond).Should(BeEmpty())
+
+			read()
+			Eventually(p.events.of).WithArguments(openfeature.ProviderReady).Should(HaveLen(1))
+			change("late")
+			Eventually(func() []string {
+				var keys []string
+				for _, event := range p.events.of(openfeature.ProviderConfigChange) {
+					keys = append(keys, event.FlagChanges...)
+				}
+				return keys
+			}).Should(ContainElement("late"))
+		})
+
+		It("wait with the initialization until changes are heard", func() {
+			p := made(patience)
+			connect(p.provider.Client())
+			initialized := make(chan error, 1)
+			go func() { initialized <- p.register() }()
+			Consistently(initialized).ShouldNot(Receive())
+			read()
+			Eventually(initialized).Should(Receive(BeNil()))
+		})
+
+		It("are not that it is stale, when the initialization can't wait any longer", func() {
+			p := made(50 * time.Millisecond)
+			connect(p.provider.Client())
+			Expect(p.register()).To(Succeed())
+			Consistently(p.events.of).WithArguments(openfeature.ProviderStale).WithTimeout(300 * time.Millisecond).Should(BeEmpty())
+			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+			read()
+		})
+
+		It("leave no listener behind in a client of the application's", func() {
+			config := newBox().Config()
+			config.DataSource = source
+			client, err := ld.MakeCustomClient("sdk-key", config, 0)
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(client.Close)
+			connect(client)
+			provider, err := launchdarkly.NewProviderWithClient(client, launchdarkly.WithLogger(discard))
+			Expect(err).NotTo(HaveOccurred())
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			Expect(provider.ShutdownWithContext(ctx)).To(Succeed())
+
+			read()
+			Eventually(updated).Should(BeClosed())
+			changed := make(chan struct{})
+			go func() {
+				defer close(changed)
+				for i := range 2 * cap(unread) {
+					change(fmt.Sprintf("late-%d", i))
+				}
+			}()
+			Eventually(changed).Should(BeClosed())
+		})
 	})
 
 	It("cost an application that never looks at them nothing", func() {
