@@ -239,8 +239,14 @@ func TestFlushOfEvaluationsThatAreLost(t *testing.T) {
 	f.box.RefuseEvents(401)
 	f.undelivered(f.processor.FlushContext(waiting(t)), 0, true, nil)
 	f.box.AcceptEvents()
-	_, _ = f.client.BoolVariation("flag", sandy, false) // it does not come back
-	f.undelivered(f.processor.FlushContext(waiting(t)), 0, true, nil)
+	// It does not come back, once LaunchDarkly's processor has taken in what its sender was told.
+	var err error
+	await(t, "the end of evaluation events", func() bool {
+		_, _ = f.client.BoolVariation("flag", sandy, false)
+		err = f.processor.FlushContext(waiting(t))
+		return err != nil
+	})
+	f.undelivered(err, 0, true, nil)
 	if err := f.processor.FlushContext(waiting(t)); err != nil {
 		t.Error(err)
 	}
