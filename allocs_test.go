@@ -15,6 +15,7 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
+	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
 // TestAllocations holds the hot paths against LaunchDarkly's SDK, with the context and the data built by hand from the
@@ -22,7 +23,7 @@ import (
 // may take two more, for the copies that OpenFeature's accessors make. For a context that was evaluated a moment ago, the
 // metadata is all that an evaluation allocates, and tracking allocates no more than the bare SDK.
 func TestAllocations(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("with the race detector, a sync.Pool forgets at random")
 	}
 	data := ldtestdata.DataSource()

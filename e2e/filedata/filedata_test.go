@@ -18,6 +18,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
@@ -106,7 +107,7 @@ var _ = Describe("A provider whose flags come from a file", func() {
 
 	// As of LaunchDarkly's SDK 7.15.4, the file data source notes without a lock that it has read its first file, while
 	// every evaluation, and the provider, may ask for that: the race detector would rightly object.
-	if !raceDetector {
+	if !race.Enabled {
 		It("is not ready without the file, and is when it comes", func(ctx SpecContext) {
 			api, client := newClient()
 			err := api.SetProviderAndWait(ctx, newProvider(launchdarkly.WithInitTimeout(50*time.Millisecond)))

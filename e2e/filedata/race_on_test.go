@@ -1,6 +1,0 @@
-//go:build race
-
-package filedata
-
-// raceDetector says whether the specs run with it.
-const raceDetector = true
