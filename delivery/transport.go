@@ -69,7 +69,7 @@ func (r *retrier) deliver(request *http.Request) (outcome, int) {
 	if r.stopping.Err() == nil && r.cautious && !hasJSONBody(request) {
 		return invalid, 0
 	}
-	badRequests := 0
+	valid := false // whether a 400 has had its body looked at, and found to be JSON
 	for attempt := 0; ; attempt++ {
 		if r.stopping.Err() != nil {
 			return cancelled, 0
@@ -78,12 +78,12 @@ func (r *retrier) deliver(request *http.Request) (outcome, int) {
 		if err == nil {
 			result := outcomeOf(status)
 			if status == http.StatusBadRequest {
-				badRequests++
 				switch {
+				case valid: // the second time
 				case !hasJSONBody(request):
 					result = invalid
-				case badRequests == 1: // a fault on the way, perhaps
-					result = failed
+				default: // a fault on the way, perhaps
+					valid, result = true, failed
 				}
 			}
 			if result != failed {
