@@ -46,6 +46,7 @@ type settings struct {
 	minBackoff     time.Duration
 	maxBackoff     time.Duration
 	logger         *slog.Logger
+	ownLogger      bool // whether WithLogger set the logger
 	onError        []func(error)
 }
 
@@ -132,7 +133,7 @@ func WithBackoff(shortest, longest time.Duration) Option {
 // WithLogger sets where failures of delivery are logged, at most one line a minute for each cause. The default, and
 // what nil means, is [slog.Default]. A handler that panics costs its line, and nothing else.
 func WithLogger(l *slog.Logger) Option {
-	return optionFunc(func(s *settings) { s.logger = l })
+	return optionFunc(func(s *settings) { s.logger, s.ownLogger = l, l != nil })
 }
 
 // WithErrorHandler adds a function that hears of all custom events that are dropped, as a [DropError]. It is called by

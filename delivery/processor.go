@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,6 +160,13 @@ func (p *Processor) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return p.Shutdown(ctx)
+}
+
+// Observe adds a logger and an error handler to those of the options, until stop is called; either may be nil. The logger
+// takes the place of [slog.Default] where [WithLogger] was not used, and gets the lines beside it where it was. The error
+// handler has the obligations that [WithErrorHandler] describes. Observe and stop are safe for concurrent use.
+func (p *Processor) Observe(logger *slog.Logger, onError func(error)) (stop func()) {
+	return p.reporter.observe(logger, onError)
 }
 
 // Ended tells whether Shutdown has ended everything, so that the counters won't change any more, other than by events

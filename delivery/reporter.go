@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
+	"github.com/openfeature-launchdarkly/go-provider/internal/safelog"
 )
 
 // reporter tells the log, rarely, and the error handlers, always, what goes wrong.
@@ -16,12 +19,48 @@ type reporter struct {
 	settings     settings
 	limiter      ratelimit.Limiter
 	unauthorized atomic.Bool
+
+	mu        sync.Mutex
+	observers []*observation // replaced, never changed
+}
+
+// observation is what a call of Observe adds.
+type observation struct {
+	logger  *slog.Logger
+	onError func(error)
+}
+
+// observe adds a logger and an error handler, either of which may be nil, until stop is called.
+func (r *reporter) observe(logger *slog.Logger, onError func(error)) (stop func()) {
+	if logger != nil {
+		logger = safelog.Logger(logger)
+	}
+	o := &observation{logger: logger, onError: onError}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.observers = append(slices.Clip(r.observers), o)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.observers = slices.DeleteFunc(slices.Clone(r.observers), func(other *observation) bool { return other == o })
+	}
+}
+
+func (r *reporter) observed() []*observation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.observers
 }
 
 // dropped reports events that will not be delivered.
 func (r *reporter) dropped(report DropError) {
 	for _, handle := range r.settings.onError {
 		handle(&report)
+	}
+	for _, o := range r.observed() {
+		if o.onError != nil {
+			o.onError(&report)
+		}
 	}
 	if errors.Is(report.Cause, ErrUnauthorized) {
 		// It stays so until the process has another key. Saying it once is enough.
@@ -59,5 +98,16 @@ func (r *reporter) log(level slog.Level, message string, suppressed int, attribu
 	if suppressed > 0 {
 		attributes = append(attributes, slog.Int("suppressed", suppressed))
 	}
-	r.settings.logger.LogAttrs(context.Background(), level, message, attributes...)
+	logger := r.settings.logger
+	for _, o := range r.observed() {
+		if o.logger != nil {
+			o.logger.LogAttrs(context.Background(), level, message, attributes...)
+			if !r.settings.ownLogger {
+				logger = nil // the observer's takes the place of the default
+			}
+		}
+	}
+	if logger != nil {
+		logger.LogAttrs(context.Background(), level, message, attributes...)
+	}
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Why custom events are dropped. A [DropError] matches one of these.
@@ -17,6 +18,8 @@ var (
 	ErrRefused = errors.New("not acceptable to the events service")
 	// ErrUnauthorized is the end of delivery after the status 401 or 403: the SDK key is not valid, or no longer.
 	ErrUnauthorized = errors.New("the events service refused the SDK key")
+	// ErrDamaged is an event whose record in the spool can no longer be read.
+	ErrDamaged = errors.New("the event's record in the spool is damaged")
 	// ErrClosed is an event that came after Shutdown, or that Shutdown's deadline left undelivered.
 	ErrClosed = errors.New("event delivery is shut down")
 )
@@ -81,60 +84,109 @@ func trackedEvents(n int) string {
 // Unwrap gives the cause.
 func (e *UndeliveredError) Unwrap() error { return e.Cause }
 
-// Stats counts custom events since the processor was made. At any time,
-// Tracked = Delivered + Waiting + Dropped.Total().
+// Stats counts events since the processor was made. Its own fields are about custom events, those of
+// EvaluationEvents about all others. At rest, for custom events,
+// Tracked + Adopted = Delivered + Waiting + SampledOut + OnDisk + Dropped.Total().
 type Stats struct {
-	// Tracked is how many custom events were recorded.
+	// Tracked is the number of custom events recorded.
 	Tracked uint64
-	// Delivered is how many the events service has accepted.
+	// Adopted is the number of custom events read from spool segments that earlier processes left behind.
+	Adopted uint64
+	// Delivered is the number of events that the first hop accepted with a 2xx status: LaunchDarkly's events
+	// service, or a Relay Proxy in front of it.
 	Delivered uint64
-	// Waiting is how many are in the queue or in the current request.
+	// Waiting is the number of events in the queue, in the store, or in the current request.
 	Waiting uint64
-	// WaitingBytes is how many bytes those count for, by the measure of WithMaxBytes.
+	// WaitingBytes is the number of bytes that those hold as JSON. Events in the queue count once they are formatted.
 	WaitingBytes uint64
-	// Dropped is how many will never be delivered, by cause.
+	// SampledOut is the number of events that LaunchDarkly's sampling ratios leave out.
+	SampledOut uint64
+	// OnDisk is the number of events that Shutdown left in the spool for a later process.
+	OnDisk uint64
+	// Dropped is the number of events that will never be delivered, by cause.
 	Dropped Dropped
-	// Requests is how many requests with custom events were accepted.
+	// Requests is the number of requests accepted, whatever events they carry.
 	Requests uint64
-	// Retries is how many attempts at such requests failed and were, or will be, followed by another.
+	// Retries is the number of attempts at requests that failed.
 	Retries uint64
-	// Evaluations is how many evaluation, identify and migration events were handed to LaunchDarkly's own processor,
-	// which sums most of them up. It does not tell how many of them it loses.
+	// Repeated is the number of events that were sent again under another payload ID after an ambiguous failure, so
+	// that they may have been delivered twice.
+	Repeated uint64
+	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
+	OldestWaiting time.Duration
+	// Evaluations is the number of evaluation, identify and migration events recorded.
 	Evaluations uint64
+	// EvaluationEvents counts evaluation, identify and migration events, and the index, debug and summary events that
+	// LaunchDarkly's SDK derives from all events.
+	EvaluationEvents EventCounts
 }
 
-// Plus adds up the counters of two processors.
+// EventCounts counts the events of a group. At rest,
+// Recorded + Adopted = Delivered + Waiting + SampledOut + OnDisk + Dropped.Total().
+type EventCounts struct {
+	Recorded     uint64 // recorded by the SDK, or derived from recorded events
+	Adopted      uint64 // read from spool segments that earlier processes left behind
+	Delivered    uint64 // accepted by the first hop
+	Waiting      uint64 // in the queue, in the store, or in the current request
+	WaitingBytes uint64 // their size as JSON
+	SampledOut   uint64 // left out by LaunchDarkly's sampling ratios
+	OnDisk       uint64 // left in the spool for a later process
+	Dropped      Dropped
+}
+
+// Plus returns the sums of the counters of two processors, and the greater age.
 func (s Stats) Plus(t Stats) Stats {
 	return Stats{
-		Tracked:      s.Tracked + t.Tracked,
-		Delivered:    s.Delivered + t.Delivered,
-		Waiting:      s.Waiting + t.Waiting,
-		WaitingBytes: s.WaitingBytes + t.WaitingBytes,
-		Dropped: Dropped{
-			QueueFull:    s.Dropped.QueueFull + t.Dropped.QueueFull,
-			TooLarge:     s.Dropped.TooLarge + t.Dropped.TooLarge,
-			Refused:      s.Dropped.Refused + t.Dropped.Refused,
-			Unauthorized: s.Dropped.Unauthorized + t.Dropped.Unauthorized,
-			Closed:       s.Dropped.Closed + t.Dropped.Closed,
+		Tracked:       s.Tracked + t.Tracked,
+		Adopted:       s.Adopted + t.Adopted,
+		Delivered:     s.Delivered + t.Delivered,
+		Waiting:       s.Waiting + t.Waiting,
+		WaitingBytes:  s.WaitingBytes + t.WaitingBytes,
+		SampledOut:    s.SampledOut + t.SampledOut,
+		OnDisk:        s.OnDisk + t.OnDisk,
+		Dropped:       s.Dropped.plus(t.Dropped),
+		Requests:      s.Requests + t.Requests,
+		Retries:       s.Retries + t.Retries,
+		Repeated:      s.Repeated + t.Repeated,
+		OldestWaiting: max(s.OldestWaiting, t.OldestWaiting),
+		Evaluations:   s.Evaluations + t.Evaluations,
+		EvaluationEvents: EventCounts{
+			Recorded:     s.EvaluationEvents.Recorded + t.EvaluationEvents.Recorded,
+			Adopted:      s.EvaluationEvents.Adopted + t.EvaluationEvents.Adopted,
+			Delivered:    s.EvaluationEvents.Delivered + t.EvaluationEvents.Delivered,
+			Waiting:      s.EvaluationEvents.Waiting + t.EvaluationEvents.Waiting,
+			WaitingBytes: s.EvaluationEvents.WaitingBytes + t.EvaluationEvents.WaitingBytes,
+			SampledOut:   s.EvaluationEvents.SampledOut + t.EvaluationEvents.SampledOut,
+			OnDisk:       s.EvaluationEvents.OnDisk + t.EvaluationEvents.OnDisk,
+			Dropped:      s.EvaluationEvents.Dropped.plus(t.EvaluationEvents.Dropped),
 		},
-		Requests:    s.Requests + t.Requests,
-		Retries:     s.Retries + t.Retries,
-		Evaluations: s.Evaluations + t.Evaluations,
 	}
 }
 
-// Dropped counts custom events by why they were dropped.
+// Dropped counts events by why they were dropped.
 type Dropped struct {
 	QueueFull    uint64 // ErrQueueFull
 	TooLarge     uint64 // ErrTooLarge
 	Refused      uint64 // ErrRefused
 	Unauthorized uint64 // ErrUnauthorized
+	Damaged      uint64 // ErrDamaged
 	Closed       uint64 // ErrClosed
 }
 
-// Total sums up all causes.
+// Total returns the sum of all causes.
 func (d Dropped) Total() uint64 {
-	return d.QueueFull + d.TooLarge + d.Refused + d.Unauthorized + d.Closed
+	return d.QueueFull + d.TooLarge + d.Refused + d.Unauthorized + d.Damaged + d.Closed
+}
+
+func (d Dropped) plus(e Dropped) Dropped {
+	return Dropped{
+		QueueFull:    d.QueueFull + e.QueueFull,
+		TooLarge:     d.TooLarge + e.TooLarge,
+		Refused:      d.Refused + e.Refused,
+		Unauthorized: d.Unauthorized + e.Unauthorized,
+		Damaged:      d.Damaged + e.Damaged,
+		Closed:       d.Closed + e.Closed,
+	}
 }
 
 // add counts n events that were dropped for the cause.
@@ -148,6 +200,8 @@ func (d *Dropped) add(cause error, n uint64) {
 		d.Refused += n
 	case errors.Is(cause, ErrUnauthorized):
 		d.Unauthorized += n
+	case errors.Is(cause, ErrDamaged):
+		d.Damaged += n
 	default:
 		d.Closed += n
 	}
