@@ -1,3 +1,3 @@
-// Package filedata runs whole programs whose flags come from files: OpenFeature's SDK, the provider, and LaunchDarkly's
-// ldfiledata and ldfilewatch. It is a module of its own, for their dependencies.
+// Package filedata tests whole programs that read their flags from files: OpenFeature's SDK, the provider, and
+// LaunchDarkly's ldfiledata and ldfilewatch.
 package filedata

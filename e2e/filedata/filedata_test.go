@@ -105,7 +105,7 @@ var _ = Describe("A provider whose flags come from a file", func() {
 		Expect(box.StreamRequests()).To(BeEmpty())
 	}, SpecTimeout(patience))
 
-	// As of LaunchDarkly's SDK 7.15.4, the file data source notes without a lock that it has read its first file, while
+	// As of LaunchDarkly's SDK 7.15.5, the file data source notes without a lock that it has read its first file, while
 	// every evaluation, and the provider, may ask for that: the race detector would rightly object.
 	if !race.Enabled {
 		It("is not ready without the file, and is when it comes", func(ctx SpecContext) {

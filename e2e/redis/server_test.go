@@ -4,12 +4,12 @@ import (
 	"errors"
 
 	"github.com/gomodule/redigo/redis"
+	ldredis "github.com/launchdarkly/go-server-sdk-redis-redigo/v3"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore"
-	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
+	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
 )
 
 // Where LaunchDarkly documents that flags are kept.
@@ -20,11 +20,11 @@ const (
 )
 
 // server is a redis-server that specs can look into. It forgets everything when it stops.
-type server struct{ *redistest.Server }
+type server struct{ *redisserver.Server }
 
 func startServer() *server {
 	GinkgoHelper()
-	s, err := redistest.Start(waiting())
+	s, err := redisserver.Start(waiting())
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(s.Stop)
 	return &server{s}
@@ -46,7 +46,7 @@ func (s *server) start() {
 
 // stored makes a client keep its flags in the Redis, under the SDK's cache.
 func stored(s *server) *ldcomponents.PersistentDataStoreBuilder {
-	return ldcomponents.PersistentDataStore(redisstore.New(s.URL(), prefix))
+	return ldcomponents.PersistentDataStore(ldredis.DataStore().URL(s.URL()))
 }
 
 // do sends a command past the SDK.

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
-	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
+	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
@@ -27,7 +27,7 @@ func TestRedis(t *testing.T) {
 	RunSpecs(t, "Provider with Redis")
 }
 
-var _ = BeforeSuite(func() { redistest.Need(GinkgoT()) })
+var _ = BeforeSuite(func() { redisserver.Require(GinkgoT()) })
 
 // Whatever a spec starts has to end with it.
 var _ = BeforeEach(func() {

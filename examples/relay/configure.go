@@ -1,12 +1,11 @@
 package main
 
 import (
+	ldredis "github.com/launchdarkly/go-server-sdk-redis-redigo/v3"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
-
-	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore"
 )
 
 // viaRelay has flags streamed from a Relay Proxy, and sends events to it, which passes them on. The relay must be
@@ -17,13 +16,9 @@ func viaRelay(relayURL string) ld.Config {
 	}
 }
 
-// inRedis keeps flags in a Redis, below the prefix where the Relay Proxy and LaunchDarkly's SDKs look unless they are told
-// otherwise. A service uses LaunchDarkly's own store in place of the example's, from
-// github.com/launchdarkly/go-server-sdk-redis-redigo/v3:
-//
-//	ldredis.DataStore().URL(url).Prefix("launchdarkly")
+// inRedis returns LaunchDarkly's store of flags in Redis, with the default prefix of its keys.
 func inRedis(url string) subsystems.ComponentConfigurer[subsystems.PersistentDataStore] {
-	return redisstore.New(url, "launchdarkly")
+	return ldredis.DataStore().URL(url)
 }
 
 // daemon reads flags from a store that somebody else fills, a Relay Proxy most often, and connects to nobody for them.

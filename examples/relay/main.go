@@ -27,7 +27,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
-	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
+	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
 )
 
 func main() {
@@ -95,8 +95,8 @@ func relayMode(ctx context.Context, out io.Writer, relay *relay) error {
 func daemonMode(ctx context.Context, out io.Writer, relay *relay, redisURL string) error {
 	fmt.Fprintln(out, "\nDaemon mode")
 	if redisURL == "" {
-		server, err := redistest.Start(ctx)
-		if errors.Is(err, redistest.ErrNotInstalled) {
+		server, err := redisserver.Start(ctx)
+		if errors.Is(err, redisserver.ErrNotInstalled) {
 			fmt.Fprintf(out, "  skipped: %v, and no -redis is given\n", err)
 			return nil
 		}

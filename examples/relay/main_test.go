@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/openfeature-launchdarkly/go-provider/internal/redisstore/redistest"
+	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -37,8 +37,8 @@ Relay Proxy
 
 // TestDaemonMode reads what the example prints of services that read from Redis.
 func TestDaemonMode(t *testing.T) {
-	redistest.Need(t)
-	server, err := redistest.Start(t.Context())
+	redisserver.Require(t)
+	server, err := redisserver.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestDaemonModeWithoutRedis(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	output(t, settings{mode: "daemon"}, `
 Daemon mode
-  skipped: redis-server is not installed here, and no -redis is given
+  skipped: there is no redis-server in the PATH (Debian: apt-get install redis-server), and no -redis is given
 `)
 }
 

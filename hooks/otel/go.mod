@@ -32,7 +32,7 @@ require (
 	github.com/launchdarkly/go-jsonstream/v3 v3.1.1 // indirect
 	github.com/launchdarkly/go-sdk-events/v3 v3.6.2 // indirect
 	github.com/launchdarkly/go-semver v1.0.3 // indirect
-	github.com/launchdarkly/go-server-sdk/v7 v7.15.4 // indirect
+	github.com/launchdarkly/go-server-sdk/v7 v7.15.5 // indirect
 	github.com/launchdarkly/go-test-helpers/v3 v3.1.0 // indirect
 	github.com/mailru/easyjson v0.7.7 // indirect
 	github.com/patrickmn/go-cache v2.1.0+incompatible // indirect

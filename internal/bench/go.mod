@@ -9,7 +9,7 @@ replace (
 
 require (
 	github.com/launchdarkly/go-sdk-common/v3 v3.5.0
-	github.com/launchdarkly/go-server-sdk/v7 v7.15.4
+	github.com/launchdarkly/go-server-sdk/v7 v7.15.5
 	github.com/open-feature/go-sdk v1.20.0
 	github.com/open-feature/go-sdk-contrib/hooks/open-telemetry v0.3.6
 	github.com/open-feature/go-sdk-contrib/providers/launchdarkly v0.1.6

@@ -1,4 +1,4 @@
-// Package sdkleaks names the goroutines that LaunchDarkly's SDK 7.15.4 leaves behind, for leak checks in tests.
+// Package sdkleaks names the goroutines that LaunchDarkly's SDK 7.15.5 leaves behind, for leak checks in tests.
 package sdkleaks
 
 import "go.uber.org/goleak"
