@@ -13,7 +13,7 @@ require (
 	github.com/onsi/gomega v1.44.0
 	github.com/open-feature/go-sdk v1.20.0
 	github.com/openfeature-launchdarkly/go-provider v0.0.0
-	github.com/openfeature-launchdarkly/go-provider/hooks/otel v0.0.0
+	github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks v0.0.0
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/exporters/stdout/stdoutlog v0.23.0
 	go.opentelemetry.io/otel/exporters/stdout/stdoutmetric v1.47.0
@@ -62,5 +62,5 @@ require (
 
 replace (
 	github.com/openfeature-launchdarkly/go-provider => ..
-	github.com/openfeature-launchdarkly/go-provider/hooks/otel => ../hooks/otel
+	github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks => ../hooks/otelhooks
 )

@@ -60,7 +60,7 @@
 //   - [SlogSink]: a structured log record
 //   - [MultiSink]: several sinks at once
 //   - OpenTelemetry's log records, span events and metrics are in the module
-//     hooks/otel
+//     hooks/otelhooks
 //
 // [semantic conventions for feature flags]: https://opentelemetry.io/docs/specs/semconv/feature-flags/feature-flags-events/
 // [Appendix D]: https://openfeature.dev/specification/appendix-d

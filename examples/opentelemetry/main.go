@@ -24,7 +24,7 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -54,9 +54,9 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	// One hook, three sinks. The value of a flag is left out where its variant says the same.
 	evaluations := hooks.NewEvaluationHook(
 		hooks.NewMultiSink(
-			otel.NewLogSink(telemetry.loggers),
-			otel.NewSpanSink(), // whatever span is active
-			otel.NewMetricSink(telemetry.meters),
+			otelhooks.NewLogSink(telemetry.loggers),
+			otelhooks.NewSpanSink(), // whatever span is active
+			otelhooks.NewMetricSink(telemetry.meters),
 		),
 		hooks.WithVariantOverValue(),
 	)

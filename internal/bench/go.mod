@@ -4,7 +4,7 @@ go 1.26.0
 
 replace (
 	github.com/openfeature-launchdarkly/go-provider => ../..
-	github.com/openfeature-launchdarkly/go-provider/hooks/otel => ../../hooks/otel
+	github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks => ../../hooks/otelhooks
 )
 
 require (
@@ -14,7 +14,7 @@ require (
 	github.com/open-feature/go-sdk-contrib/hooks/open-telemetry v0.3.6
 	github.com/open-feature/go-sdk-contrib/providers/launchdarkly v0.1.6
 	github.com/openfeature-launchdarkly/go-provider v0.0.0
-	github.com/openfeature-launchdarkly/go-provider/hooks/otel v0.0.0
+	github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks v0.0.0
 	go.opentelemetry.io/otel/sdk v1.47.0
 	go.opentelemetry.io/otel/trace v1.47.0
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da

@@ -12,7 +12,7 @@ import (
 	communityotel "github.com/open-feature/go-sdk-contrib/hooks/open-telemetry/pkg"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
 // recording is a span that takes events and forgets them, after doing with their options what every span must. It
@@ -46,7 +46,7 @@ func spans(b *testing.B) []struct {
 
 // sameAttributes leaves the three attributes that the community hook has: flag key, provider name and variant.
 func sameAttributes() openfeature.Hook {
-	return hooks.NewEvaluationHook(otel.NewSpanSink(),
+	return hooks.NewEvaluationHook(otelhooks.NewSpanSink(),
 		hooks.WithoutValues(), hooks.WithoutContextID(), hooks.WithExcludedAttributes(telemetry.ResultReasonKey))
 }
 
@@ -75,7 +75,7 @@ func BenchmarkSpanHook(b *testing.B) {
 		}{
 			{"ours", sameAttributes().Finally},
 			{"community", after(communityotel.NewTracesHook())},
-			{"ours-default", hooks.NewEvaluationHook(otel.NewSpanSink()).Finally},
+			{"ours-default", hooks.NewEvaluationHook(otelhooks.NewSpanSink()).Finally},
 		} {
 			b.Run("span="+span.name+"/by="+subject.name, func(b *testing.B) {
 				b.ReportAllocs()

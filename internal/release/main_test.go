@@ -36,7 +36,7 @@ const Version = "1.2.3"
 
 go 1.26.0
 `
-	otelMod = `module github.com/openfeature-launchdarkly/go-provider/hooks/otel
+	otelMod = `module github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks
 
 go 1.26.0
 
@@ -55,12 +55,12 @@ go 1.26.0
 
 replace (
 	github.com/openfeature-launchdarkly/go-provider => ../..
-	github.com/openfeature-launchdarkly/go-provider/hooks/otel => ../../hooks/otel
+	github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks => ../../hooks/otelhooks
 )
 
 require (
 	github.com/openfeature-launchdarkly/go-provider v0.0.0
-	github.com/openfeature-launchdarkly/go-provider/hooks/otel v0.0.0
+	github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks v0.0.0
 )
 `
 )
@@ -94,7 +94,7 @@ func TestNotes(t *testing.T) {
 }
 
 func TestTags(t *testing.T) {
-	if got, want := output(t, "tags"), "v1.2.3\nhooks/otel/v1.2.3\n"; got != want {
+	if got, want := output(t, "tags"), "v1.2.3\nhooks/otelhooks/v1.2.3\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -107,7 +107,7 @@ func TestPrepare(t *testing.T) {
 	}
 	for file, before := range map[string]string{
 		"go.mod":                        rootMod,
-		"hooks/otel/go.mod":             otelMod,
+		"hooks/otelhooks/go.mod":        otelMod,
 		"examples/opentelemetry/go.mod": exampleMod,
 	} {
 		after, err := os.ReadFile(filepath.Join(root, file))
@@ -184,7 +184,7 @@ func fixture(t *testing.T) string {
 		"provider.go":                   ready,
 		"CHANGELOG.md":                  changelog,
 		"go.mod":                        rootMod,
-		"hooks/otel/go.mod":             otelMod,
+		"hooks/otelhooks/go.mod":        otelMod,
 		"examples/opentelemetry/go.mod": exampleMod,
 	} {
 		file := filepath.Join(root, filepath.FromSlash(name))

@@ -38,4 +38,4 @@ func (v version) tags() []string {
 }
 
 // publicModules are the directories of the nested modules that are released, all under the version of the root.
-func publicModules() []string { return []string{"hooks/otel"} }
+func publicModules() []string { return []string{"hooks/otelhooks"} }

@@ -1,9 +1,9 @@
-// Package otel has the OpenTelemetry sinks of package hooks: evaluations as log
+// Package otelhooks has the OpenTelemetry sinks of package hooks: evaluations as log
 // records, as events of the active span, and as a metric.
 //
 //	hook := hooks.NewEvaluationHook(hooks.NewMultiSink(
-//		otel.NewSpanSink(),
-//		otel.NewMetricSink(nil),
+//		otelhooks.NewSpanSink(),
+//		otelhooks.NewMetricSink(nil),
 //	))
 //
 // The conversion of an event:
@@ -23,7 +23,7 @@
 // installed the sinks are disabled, and cost a few nanoseconds.
 //
 // [semantic conventions]: https://opentelemetry.io/docs/specs/semconv/feature-flags/feature-flags-events/
-package otel
+package otelhooks
 
 // scopeName is the instrumentation scope of what the sinks emit.
-const scopeName = "github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+const scopeName = "github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"

@@ -1,4 +1,4 @@
-module github.com/openfeature-launchdarkly/go-provider/hooks/otel
+module github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-package otel_test
+package otelhooks_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
 var anna = openfeature.NewEvaluationContext("anna", nil)
@@ -33,7 +33,7 @@ func ExampleSpanSink() {
 	tracers := trace.NewTracerProvider(trace.WithSyncer(exporter))
 	client, shutdown := demo()
 	defer shutdown()
-	client.AddHooks(hooks.NewEvaluationHook(otel.NewSpanSink(), hooks.WithoutContextID()))
+	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewSpanSink(), hooks.WithoutContextID()))
 
 	ctx, span := tracers.Tracer("shop").Start(context.Background(), "checkout")
 	client.Boolean(ctx, "bool", false, anna)
@@ -58,7 +58,7 @@ func ExampleLogSink() {
 	loggers := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(&exported)))
 	client, shutdown := demo()
 	defer shutdown()
-	client.AddHooks(hooks.NewEvaluationHook(otel.NewLogSink(loggers), hooks.WithoutValues()))
+	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers), hooks.WithoutValues()))
 
 	client.Boolean(context.Background(), "bool", false, anna)
 
@@ -82,7 +82,7 @@ func ExampleMetricSink() {
 	meters := metric.NewMeterProvider(metric.WithReader(reader))
 	client, shutdown := demo()
 	defer shutdown()
-	client.AddHooks(hooks.NewEvaluationHook(otel.NewMetricSink(meters)))
+	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewMetricSink(meters)))
 
 	for range 3 {
 		client.Boolean(context.Background(), "bool", false, anna)

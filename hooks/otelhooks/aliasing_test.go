@@ -1,4 +1,4 @@
-package otel_test
+package otelhooks_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
 // Exporters read events long after Emit has returned, from another goroutine,
@@ -26,7 +26,7 @@ func TestEventsOutliveTheirEmission(t *testing.T) {
 	loggers := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewBatchProcessor(&logs)))
 	tracers := trace.NewTracerProvider(trace.WithBatcher(spans))
 	client := newClient(t, hooks.NewEvaluationHook(
-		hooks.NewMultiSink(otel.NewSpanSink(), otel.NewLogSink(loggers))))
+		hooks.NewMultiSink(otelhooks.NewSpanSink(), otelhooks.NewLogSink(loggers))))
 
 	var wg sync.WaitGroup
 	for g := range goroutines {

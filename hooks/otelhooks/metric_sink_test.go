@@ -1,4 +1,4 @@
-package otel_test
+package otelhooks_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
 func collect(t *testing.T, reader metric.Reader) metricdata.Metrics {
@@ -32,7 +32,7 @@ func collect(t *testing.T, reader metric.Reader) metricdata.Metrics {
 func TestMetricSink(t *testing.T) {
 	t.Parallel()
 	reader := metric.NewManualReader()
-	sink := otel.NewMetricSink(metric.NewMeterProvider(metric.WithReader(reader)))
+	sink := otelhooks.NewMetricSink(metric.NewMeterProvider(metric.WithReader(reader)))
 	client := newClient(t, hooks.NewEvaluationHook(sink, hooks.WithAttributeMapper(
 		func(openfeature.HookContext, openfeature.InterfaceEvaluationDetails) []slog.Attr {
 			return []slog.Attr{slog.String("unbounded", "x")}
@@ -80,7 +80,7 @@ func TestMetricSink(t *testing.T) {
 func TestMetricSinkFollowsExclusion(t *testing.T) {
 	t.Parallel()
 	reader := metric.NewManualReader()
-	sink := otel.NewMetricSink(metric.NewMeterProvider(metric.WithReader(reader)))
+	sink := otelhooks.NewMetricSink(metric.NewMeterProvider(metric.WithReader(reader)))
 	client := newClient(t, hooks.NewEvaluationHook(sink, hooks.WithExcludedAttributes("feature_flag.key", "feature_flag.provider.name")))
 	for _, e := range evaluations()[:2] {
 		e.evaluate(context.Background(), client)
@@ -94,12 +94,12 @@ func TestMetricSinkFollowsExclusion(t *testing.T) {
 
 func TestMetricSinkWithoutProvider(t *testing.T) {
 	t.Parallel()
-	var none *otel.MetricSink
-	for name, sink := range map[string]*otel.MetricSink{"nil": none, "zero": {}} {
+	var none *otelhooks.MetricSink
+	for name, sink := range map[string]*otelhooks.MetricSink{"nil": none, "zero": {}} {
 		if sink.Enabled(context.Background()) {
 			t.Errorf("%s: enabled", name)
 		}
 		sink.Emit(context.Background(), hooks.Event{})
 	}
-	otel.NewMetricSink(nil).Emit(context.Background(), hooks.Event{})
+	otelhooks.NewMetricSink(nil).Emit(context.Background(), hooks.Event{})
 }

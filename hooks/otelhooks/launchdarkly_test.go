@@ -1,4 +1,4 @@
-package otel_test
+package otelhooks_test
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
@@ -47,7 +47,7 @@ func TestWithLaunchDarkly(t *testing.T) {
 		launchdarkly.WithConfig(box.Config()),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 		launchdarkly.WithHooks(hooks.NewEvaluationHook(hooks.NewMultiSink(
-			otel.NewLogSink(loggers), otel.NewSpanSink(), otel.NewMetricSink(meters)))))
+			otelhooks.NewLogSink(loggers), otelhooks.NewSpanSink(), otelhooks.NewMetricSink(meters)))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package otel_test
+package otelhooks_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
 // records is an in-memory exporter for log records.
@@ -34,7 +34,7 @@ func TestLogSink(t *testing.T) {
 			t.Parallel()
 			var exported records
 			loggers := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(&exported)))
-			client := newClient(t, hooks.NewEvaluationHook(otel.NewLogSink(loggers)))
+			client := newClient(t, hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers)))
 			ctx, span := trace.NewTracerProvider().Tracer("test").Start(context.Background(), "request")
 			tt.evaluate(ctx, client)
 			span.End()
@@ -55,7 +55,7 @@ func TestLogSink(t *testing.T) {
 			if record.TraceID() != span.SpanContext().TraceID() || record.SpanID() != span.SpanContext().SpanID() {
 				t.Error("not correlated with the span")
 			}
-			if scope := record.InstrumentationScope().Name; scope != "github.com/openfeature-launchdarkly/go-provider/hooks/otel" {
+			if scope := record.InstrumentationScope().Name; scope != "github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks" {
 				t.Errorf("got scope %q", scope)
 			}
 			var got []attribute.KeyValue
@@ -77,7 +77,7 @@ func TestLogSinkAsksTheLogger(t *testing.T) {
 		asked = append(asked, p)
 		return false
 	}))
-	client := newClient(t, hooks.NewEvaluationHook(otel.NewLogSink(recorder)))
+	client := newClient(t, hooks.NewEvaluationHook(otelhooks.NewLogSink(recorder)))
 	evaluations()[0].evaluate(context.Background(), client)
 	if len(asked) != 1 || asked[0] != (log.EnabledParameters{Severity: log.SeverityInfo, EventName: "feature_flag.evaluation"}) {
 		t.Errorf("asked %+v", asked)
@@ -91,14 +91,14 @@ func TestLogSinkAsksTheLogger(t *testing.T) {
 
 func TestLogSinkWithoutProvider(t *testing.T) {
 	t.Parallel()
-	var none *otel.LogSink
-	for name, sink := range map[string]*otel.LogSink{"nil": none, "zero": {}} {
+	var none *otelhooks.LogSink
+	for name, sink := range map[string]*otelhooks.LogSink{"nil": none, "zero": {}} {
 		if sink.Enabled(context.Background()) {
 			t.Errorf("%s: enabled", name)
 		}
 		sink.Emit(context.Background(), hooks.Event{})
 	}
-	if otel.NewLogSink(nil).Enabled(context.Background()) {
+	if otelhooks.NewLogSink(nil).Enabled(context.Background()) {
 		t.Error("enabled although no global provider is set")
 	}
 }

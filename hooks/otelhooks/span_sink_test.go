@@ -1,4 +1,4 @@
-package otel_test
+package otelhooks_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
 func TestSpanSink(t *testing.T) {
@@ -21,7 +21,7 @@ func TestSpanSink(t *testing.T) {
 			t.Parallel()
 			exporter := tracetest.NewInMemoryExporter()
 			tracers := trace.NewTracerProvider(trace.WithSyncer(exporter))
-			client := newClient(t, hooks.NewEvaluationHook(otel.NewSpanSink()))
+			client := newClient(t, hooks.NewEvaluationHook(otelhooks.NewSpanSink()))
 
 			ctx, span := tracers.Tracer("test").Start(context.Background(), "request")
 			tt.evaluate(ctx, client)
@@ -47,10 +47,10 @@ func TestSpanSink(t *testing.T) {
 
 func TestSpanSinkEnabled(t *testing.T) {
 	t.Parallel()
-	if (*otel.SpanSink)(nil).Enabled(context.Background()) {
+	if (*otelhooks.SpanSink)(nil).Enabled(context.Background()) {
 		t.Error("nil is enabled")
 	}
-	sink := otel.NewSpanSink()
+	sink := otelhooks.NewSpanSink()
 	if sink.Enabled(context.Background()) {
 		t.Error("enabled without a span")
 	}
@@ -76,7 +76,7 @@ func TestSpanSinkKeepsEventsApart(t *testing.T) {
 	exporter := tracetest.NewInMemoryExporter()
 	tracers := trace.NewTracerProvider(trace.WithSyncer(exporter))
 	ctx, span := tracers.Tracer("test").Start(context.Background(), "request")
-	sink := otel.NewSpanSink()
+	sink := otelhooks.NewSpanSink()
 	for _, n := range []int{3, 1, 40, 2} {
 		var event hooks.Event
 		for i := range n {

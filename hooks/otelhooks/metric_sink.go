@@ -1,4 +1,4 @@
-package otel
+package otelhooks
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/open-feature/go-sdk/openfeature/telemetry"
-	otelapi "go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
@@ -47,18 +47,18 @@ type dimensions struct {
 // OpenTelemetry's error handler. It is safe for concurrent use.
 func NewMetricSink(provider metric.MeterProvider) *MetricSink {
 	if provider == nil {
-		provider = otelapi.GetMeterProvider()
+		provider = otel.GetMeterProvider()
 	}
 	counter, err := provider.Meter(scopeName).Int64Counter(CounterName,
 		metric.WithUnit("{evaluation}"),
 		metric.WithDescription("Number of feature flag evaluations."),
 	)
 	if err != nil {
-		otelapi.Handle(err)
+		otel.Handle(err)
 	}
 	series, err := lru.New[dimensions, []metric.AddOption](maxSeries)
 	if err != nil {
-		otelapi.Handle(err)
+		otel.Handle(err)
 	}
 	return &MetricSink{counter: counter, series: series}
 }

@@ -1,4 +1,4 @@
-package otel_test
+package otelhooks_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
-	"github.com/openfeature-launchdarkly/go-provider/hooks/otel"
+	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
 // finally returns a function that runs the hook's part of one evaluation, with
@@ -74,12 +74,12 @@ func cases() map[string]func() {
 	recording := trace.ContextWithSpan(background, span{trace.SpanFromContext(background)})
 	meters := metric.NewMeterProvider(metric.WithReader(metric.NewManualReader()))
 	return map[string]func(){
-		"span":          finally(recording, hooks.NewEvaluationHook(otel.NewSpanSink())),
+		"span":          finally(recording, hooks.NewEvaluationHook(otelhooks.NewSpanSink())),
 		"span, plain":   finally(recording, plain{}),
-		"span, no span": finally(background, hooks.NewEvaluationHook(otel.NewSpanSink())),
-		"log":           finally(background, hooks.NewEvaluationHook(otel.NewLogSink(loggers{}))),
-		"log, disabled": finally(background, hooks.NewEvaluationHook(otel.NewLogSink(lognoop.NewLoggerProvider()))),
-		"metric":        finally(background, hooks.NewEvaluationHook(otel.NewMetricSink(meters))),
+		"span, no span": finally(background, hooks.NewEvaluationHook(otelhooks.NewSpanSink())),
+		"log":           finally(background, hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers{}))),
+		"log, disabled": finally(background, hooks.NewEvaluationHook(otelhooks.NewLogSink(lognoop.NewLoggerProvider()))),
+		"metric":        finally(background, hooks.NewEvaluationHook(otelhooks.NewMetricSink(meters))),
 	}
 }
 
@@ -97,7 +97,7 @@ func BenchmarkSinks(b *testing.B) {
 // BenchmarkSDKSpan is the span sink with OpenTelemetry's own SDK.
 func BenchmarkSDKSpan(b *testing.B) {
 	for name, hook := range map[string]openfeature.Hook{
-		"sink":  hooks.NewEvaluationHook(otel.NewSpanSink()),
+		"sink":  hooks.NewEvaluationHook(otelhooks.NewSpanSink()),
 		"plain": plain{},
 	} {
 		b.Run(name, func(b *testing.B) {
