@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -11,8 +10,9 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// never is a flush interval that leaves all flushing to us.
-const never = 10 * 365 * 24 * time.Hour
+// contextKeysCapacity is how many contexts LaunchDarkly's processor remembers having described. The SDK's default, 1,000,
+// makes 2,000 users in turn be described with each event.
+const contextKeysCapacity = 20_000
 
 // Configuration is an event processor configuration as LaunchDarkly's SDK takes them, in the Events field of its
 // Config. Make one with [Lossless].
@@ -39,11 +39,6 @@ func Lossless(events *ldcomponents.EventProcessorBuilder, opts ...Option) *Confi
 	return &Configuration{events: events, opts: opts}
 }
 
-// With returns a configuration with further options, which win over those that this one has.
-func (c *Configuration) With(opts ...Option) *Configuration {
-	return &Configuration{events: c.events, opts: slices.Concat(c.opts, opts), from: c}
-}
-
 // WithDefaults returns a configuration with further options, which those that this one has win over.
 func (c *Configuration) WithDefaults(opts ...Option) *Configuration {
 	return &Configuration{events: c.events, opts: slices.Concat(opts, c.opts), from: c}
@@ -56,12 +51,17 @@ func (c *Configuration) Processor() *Processor { return c.latest.Load() }
 // Build is called by LaunchDarkly's SDK. It starts the goroutines that deliver; Close or Shutdown end them.
 func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventProcessor, error) {
 	description := c.events.DescribeConfiguration(client)
-	s := newSettings(c.opts, description.GetByKey("eventsCapacity").IntValue())
-	interval := time.Duration(description.GetByKey("eventsFlushIntervalMillis").IntValue()) * time.Millisecond
+	number := func(key string) int { return description.GetByKey(key).IntValue() }
+	s := newSettings(c.opts, number("eventsCapacity"))
+	interval := time.Duration(number("eventsFlushIntervalMillis")) * time.Millisecond
 	if interval <= 0 {
 		interval = ldcomponents.DefaultFlushInterval
 	}
-	basic := subsystems.BasicClientContext{
+	contextKeys := number("userKeysCapacity")
+	if contextKeys == ldcomponents.DefaultContextKeysCapacity {
+		contextKeys = contextKeysCapacity
+	}
+	basic := subsystems.BasicClientContext{ // without diagnostics: the SDK sends them with its own processor only
 		SDKKey:           client.GetSDKKey(),
 		ApplicationInfo:  client.GetApplicationInfo(),
 		InstanceID:       client.GetInstanceID(),
@@ -70,22 +70,19 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 		Offline:          client.GetOffline(),
 		ServiceEndpoints: client.GetServiceEndpoints(),
 	}
-	stopping, stop := context.WithCancel(context.Background())
-	p := &Processor{queue: newQueue(s), stop: stop, accounted: make(chan struct{}), closed: make(chan struct{})}
-	p.reporter.settings = s
-	var err error
-	if p.evaluations, err = newEvaluationLane(stopping, c, basic); err != nil {
-		stop()
+	f, err := newFormatter(c.events, basic, contextKeys)
+	if err != nil {
 		return nil, err
 	}
-	r := &retrier{settings: s, stopping: stopping, attempted: p.attempted, watched: p.queue.progress.watched}
-	if p.custom, err = newCustomLane(c, basic, p.queue, r, p.reporter.dropped); err != nil {
-		stop()
-		_ = p.evaluations.processor.Close()
-		return nil, err
+	f.interval = interval
+	e := &endpoint{
+		client:   newClient(basic),
+		template: f.template(),
+		timeout:  s.requestTimeout,
+		compress: description.GetByKey("enableGzip").BoolValue(),
+		secrets:  hideKey(client.GetSDKKey()),
 	}
-	p.delivering.Go(func() { p.custom.run(stopping, interval) })
-	p.summing.Go(func() { p.evaluations.run(stopping, interval) })
+	p := newProcessor(s, f, e)
 	for built := c; built != nil; built = built.from {
 		built.latest.Store(p)
 	}

@@ -102,15 +102,15 @@ func TestConfiguration(t *testing.T) {
 	builder := ldcomponents.SendEvents().Capacity(7).FlushInterval(time.Minute)
 	before := builder.DescribeConfiguration(subsystems.BasicClientContext{})
 	original := delivery.Lossless(builder, delivery.WithMaxEvents(3))
-	derived := original.With(delivery.WithMaxEvents(5), delivery.WithMaxWait(0))
+	derived := delivery.Lossless(builder, delivery.WithMaxEvents(5)).WithDefaults(delivery.WithMaxEvents(3), delivery.WithMaxWait(0))
 	if original.Processor() != nil || derived.Processor() != nil {
 		t.Error("there is a processor before anybody made one")
 	}
-	for want, config := range map[uint64]*delivery.Configuration{3: original.With(delivery.WithMaxWait(0)), 5: derived} {
+	for want, config := range map[uint64]*delivery.Configuration{3: original.WithDefaults(delivery.WithMaxWait(0)), 5: derived} {
 		box := launchdarklytest.NewServer()
 		defer box.Close()
 		sdk := box.Config()
-		sdk.Events = config.With(delivery.WithLogger(slog.New(slog.DiscardHandler)))
+		sdk.Events = config.WithDefaults(delivery.WithLogger(slog.New(slog.DiscardHandler)))
 		client, err := ld.MakeCustomClient(box.SDKKey(), sdk, patience)
 		if err != nil {
 			t.Fatal(err)

@@ -109,27 +109,6 @@ func ExampleProcessor_Stats() {
 	// {"Tracked":2,"Delivered":2,"Waiting":0,"WaitingBytes":0,"Dropped":{"QueueFull":0,"TooLarge":0,"Refused":0,"Unauthorized":0,"Closed":0},"Requests":1,"Retries":0,"Evaluations":0}
 }
 
-// Options can be added to a configuration that others have made: With adds some that win over what is there.
-func ExampleConfiguration_With() {
-	fleet := delivery.Lossless(ldcomponents.SendEvents(), delivery.WithMaxEvents(1_000_000)) // what all services have
-	batch := fleet.With(delivery.WithMaxWait(10 * time.Second))                              // a job prefers to wait
-
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	config := box.Config()
-	config.Events = batch
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer client.Close()
-
-	// What was built of one is known to the one that it was derived from, too.
-	fmt.Println(batch.Processor() != nil, batch.Processor() == fleet.Processor())
-	// Output: true true
-}
-
 // What others have configured holds; WithDefaults adds what they have not: a platform's logger and alerts, for one.
 func ExampleConfiguration_WithDefaults() {
 	service := delivery.Lossless(nil, delivery.WithMaxEvents(1), delivery.WithMaxWait(0)) // what a service asks for
@@ -156,14 +135,15 @@ func ExampleConfiguration_WithDefaults() {
 	box.AcceptEvents()
 	fmt.Println(events.Processor().FlushContext(context.Background()))
 	// Output:
-	// tracked event "second" dropped: the queue of tracked events is full
-	// <nil>
+	// tracked event "second" dropped: the event queue is full
+	// 1 tracked event not delivered: the event queue is full
 }
 
 // A function has seconds between its answer and the freeze: attempts are given up early, and follow each other closely.
 // A service that has to sit out a long outage does the opposite, and makes room for what waits meanwhile.
 func ExampleWithBackoff() {
 	function := delivery.Lossless(nil,
+		delivery.WithLogger(slog.New(slog.DiscardHandler)),
 		delivery.WithRequestTimeout(2*time.Second),
 		delivery.WithBackoff(20*time.Millisecond, 500*time.Millisecond),
 		delivery.WithMaxEvents(1_000),
@@ -180,7 +160,7 @@ func ExampleWithBackoff() {
 	defer box.Close()
 	box.RefuseEvents(503, launchdarklytest.Times(3))
 	config := box.Config()
-	config.Events = function.With(delivery.WithLogger(slog.New(slog.DiscardHandler)))
+	config.Events = function
 	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
 	if err != nil {
 		fmt.Println(err)
@@ -258,7 +238,7 @@ func ExampleWithErrorHandler() {
 	fmt.Println(len(box.CustomEvents()), "arrived")
 	// Output:
 	// fourth is lost; the queue is full: true
-	// <nil>
+	// 1 tracked event not delivered: the event queue is full
 	// 3 arrived
 }
 

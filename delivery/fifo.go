@@ -1,31 +1,24 @@
 package delivery
 
-import ldevents "github.com/launchdarkly/go-sdk-events/v3"
-
-// waitingEvent is a custom event that waits for delivery.
-type waitingEvent struct {
-	event ldevents.CustomEventData
-	size  int // in memory, about
-}
-
-// chunkSize is how many events are allocated together.
+// chunkSize is how many entries are allocated together.
 const chunkSize = 128
 
-// fifo holds events in order. Its memory follows the number of events, also after there were many.
-type fifo struct {
-	first, last *chunk
+// fifo holds entries in order. Its memory follows their number, also after there were many. Its zero value is empty.
+type fifo[T any] struct {
+	first, last *chunk[T]
 	taken       int // of the first chunk
 	length      int
 }
 
-type chunk struct {
-	events []waitingEvent // up to chunkSize
-	next   *chunk
+type chunk[T any] struct {
+	entries []T // up to chunkSize
+	next    *chunk[T]
+	before  *chunk[T]
 }
 
-func (f *fifo) push(e waitingEvent) {
-	if f.last == nil || len(f.last.events) == chunkSize {
-		c := &chunk{events: make([]waitingEvent, 0, chunkSize)}
+func (f *fifo[T]) push(entry T) {
+	if f.last == nil || len(f.last.entries) == chunkSize {
+		c := &chunk[T]{entries: make([]T, 0, chunkSize), before: f.last}
 		if f.last == nil {
 			f.first = c
 		} else {
@@ -33,25 +26,45 @@ func (f *fifo) push(e waitingEvent) {
 		}
 		f.last = c
 	}
-	f.last.events = append(f.last.events, e)
+	f.last.entries = append(f.last.entries, entry)
 	f.length++
 }
 
-// front gives the next event, which must exist.
-func (f *fifo) front() *waitingEvent { return &f.first.events[f.taken] }
+// front returns the first entry, which must exist.
+func (f *fifo[T]) front() *T { return &f.first.entries[f.taken] }
 
-// pop drops the next event, which must exist.
-func (f *fifo) pop() {
-	f.first.events[f.taken] = waitingEvent{} // whoever took it decides how long it lives
+// pop removes and returns the first entry, which must exist.
+func (f *fifo[T]) pop() T {
+	var none T
+	entry := f.first.entries[f.taken]
+	f.first.entries[f.taken] = none
 	f.taken++
 	f.length--
-	if f.taken < len(f.first.events) {
-		return
+	switch {
+	case f.taken < len(f.first.entries):
+	case f.first == f.last:
+		f.first.entries, f.taken = f.first.entries[:0], 0
+	default:
+		f.first, f.taken = f.first.next, 0
+		f.first.before = nil
 	}
-	f.taken = 0
-	if f.first == f.last {
-		f.first.events = f.first.events[:0]
-		return
+	return entry
+}
+
+// popLast removes and returns the last entry, which must exist.
+func (f *fifo[T]) popLast() T {
+	var none T
+	end := len(f.last.entries) - 1
+	entry := f.last.entries[end]
+	f.last.entries[end] = none
+	f.last.entries = f.last.entries[:end]
+	f.length--
+	switch {
+	case f.first == f.last && end == f.taken:
+		f.first.entries, f.taken = f.first.entries[:0], 0
+	case end == 0:
+		f.last = f.last.before
+		f.last.next = nil
 	}
-	f.first = f.first.next
+	return entry
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -19,10 +20,13 @@ const (
 	DefaultMaxBackoff     = 15 * time.Second
 )
 
+// errNotJSON is an event that would spoil the request that it is part of.
+var errNotJSON = fmt.Errorf("%w: not valid JSON", ErrRefused)
+
 const (
 	// maxRequestEvents is what one request of LaunchDarkly's own event processor carries at most by default.
 	maxRequestEvents = 10_000
-	// maxRequestBytes is about how much memory the events of one request take at most.
+	// maxRequestBytes is how large the events of one request are at most.
 	maxRequestBytes = 4 << 20
 )
 
@@ -40,8 +44,9 @@ type settings struct {
 	maxWait        time.Duration
 	requestEvents  int
 	requestBytes   int
-	reserveEvents  int // of maxEvents, for those who have waited for room and got none
-	reserveBytes   int // of maxBytes
+	reserveEvents  int // of maxEvents, for puts that have waited for room and got none
+	rawBytes       int // of recorded events that are not formatted yet, as they will be
+	rate           pace
 	requestTimeout time.Duration
 	minBackoff     time.Duration
 	maxBackoff     time.Duration
@@ -67,14 +72,15 @@ func newSettings(opts []Option, capacity int) settings {
 		}
 	}
 	s.requestEvents = min(s.requestEvents, s.maxEvents, maxRequestEvents)
+	if s.rate.events > 0 {
+		s.requestEvents = min(s.requestEvents, s.rate.events)
+	}
 	s.requestBytes = min(maxRequestBytes, max(s.maxBytes/2, 1))
-	// A queue that is hardly larger than a request has nothing to set aside.
+	s.rawBytes = min(maxRawBytes, max(s.maxBytes/8, 1))
+	// A store that is hardly larger than a request has nothing to set aside.
 	const share = 8
 	if s.maxEvents >= share*s.requestEvents {
 		s.reserveEvents = s.maxEvents / share
-	}
-	if s.maxBytes >= share*s.requestBytes {
-		s.reserveBytes = s.maxBytes / share
 	}
 	s.maxBackoff = max(s.minBackoff, s.maxBackoff)
 	if s.logger == nil {
@@ -84,30 +90,31 @@ func newSettings(opts []Option, capacity int) settings {
 	return s
 }
 
-// WithMaxEvents bounds how many custom events may wait for delivery, those in the current request included. The default
-// is 100,000; a number below 1 means the default.
+// WithMaxEvents bounds the number of tracked events that wait for delivery, those in the current request included. For all
+// other events together, half as many may wait. The default is 100,000; a number below 1 means the default.
 func WithMaxEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.maxEvents = positive(n, DefaultMaxEvents) })
 }
 
-// WithMaxBytes bounds how much waiting custom events may hold, in approximate bytes, those in the current request
-// included. The default is 64 MiB; a number below 1 means the default. An event counts for about 400 bytes, and each value
-// of its context and its data for 64 and its text. Go's maps can take up to four times that while requests succeed, and
-// about twice while they fail, when the data of new events is kept as text.
+// WithMaxBytes bounds the memory for events that wait for delivery, in bytes: each counts with its JSON and 72 bytes.
+// Evaluation events may take half of it at most, and make room for tracked events. Recorded events are formatted as
+// JSON within a moment, while there is room; until then, they may take up to 1 MiB of it, by their size as JSON. The
+// default is 64 MiB; a number below 1 means the default.
 func WithMaxBytes(n int) Option {
 	return optionFunc(func(s *settings) { s.maxBytes = positive(n, DefaultMaxBytes) })
 }
 
-// WithMaxWait sets how long recording a custom event may wait for room in a full queue while requests succeed. The
-// default is 50ms; with 0, or less, it never waits. It never waits while requests fail, or while one has gone without an
-// answer for more than a second.
+// WithMaxWait sets how long recording a custom, identify or migration event may block while there is no room and requests
+// succeed. The default is 50ms; with 0, or less, it never blocks. It never blocks while requests fail, or while one has
+// had no answer for a second. Recording an evaluation never blocks.
 func WithMaxWait(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.maxWait = max(d, 0) })
 }
 
-// WithRequestEvents sets how many custom events one request carries at most. The default is 2,000; a number below 1
-// means the default, one above 10,000 means that. A request that the events service finds too large (413) is halved, and
-// later ones stay as small as what it then accepted; after a while of that, larger ones are tried again.
+// WithRequestEvents sets how many events one request carries at most. The default is 2,000; a number below 1 means the
+// default, one above 10,000 means that. A request is never larger than 4 MiB, unless it is a single event. One that the
+// events service finds too large (413), or that can't be written within the request timeout, is divided, and later ones
+// stay below half of its bytes; after a while of that, larger ones are tried again.
 func WithRequestEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.requestEvents = positive(n, DefaultRequestEvents) })
 }
@@ -118,11 +125,11 @@ func WithRequestTimeout(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.requestTimeout = positive(d, DefaultRequestTimeout) })
 }
 
-// WithBackoff sets how long to wait before a failed request is tried again: shortest at first, twice as long after each
-// further failure, and longest at most, each less a random part of up to half. While somebody waits for the events (a flush,
-// a shutdown), it is 1s at most, or the shortest where that is longer. A Retry-After of the events service makes it longer
-// in any case, up to 10 minutes. The defaults are 200ms and 15s; a duration of 0 or less means the default, and a longest
-// below the shortest means the shortest.
+// WithBackoff sets the pause after a failed request: shortest at first, doubling with each further failure up to longest,
+// each less a random part of up to half. While a flush or a shutdown waits, it is 1s at most, or the shortest where that is
+// longer. While the events service refuses the SDK key, it starts with longest and doubles up to 10 minutes. A Retry-After
+// of the events service takes its place in any case, up to 10 minutes. The defaults are 200ms and 15s; a duration of 0 or
+// less means the default, and a longest below the shortest means the shortest.
 func WithBackoff(shortest, longest time.Duration) Option {
 	return optionFunc(func(s *settings) {
 		s.minBackoff = positive(shortest, DefaultMinBackoff)
@@ -130,16 +137,34 @@ func WithBackoff(shortest, longest time.Duration) Option {
 	})
 }
 
+// WithMaxRate bounds how many events, of all kinds and with those of failed attempts, are sent in any period of the given
+// length. It is for a hop that accepts more than it can keep, such as a Relay Proxy, which keeps EVENTS_CAPACITY events
+// (1,000 by default) for each of its flush intervals (5s by default) and drops the rest:
+//
+//	delivery.WithMaxRate(900, 6*time.Second)
+//
+// Events wait meanwhile, so that the rate has to be above that at which they are recorded in the long run. It applies to
+// one process; several behind one hop share its capacity. By default, and with a number or a duration of 0 or less, there
+// is no such bound.
+func WithMaxRate(n int, per time.Duration) Option {
+	return optionFunc(func(s *settings) {
+		s.rate = pace{}
+		if n > 0 && per > 0 {
+			s.rate = pace{events: n, per: per}
+		}
+	})
+}
+
 // WithLogger sets where failures of delivery are logged, at most one line a minute for each cause. The default, and
-// what nil means, is [slog.Default]. A handler that panics costs its line, and nothing else.
+// what nil means, is [slog.Default]. A panic in its handler is recovered; the line is lost.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(s *settings) { s.logger, s.ownLogger = l, l != nil })
 }
 
-// WithErrorHandler adds a function that hears of all custom events that are dropped, as a [DropError]. It is called by
-// the goroutine that records the event, or by the one that delivers, and must return quickly. It may be called by
-// several goroutines at once, must not track events itself, and must not panic: nothing recovers that here. Given more
-// than once, all functions are called, in order. A nil function is ignored.
+// WithErrorHandler adds a function that is called for all events that are dropped, with a [DropError]. It is called by the
+// goroutine that records the event, or by one that delivers, and must return quickly. It may be called by several
+// goroutines at once, must not track events itself, and must not panic: nothing recovers that here. Given more than once,
+// all functions are called, in order. A nil function is ignored.
 func WithErrorHandler(f func(error)) Option {
 	return optionFunc(func(s *settings) {
 		if f != nil {

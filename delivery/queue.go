@@ -1,113 +1,130 @@
 package delivery
 
 import (
+	"encoding/json"
 	"slices"
 	"sync"
 	"time"
-
-	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 )
 
-// stallTimeout is how long a request may take until nobody waits for the room that it would make.
-const stallTimeout = time.Second
+const (
+	// maxRawEvents bounds the recorded events of a lane that are not formatted yet.
+	maxRawEvents = 4_000
+	// maxRawBytes bounds them by the size that they will have as JSON, of which the last ones that were formatted are
+	// the measure. As Go values they can take fifteen times that.
+	maxRawBytes = 1 << 20
+	// stallTimeout is how long a request may go without an answer until nobody waits for the room that it would make.
+	stallTimeout = time.Second
+)
 
-// queue holds the custom events that wait for delivery, in order, and keeps the accounts of all that ever came. It is
-// safe for concurrent use; one goroutine takes events out and settles them.
+// rawEvent is a recorded event: a value of one of LaunchDarkly's event types, or a json.RawMessage.
+type rawEvent struct {
+	event any
+	kind  kind
+	epoch uint32
+}
+
+// queue holds recorded events until they are formatted, a lane for tracked events and one for evaluations. It is safe for
+// concurrent use; one goroutine, the formatter, takes events out.
 type queue struct {
 	settings settings
-	sizer    sizer
-	wake     chan struct{} // has something in it when a request's worth waits
-	flushes  chan struct{} // has something in it when everything that waits has to go
-	progress progress
+	ledger   *ledger
+	wake     chan struct{} // to the formatter: something waits, or is to be formatted at once
 
-	mu            sync.Mutex
-	writers       []*writer // who waits for room, in the order in which they came
-	waiting       fifo
-	waitingBytes  int
-	inFlight      int // events taken and not settled
-	inFlightBytes int
-	failing       bool      // whether the last attempt at a request failed
-	progressed    time.Time // when events were last taken or settled
-	stopped       error     // why no more events are accepted
-	accepted      uint64
-	stats         Stats // without Waiting and WaitingBytes
+	mu      sync.Mutex
+	lanes   [lanes]fifo[rawEvent]
+	writers []*writer // the blocked puts, in the order in which they came; all of the tracked lane
+	limit   int       // raw events for each lane
+	batch   int       // raw events that are formatted together
+	average int       // bytes as JSON, of the last events
+	flushed uint32    // events of this epoch and earlier ones are wanted at once; valid if flushing
+	flush   bool
+	failing bool      // whether the last attempt at a request failed
+	since   time.Time // when the request under way began; zero while there is none
+	closed  bool
 }
 
-func newQueue(s settings) *queue {
-	return &queue{
-		settings: s,
-		sizer:    newSizer(),
-		wake:     make(chan struct{}, 1),
-		flushes:  make(chan struct{}, 1),
-	}
+func newQueue(s settings, l *ledger) *queue {
+	q := &queue{settings: s, ledger: l, wake: make(chan struct{}, 1)}
+	q.measure(4 << 10) // a guess, until events are formatted
+	return q
 }
 
-// put accepts the event, or says why it is dropped. It may wait for room, as long as the settings allow and requests
-// succeed. Those who wait get room in the order in which they came, and before others.
-func (q *queue) put(event ldevents.CustomEventData) error {
-	size, valid := q.sizer.event(&event)
+// put accepts an event, or returns why it is dropped. An event of the tracked lane may wait for room, for as long as the
+// settings allow and requests succeed. Blocked puts get room in their order, and before others.
+func (q *queue) put(e any, k kind) error {
+	raw := rawEvent{event: e, kind: k}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
-	case q.stopped != nil:
-		return q.refuse(q.stopped)
-	case !valid:
-		return q.refuse(errNotJSON)
-	case q.failing && q.waiting.length+q.inFlight < q.settings.maxEvents: // it may wait for long
-		event.Data = compacted(event.Data)
-		size, _ = q.sizer.event(&event)
-	}
-	switch {
-	case size > q.settings.maxBytes:
-		return q.refuse(ErrTooLarge)
-	case len(q.writers) == 0 && q.fits(size):
-		q.accept(waitingEvent{event: event, size: size})
+	case q.closed:
+		return q.refuse(raw, ErrClosed)
+	case k.lane() == laneEvaluations:
+		if !q.accept(raw, false) {
+			return q.refuse(raw, ErrQueueFull)
+		}
+		return nil
+	case len(q.writers) == 0 && q.accept(raw, false):
 		return nil
 	}
-	signal(q.flushes) // what fills the queue may be less than a request's worth
-	e := waitingEvent{event: event, size: size}
-	if q.settings.maxWait == 0 || q.failing || q.stalls() {
-		return q.acceptLast(e)
+	signal(q.wake)
+	if q.settings.maxWait == 0 || q.failing || q.stalled() {
+		return q.acceptLast(raw)
 	}
-	return q.waitForRoom(e)
+	return q.waitForRoom(raw)
 }
 
-// accept takes the event in.
-func (q *queue) accept(e waitingEvent) {
-	q.waiting.push(e)
-	q.waitingBytes += e.size
-	q.accepted++
-	q.stats.Tracked++
-	if q.hasRequest(q.settings.requestEvents) {
+// accept takes the event in if there is room; that of the reserve only counts for the last resort. The reserve is for puts
+// that would otherwise lose their event: while it lasts, a request that takes longer than a put may wait costs no event.
+func (q *queue) accept(raw rawEvent, last bool) bool {
+	l := raw.kind.lane()
+	raws, all := q.limit, q.settings.maxEvents
+	switch {
+	case l == laneEvaluations:
+		all = max(all/evaluationShare, 1)
+	case last:
+		raws *= 2
+	default:
+		all -= q.settings.reserveEvents
+	}
+	if q.lanes[l].length >= raws {
+		return false
+	}
+	epoch, ok := q.ledger.open(raw.kind.group(), uint64(all))
+	if !ok {
+		return false
+	}
+	raw.epoch = epoch
+	q.lanes[l].push(raw)
+	if n := q.lanes[l].length; n == 1 || n == q.batch {
 		signal(q.wake)
 	}
+	return true
 }
 
 // acceptLast takes the event in if there is any room at all, or refuses it.
-func (q *queue) acceptLast(e waitingEvent) error {
-	if !q.fitsReserve(e.size) {
-		return q.refuse(ErrQueueFull)
+func (q *queue) acceptLast(raw rawEvent) error {
+	if q.accept(raw, true) {
+		return nil
 	}
-	q.accept(e)
-	return nil
+	return q.refuse(raw, ErrQueueFull)
 }
 
 // refuse counts an event that is not taken in, and returns why.
-func (q *queue) refuse(cause error) error {
-	q.stats.Tracked++
-	q.stats.Dropped.add(cause, 1)
+func (q *queue) refuse(raw rawEvent, cause error) error {
+	q.ledger.refuse(raw.kind.group(), cause)
 	return cause
 }
 
-// writer is somebody who waits for room for an event.
+// writer is a blocked put.
 type writer struct {
-	event  waitingEvent
-	result chan error // gets one, when the event has been accepted or refused
+	raw    rawEvent
+	result chan error // gets one value, once the event is accepted or refused
 }
 
 // waitForRoom is called, and returns, with the lock held.
-func (q *queue) waitForRoom(e waitingEvent) error {
-	w := &writer{event: e, result: make(chan error, 1)}
+func (q *queue) waitForRoom(raw rawEvent) error {
+	w := &writer{raw: raw, result: make(chan error, 1)}
 	q.writers = append(q.writers, w)
 	end := time.Now().Add(q.settings.maxWait)
 	for pause := q.pause(end); pause > 0; pause = q.pause(end) {
@@ -125,190 +142,173 @@ func (q *queue) waitForRoom(e waitingEvent) error {
 		default:
 		}
 	}
-	at := slices.Index(q.writers, w) // it is among the first: all wait for as long
+	at := slices.Index(q.writers, w) // among the first: all wait for as long
 	q.writers = slices.Delete(q.writers, at, at+1)
-	err := q.acceptLast(e)
-	q.admit() // somebody behind it may have a smaller event
-	return err
+	return q.acceptLast(raw)
 }
 
-// pause is how long to wait before it is seen again whether waiting still makes sense. It is above 0 while it does: until
-// the end, or until the request under way stalls.
+// pause is how long a blocked put sleeps until it checks again that waiting makes sense: until its end, or until the
+// request under way stalls. It is above 0 while it does.
 func (q *queue) pause(end time.Time) time.Duration {
-	untilStall := stallTimeout + 1
-	if q.inFlight > 0 {
-		untilStall -= time.Since(q.progressed)
+	untilStall := stallTimeout
+	if !q.since.IsZero() {
+		untilStall -= time.Since(q.since)
 	}
 	return min(time.Until(end), untilStall)
 }
 
-// admit accepts the events of those who wait, as far as there is room.
+// stalled reports whether the request under way takes too long to be called progress.
+func (q *queue) stalled() bool { return !q.since.IsZero() && time.Since(q.since) >= stallTimeout }
+
+// admit accepts the events of blocked puts, as far as there is room.
 func (q *queue) admit() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.admitLocked()
+}
+
+func (q *queue) admitLocked() {
 	admitted := 0
 	for _, w := range q.writers {
-		if !q.fits(w.event.size) {
-			signal(q.flushes)
+		if !q.accept(w.raw, false) {
 			break
 		}
-		q.accept(w.event)
 		w.result <- nil
 		admitted++
 	}
 	q.writers = slices.Delete(q.writers, 0, admitted)
 }
 
-// endWaits decides for all who wait at once.
-func (q *queue) endWaits(decide func(waitingEvent) error) {
+// attempt notes that a request begins.
+func (q *queue) attempt() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.since = time.Now()
+}
+
+// attempted notes how a request went. Once one fails, nobody waits for room.
+func (q *queue) attempted(ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.since, q.failing = time.Time{}, !ok
+	if ok {
+		q.admitLocked()
+		return
+	}
 	for _, w := range q.writers {
-		w.result <- decide(w.event)
+		w.result <- q.acceptLast(w.raw)
 	}
 	q.writers = nil
 }
 
-// fits tells whether there is room without the reserve. The reserve is for those who would otherwise lose their event:
-// while it is not used up, a request that takes longer than they may wait costs time, and no event.
-func (q *queue) fits(size int) bool {
-	return q.waiting.length+q.inFlight < q.settings.maxEvents-q.settings.reserveEvents &&
-		q.waitingBytes+q.inFlightBytes+size <= q.settings.maxBytes-q.settings.reserveBytes
-}
-
-// fitsReserve tells whether there is any room.
-func (q *queue) fitsReserve(size int) bool {
-	return q.waiting.length+q.inFlight < q.settings.maxEvents &&
-		q.waitingBytes+q.inFlightBytes+size <= q.settings.maxBytes
-}
-
-// stalls tells whether the request under way takes too long to be called progress.
-func (q *queue) stalls() bool {
-	return q.inFlight > 0 && time.Since(q.progressed) > stallTimeout
-}
-
-// hasRequest tells whether enough waits to fill a request.
-func (q *queue) hasRequest(events int) bool {
-	return q.waiting.length >= events || q.waitingBytes >= q.settings.requestBytes
-}
-
-// take moves the next events into batch, which it returns: no more than so many and, unless it is a single one, no more
-// than fit into a request. They count as waiting until they are settled. Where whole is set, it takes none unless they
-// fill a request.
-func (q *queue) take(batch []waitingEvent, events int, whole bool) []waitingEvent {
+// take moves the next events into batch, which it returns: of one epoch, tracked events first, no more than are
+// formatted together, and only of the lanes for which there is room. A quarter is left to evaluations that wait.
+func (q *queue) take(batch []rawEvent, room [lanes]bool) []rawEvent {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if whole && !q.hasRequest(events) {
+	epoch, found := uint32(0), false
+	for l := range lanes {
+		if room[l] && q.lanes[l].length > 0 {
+			if e := q.lanes[l].front().epoch; !found || e < epoch {
+				epoch, found = e, true
+			}
+		}
+	}
+	if !found {
 		return batch
 	}
-	q.progressed = time.Now()
-	for bytes := 0; q.waiting.length > 0 && len(batch) < events; {
-		next := q.waiting.front()
-		if bytes += next.size; bytes > q.settings.requestBytes && len(batch) > 0 {
-			break
-		}
-		batch = append(batch, *next)
-		q.waitingBytes -= next.size
-		q.inFlightBytes += next.size
-		q.inFlight++
-		q.waiting.pop()
+	share := q.batch
+	if room[laneEvaluations] {
+		share -= min(q.lanes[laneEvaluations].length, q.batch/4)
 	}
+	for l, n := range [lanes]int{max(share, 1), q.batch} {
+		if !room[l] {
+			continue
+		}
+		for q.lanes[l].length > 0 && len(batch) < n && q.lanes[l].front().epoch == epoch {
+			if _, raw := q.lanes[l].front().event.(json.RawMessage); raw && len(batch) > 0 {
+				break // it is a batch of its own
+			}
+			batch = append(batch, q.lanes[l].pop())
+			if _, raw := batch[0].event.(json.RawMessage); raw {
+				return batch
+			}
+		}
+	}
+	q.admitLocked()
 	return batch
 }
 
-// settle ends the delivery of events that were taken, in the order in which they were: cause is nil where they were
-// delivered, or why they are dropped.
-func (q *queue) settle(batch []waitingEvent, cause error) {
+// due reports whether something waits and whether it is to be formatted at once: for a flush, or because there is
+// enough of it.
+func (q *queue) due() (waiting int, now bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.inFlight -= len(batch)
-	for i := range batch {
-		q.inFlightBytes -= batch[i].size
+	for l := range lanes {
+		n := q.lanes[l].length
+		waiting += n
+		if n > 0 && (n >= q.batch || q.flush && q.lanes[l].front().epoch <= q.flushed) {
+			now = true
+		}
 	}
-	q.progressed = time.Now()
-	q.account(uint64(len(batch)), cause)
+	return waiting, now || len(q.writers) > 0 && waiting > 0
 }
 
-// drop gives up on the events that wait, and on those in flight, which must be the ones that were cancelled. It reports
-// that before they are settled, so that whoever flushes hears of it first.
-func (q *queue) drop(cause error, cancelled []waitingEvent, report func(DropError)) {
+// flushEpoch begins a flush of all that was recorded before.
+func (q *queue) flushEpoch() *watch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	loss := DropError{Cause: cause, Events: q.waiting.length + len(cancelled)}
-	switch {
-	case loss.Events == 0:
-		return
-	case loss.Events > 1:
-	case len(cancelled) == 1:
-		loss.EventName = cancelled[0].event.Key
-	default:
-		loss.EventName = q.waiting.front().event.Key
-	}
-	q.inFlight, q.inFlightBytes = loss.Events, q.inFlightBytes+q.waitingBytes
-	q.waiting, q.waitingBytes = fifo{}, 0
-	q.mu.Unlock()
-	report(loss)
-	q.mu.Lock()
-	q.inFlight, q.inFlightBytes = 0, 0
-	q.account(uint64(loss.Events), cause)
-}
-
-func (q *queue) account(n uint64, cause error) {
-	if cause == nil {
-		q.stats.Delivered += n
-		q.stats.Requests++
-	} else {
-		q.stats.Dropped.add(cause, n)
-	}
-	q.progress.settle(n, cause)
-	q.admit()
-}
-
-// stop refuses further events for the given cause, unless an earlier one holds already.
-func (q *queue) stop(cause error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.stopped == nil {
-		q.stopped = cause
-	}
-	q.endWaits(func(waitingEvent) error { return q.refuse(q.stopped) })
-}
-
-// attempted notes how an attempt at a request went.
-func (q *queue) attempted(ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.failing = !ok
-	if !ok {
-		q.stats.Retries++
-		q.endWaits(q.acceptLast)
-	}
-}
-
-// flush asks for the delivery of everything that has been accepted, and follows it.
-func (q *queue) flush() *watch {
-	q.mu.Lock()
-	w := q.progress.watch(q.accepted)
-	q.mu.Unlock()
-	if !w.over() {
-		signal(q.flushes)
-	}
+	w := q.ledger.watch()
+	q.flushed, q.flush = w.epoch, true
+	signal(q.wake)
 	return w
 }
 
-// len is how many events are to be taken.
-func (q *queue) len() int {
+// measure takes in the average size of the last events that were formatted, and adapts the bounds to it.
+func (q *queue) measure(average int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.waiting.length
+	q.average = average
+	fits := q.settings.rawBytes / max(average, 1)
+	q.limit = min(max(fits, 4), maxRawEvents)
+	q.batch = min(max(fits/4, 1), maxBatch)
 }
 
-func (q *queue) snapshot() Stats {
+// close refuses further events, also those of blocked puts.
+func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := q.stats
-	s.Waiting = uint64(q.waiting.length + q.inFlight)
-	s.WaitingBytes = uint64(q.waitingBytes + q.inFlightBytes)
-	return s
+	q.closed = true
+	for _, w := range q.writers {
+		w.result <- q.refuse(w.raw, ErrClosed)
+	}
+	q.writers = nil
 }
 
-// signal leaves a message for a goroutine that looks for one when it has the time.
+// drain removes everything that waits.
+func (q *queue) drain() []rawEvent {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var all []rawEvent
+	for l := range lanes {
+		for q.lanes[l].length > 0 {
+			all = append(all, q.lanes[l].pop())
+		}
+	}
+	return all
+}
+
+// waitingBytes estimates the size of the events of a lane as JSON.
+func (q *queue) waitingBytes() (bytes [lanes]int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for l := range lanes {
+		bytes[l] = q.lanes[l].length * q.average
+	}
+	return bytes
+}
+
+// signal leaves a message for a goroutine that looks for one when it has time.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -2,87 +2,8 @@ package delivery
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
-
-// Why custom events are dropped. A [DropError] matches one of these.
-var (
-	// ErrQueueFull is an event for which there was no room.
-	ErrQueueFull = errors.New("the queue of tracked events is full")
-	// ErrTooLarge is an event that is larger than the queue or than the events service allows for a request.
-	ErrTooLarge = errors.New("the tracked event is too large")
-	// ErrRefused is what the events service refuses for good: a request that was answered with a status that another
-	// attempt won't change, or an event that is not valid JSON, such as one with a metric value of NaN, or with text that
-	// is not UTF-8 where the service minds.
-	ErrRefused = errors.New("not acceptable to the events service")
-	// ErrUnauthorized is the end of delivery after the status 401 or 403: the SDK key is not valid, or no longer.
-	ErrUnauthorized = errors.New("the events service refused the SDK key")
-	// ErrDamaged is an event whose record in the spool can no longer be read.
-	ErrDamaged = errors.New("the event's record in the spool is damaged")
-	// ErrClosed is an event that came after Shutdown, or that Shutdown's deadline left undelivered.
-	ErrClosed = errors.New("event delivery is shut down")
-)
-
-// DropError reports custom events that will not be delivered.
-type DropError struct {
-	// Cause is one of this package's errors, possibly with more words.
-	Cause error
-	// Events is how many custom events were dropped, at least 1.
-	Events int
-	// EventName is the key of the event where it is a single one.
-	EventName string
-}
-
-// Error says how many events were dropped, and why. It never holds any of their data.
-func (e *DropError) Error() string {
-	if e.EventName != "" {
-		return fmt.Sprintf("tracked event %q dropped: %v", e.EventName, e.Cause)
-	}
-	return fmt.Sprintf("%s dropped: %v", trackedEvents(e.Events), e.Cause)
-}
-
-// Unwrap gives the cause.
-func (e *DropError) Unwrap() error { return e.Cause }
-
-// UndeliveredError reports that a flush ended before everything was delivered.
-type UndeliveredError struct {
-	// Events is how many custom events that were recorded before the flush are not delivered: they still wait, or
-	// were dropped in the meantime.
-	Events int
-	// Evaluations is true where evaluation events are not known to be delivered.
-	Evaluations bool
-	// Cause is why the flush ended, such as context.DeadlineExceeded, or why events were dropped meanwhile.
-	Cause error
-}
-
-// Error says how many events are not delivered.
-func (e *UndeliveredError) Error() string {
-	what, are := trackedEvents(e.Events), "are"
-	switch {
-	case e.Evaluations && e.Events == 0:
-		what = "evaluation events"
-	case e.Evaluations:
-		what += " and evaluation events"
-	case e.Events == 1:
-		are = "is"
-	}
-	what += " " + are + " not delivered"
-	if e.Cause == nil {
-		return what
-	}
-	return fmt.Sprintf("%s: %v", what, e.Cause)
-}
-
-func trackedEvents(n int) string {
-	if n == 1 {
-		return "1 tracked event"
-	}
-	return fmt.Sprintf("%d tracked events", n)
-}
-
-// Unwrap gives the cause.
-func (e *UndeliveredError) Unwrap() error { return e.Cause }
 
 // Stats counts events since the processor was made. Its own fields are about custom events, those of
 // EvaluationEvents about all others. At rest, for custom events,

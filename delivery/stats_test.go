@@ -35,13 +35,14 @@ func TestStatsPlus(t *testing.T) {
 
 func TestErrorsInWords(t *testing.T) {
 	for want, err := range map[string]error{
-		"1 tracked event is not delivered":                                      &UndeliveredError{Events: 1},
-		"2 tracked events are not delivered: context canceled":                  &UndeliveredError{Events: 2, Cause: context.Canceled},
-		"1 tracked event and evaluation events are not delivered":               &UndeliveredError{Events: 1, Evaluations: true},
-		"evaluation events are not delivered":                                   &UndeliveredError{Evaluations: true},
-		`tracked event "checkout" dropped: the queue of tracked events is full`: &DropError{Events: 1, EventName: "checkout", Cause: ErrQueueFull},
-		"1 tracked event dropped: event delivery is shut down":                  &DropError{Events: 1, Cause: ErrClosed},
-		"3 tracked events dropped: the events service refused the SDK key":      &DropError{Events: 3, Cause: ErrUnauthorized},
+		"1 tracked event not delivered":                                    &UndeliveredError{Events: 1},
+		"2 tracked events not delivered: context canceled":                 &UndeliveredError{Events: 2, Cause: context.Canceled},
+		"1 tracked event and 1 evaluation event not delivered":             &UndeliveredError{Events: 1, Evaluations: 1},
+		"3 evaluation events not delivered":                                &UndeliveredError{Evaluations: 3},
+		"2 tracked events not delivered (2 on disk, for the next process)": &UndeliveredError{Events: 2, OnDisk: 2},
+		`tracked event "checkout" dropped: the event queue is full`:        &DropError{Events: 1, EventName: "checkout", Cause: ErrQueueFull},
+		"1 tracked event dropped: event delivery is shut down":             &DropError{Events: 1, Cause: ErrClosed},
+		"3 tracked events dropped: the events service refuses the SDK key": &DropError{Events: 3, Cause: ErrUnauthorized},
 	} {
 		if got := err.Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -1,0 +1,49 @@
+package delivery
+
+import (
+	"context"
+	"time"
+)
+
+// Flush sends everything recorded soon. It does not wait.
+func (p *Processor) Flush() { signal(p.formatter.flushes) }
+
+// FlushBlocking sends everything recorded, and returns true once it is delivered, or false after the timeout, 0 for none.
+// LaunchDarkly's SDK calls it for FlushAndWait. Use [Processor.FlushContext] to learn what is missing.
+func (p *Processor) FlushBlocking(timeout time.Duration) bool {
+	ctx := context.Background()
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	return p.FlushContext(ctx) == nil
+}
+
+// FlushContext sends everything recorded, and returns nil once it is delivered, which is at once where nothing waits, and
+// nothing was dropped since the last flush. Otherwise it returns an [UndeliveredError]: when ctx ends; at once when the
+// events service refuses the SDK key also for this flush; or when all that is left are events that the service refuses by
+// themselves. What is not delivered goes on waiting. Events recorded after the call are no part of it.
+func (p *Processor) FlushContext(ctx context.Context) error {
+	w := p.queue.flushEpoch()
+	var cause error
+	select {
+	case <-w.done:
+		cause = w.cause
+	case <-ctx.Done():
+		cause = ctx.Err()
+	}
+	pending, lost, lossCause := p.ledger.unwatch(w)
+	undelivered := UndeliveredError{
+		Events:      int(pending[groupTracked] + lost[groupTracked]),
+		Evaluations: int(pending[groupOthers] + lost[groupOthers]),
+		Cause:       cause,
+	}
+	if undelivered.Events+undelivered.Evaluations == 0 {
+		return nil
+	}
+	if lost != [groups]uint64{} && (cause == nil || pending == [groups]uint64{}) {
+		undelivered.Cause = lossCause
+	}
+	return &undelivered
+}

@@ -1,0 +1,258 @@
+package delivery
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
+)
+
+// class is what an answer means for the schedule.
+type class int
+
+const (
+	unavailable class = iota // no answer, or one that another attempt may change
+	refused                  // a 4xx that is about the request
+	passed
+)
+
+// outcome is how an attempt at a request ended.
+type outcome struct {
+	class      class
+	status     int  // 0 without an answer
+	tooLarge   bool // a 413, or a timeout while the body was being written
+	keyRefused bool // an answer that may be about the SDK key
+	retryAfter time.Duration
+	date       string // of the service
+	err        error  // what went wrong, without the SDK key; nil if it passed
+}
+
+const (
+	// drainTimeout is how long the rest of a response may take, of which only the status counts.
+	drainTimeout = time.Second
+	// maxExcerpt is how much of a refusal's body is logged.
+	maxExcerpt = 200
+	// maxRedirects is as many as Go's HTTP client follows unless it is told otherwise.
+	maxRedirects = 10
+)
+
+// endpoint is the events service, or what is in its place.
+type endpoint struct {
+	client   *http.Client
+	template *http.Request // of LaunchDarkly's SDK: the URL and the headers
+	timeout  time.Duration
+	compress bool
+	secrets  *strings.Replacer // hides the SDK key
+}
+
+const (
+	payloadIDHeader = "X-LaunchDarkly-Payload-ID"
+	schemaHeader    = "X-LaunchDarkly-Event-Schema"
+)
+
+// newClient makes an HTTP client as the SDK would, with our rule for redirects.
+func newClient(client subsystems.BasicClientContext) *http.Client {
+	made := client.GetHTTP().CreateHTTPClient()
+	if made == nil {
+		made = http.DefaultClient // as the SDK does
+	}
+	own := *made
+	own.CheckRedirect = keepMethod(own.CheckRedirect)
+	return &own
+}
+
+// hideKey returns what replaces the SDK key in texts of others, as it is and as it would be in a URL.
+func hideKey(key string) *strings.Replacer {
+	if key == "" {
+		return strings.NewReplacer()
+	}
+	const hidden = "[SDK key]"
+	quoted := strconv.Quote(key)
+	return strings.NewReplacer(key, hidden, url.QueryEscape(key), hidden, url.PathEscape(key), hidden,
+		quoted[1:len(quoted)-1], hidden)
+}
+
+// attempt sends a part once.
+func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
+	ctx, cancel := context.WithTimeout(ctx, max(e.timeout, e.client.Timeout))
+	defer cancel()
+	var written atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) },
+	})
+	response, err := e.client.Do(e.request(ctx, p))
+	if err != nil {
+		timeout, ok := errors.AsType[interface {
+			error
+			Timeout() bool
+		}](err)
+		return outcome{
+			err:      e.hidden(err.Error()),
+			tooLarge: ok && timeout.Timeout() && !written.Load(),
+		}
+	}
+	// The rest is read so that the connection can be used again, which is worth no long wait.
+	defer time.AfterFunc(drainTimeout, cancel).Stop()
+	excerpt := make([]byte, maxExcerpt)
+	n, _ := io.ReadFull(response.Body, excerpt)
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
+	_ = response.Body.Close()
+	return e.classify(response, excerpt[:n])
+}
+
+// request makes the request for a part: the one of LaunchDarkly's SDK, with our body and payload ID.
+func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
+	r := e.template.Clone(ctx)
+	r.Header.Set(payloadIDHeader, p.id)
+	length := int64(p.bytes + len(p.events) + 1) // commas and brackets
+	open := func() io.ReadCloser { return io.NopCloser(&bodyReader{events: p.events}) }
+	if e.compress {
+		var zipped bytes.Buffer
+		w := gzip.NewWriter(&zipped)
+		_, _ = io.Copy(w, open()) // neither end can fail
+		_ = w.Close()
+		r.Header.Set("Content-Encoding", "gzip")
+		length = int64(zipped.Len())
+		open = func() io.ReadCloser { return io.NopCloser(bytes.NewReader(zipped.Bytes())) }
+	}
+	r.ContentLength = length
+	r.Body = open()
+	r.GetBody = func() (io.ReadCloser, error) { return open(), nil }
+	return r
+}
+
+// classify decides what an answer means. A 2xx with an HTML page is a login page or the like, and no service for events.
+func (e *endpoint) classify(response *http.Response, excerpt []byte) outcome {
+	status := response.StatusCode
+	o := outcome{status: status, date: response.Header.Get("Date"), retryAfter: retryAfter(response.Header)}
+	html := strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") ||
+		bytes.HasPrefix(bytes.TrimSpace(excerpt), []byte("<"))
+	if status >= 200 && status < 300 && !html {
+		o.class, o.retryAfter = passed, 0
+		return o
+	}
+	text := fmt.Sprintf("status %d", status)
+	if excerpt = bytes.TrimSpace(excerpt); len(excerpt) > 0 {
+		text += fmt.Sprintf(": %q", excerpt)
+	}
+	elsewhere := response.Request != nil && response.Request.URL.Host != e.template.URL.Host
+	if elsewhere {
+		text += " after a redirect to another host"
+	}
+	o.err = e.hidden(text)
+	switch {
+	case html, status < 400, status >= 500:
+	case status == http.StatusNotFound, status == http.StatusProxyAuthRequired,
+		status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		if !elsewhere {
+			o.class, o.keyRefused = refused, true
+		}
+	default:
+		o.class, o.tooLarge = refused, status == http.StatusRequestEntityTooLarge
+	}
+	return o
+}
+
+func (e *endpoint) hidden(text string) error {
+	return errors.New(e.secrets.Replace(text))
+}
+
+// closeIdle ends the goroutines of connections that are kept for later, other than those of everybody.
+func (e *endpoint) closeIdle() {
+	(&httpstop.Transport{Next: e.client.Transport}).CloseIdleConnections()
+}
+
+// retryAfter parses Retry-After, in seconds or as a date (RFC 9110, section 10.2.3). A date is by the service's clock,
+// which the answer has: ours may be wrong by more than what it asks for.
+func retryAfter(header http.Header) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil || errors.Is(err, strconv.ErrRange) { // of too many, the most
+		return time.Duration(min(max(seconds, 0), int(maxRefusedPause/time.Second))) * time.Second
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(date.Sub(now), 0), maxRefusedPause)
+}
+
+// keepMethod does not follow a redirect that turns the request into a GET, as 301, 302 and 303 do: without its events,
+// it would seem to be accepted. next is the client's own policy, if it has one.
+func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
+	return func(request *http.Request, via []*http.Request) error {
+		switch {
+		case request.Method != via[0].Method:
+			return http.ErrUseLastResponse
+		case next != nil:
+			return next(request, via)
+		case len(via) >= maxRedirects:
+			return fmt.Errorf("stopped after %d redirects", maxRedirects)
+		default:
+			return nil
+		}
+	}
+}
+
+// bodyReader reads events as a JSON array, without a copy of them.
+type bodyReader struct {
+	events []event
+	read   int // of the next event, its separator included
+	begun  bool
+	ended  bool
+}
+
+// Read implements [io.Reader].
+func (b *bodyReader) Read(into []byte) (n int, err error) {
+	for n < len(into) {
+		if len(b.events) == 0 {
+			if b.ended {
+				if n == 0 {
+					return 0, io.EOF
+				}
+				return n, nil
+			}
+			into[n] = ']'
+			n++
+			b.ended = true
+			continue
+		}
+		if b.read == 0 {
+			into[n] = b.separator()
+			n++
+			b.read = 1
+			continue
+		}
+		text := b.events[0].json
+		copied := copy(into[n:], text[b.read-1:])
+		n += copied
+		if b.read += copied; b.read > len(text) {
+			b.events, b.read, b.begun = b.events[1:], 0, true
+		}
+	}
+	return n, nil
+}
+
+func (b *bodyReader) separator() byte {
+	if b.begun {
+		return ','
+	}
+	return '['
+}

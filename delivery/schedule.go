@@ -1,0 +1,259 @@
+package delivery
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// maxTries is how often a part is sent again as it is, before something else is tried.
+	maxTries = 3
+	// maxProbes is how many single events are tried to find out whether anything passes.
+	maxProbes = 3
+	// maxStrikes is how often a single event has to fail, each time after something else passed, to be dropped.
+	maxStrikes = 8
+	// keyRefusals is how many answers of 401 or 403 in a row say that it is about the key, and not about an event.
+	keyRefusals = 3
+	// growAfter is how many requests have to pass under a limit in bytes before twice as many bytes are tried.
+	growAfter = 16
+)
+
+// schedule decides what is sent next, from the outcomes of the requests so far. It is a state machine without clock,
+// goroutine or lock; the sender drives it.
+//
+// An outcome other than success is ambiguous: a firewall that dislikes a word in one event answers as for a revoked key, a
+// gateway that chokes on one event as in an outage. An event is guilty by contrast only: it failed, something else
+// passed, and it failed again. Dividing and dropping on less than that loses good events, and multiplies the requests in
+// an outage.
+type schedule struct {
+	backoff  backoff
+	max      int // events of a request
+	maxBytes int
+
+	attempts  uint64 // so far
+	lastPass  uint64 // the attempt that passed last
+	size      int    // fresh events for the next request; doubles while requests pass
+	byteLimit int    // after a request that was too large; maxBytes without one
+	below     int    // requests that passed under that limit
+	held      []*part
+	again     *part         // what failed last and is to be sent again as it is; one of held
+	turn      int           // the held part whose turn it is while nothing passes
+	failures  int           // in a row
+	refusals  int           // answers in a row that may be about the key
+	failed    time.Time     // when the last request failed that brought a pause
+	rest      time.Duration // that pause
+	ordered   bool          // whether the service asked for it, with Retry-After
+}
+
+func newSchedule(b backoff, events, bytes int) *schedule {
+	return &schedule{backoff: b, max: events, maxBytes: bytes, size: events, byteLimit: bytes}
+}
+
+// passing reports whether the last request passed, or none was sent.
+func (s *schedule) passing() bool { return s.lastPass == s.attempts }
+
+// keyRefused reports whether the service refuses everything, with an answer that is about the key.
+func (s *schedule) keyRefused() bool { return s.refusals >= keyRefusals }
+
+// choice is what to send next: a held part, one event of a held part, or so many fresh events. Its zero value is nothing.
+type choice struct {
+	part   *part
+	single bool // only the first event of the part, to find out whether anything passes
+	fresh  int
+}
+
+// next chooses. fresh is whether there are events that were not sent yet, due whether a held part may be tried.
+func (s *schedule) next(fresh bool, due func(*part) bool) choice {
+	switch {
+	case s.passing():
+		if i := slices.IndexFunc(s.held, due); i >= 0 {
+			return choice{part: s.held[i]}
+		}
+		return choice{fresh: s.size}
+	case s.again != nil:
+		return choice{part: s.again}
+	case s.probes() < maxProbes && fresh:
+		return choice{fresh: 1}
+	case s.probes() < maxProbes: // without fresh events, nothing else may ever pass
+		if i := slices.IndexFunc(s.held, (*part).dividable); i >= 0 {
+			return choice{part: s.held[i], single: true}
+		}
+	}
+	for range s.held {
+		s.turn++
+		if p := s.held[s.turn%len(s.held)]; due(p) {
+			return choice{part: p}
+		}
+	}
+	return choice{}
+}
+
+// dividable reports whether a part may be divided without contrast. Where its events may have arrived, they would do so
+// twice, so that it takes some patience first.
+func (p *part) dividable() bool {
+	const patience = 10
+	return len(p.events) > 1 && (!p.ambiguous || p.failures >= patience)
+}
+
+func (s *schedule) probes() (n int) {
+	for _, p := range s.held {
+		if p.probe {
+			n++
+		}
+	}
+	return n
+}
+
+// verdict is what is to be done with a part after an attempt.
+type verdict int
+
+const (
+	deliver verdict = iota // it was
+	hold                   // it stays as it is, for another attempt
+	divide                 // into two
+	giveUp                 // it is dropped
+)
+
+// judge takes in the outcome of an attempt.
+func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict {
+	s.attempts++
+	s.again = nil
+	if o.class == passed {
+		s.pass(p)
+		return deliver
+	}
+	guilty := p.failedAt > 0 && s.lastPass > p.failedAt
+	p.failedAt = s.attempts
+	p.cause = fmt.Errorf("%w: %w", ErrRefused, o.err)
+	if o.tooLarge {
+		p.cause = fmt.Errorf("%w: %w", ErrTooLarge, o.err)
+	}
+	p.ambiguous = p.ambiguous || o.class != refused
+	p.tries++
+	p.failures++
+	if o.keyRefused {
+		s.refusals++
+	} else {
+		s.refusals = 0
+	}
+	switch {
+	case o.tooLarge && len(p.events) > 1:
+		s.byteLimit, s.below = max(p.bytes/2, 1), 0
+		s.fail(o, now)
+		return divide
+	case guilty && len(p.events) > 1:
+		return divide
+	case guilty:
+		if early {
+			return hold
+		}
+		p.strikes++
+		if p.strikes >= maxStrikes {
+			s.release(p)
+			return giveUp
+		}
+		p.due = now.Add(time.Duration(1<<p.strikes) * time.Second)
+		s.hold(p)
+		return hold
+	default:
+		s.hold(p)
+		s.size = 1
+		s.fail(o, now)
+		if o.class == unavailable && p.tries < maxTries {
+			s.again = p
+		}
+		return hold
+	}
+}
+
+func (s *schedule) pass(p *part) {
+	s.lastPass = s.attempts
+	s.failures, s.refusals = 0, 0
+	s.rest, s.ordered = 0, false
+	s.size = min(2*s.size, s.max)
+	if s.byteLimit < s.maxBytes {
+		if s.below++; s.below >= growAfter {
+			s.byteLimit, s.below = min(2*s.byteLimit, s.maxBytes), 0
+		}
+	}
+	for _, other := range s.held {
+		other.tries = 0
+	}
+	s.release(p)
+}
+
+// fail sets the pause after a failure that is nobody's fault in particular. A first refusal has none: it is most likely
+// about one event, and the next request shows that.
+func (s *schedule) fail(o outcome, now time.Time) {
+	s.failures++
+	var pause time.Duration
+	switch {
+	case o.retryAfter > 0:
+		pause = o.retryAfter
+	case s.keyRefused():
+		pause = s.backoff.refused(s.refusals - keyRefusals)
+	case o.class == refused && s.failures == 1:
+	default:
+		pause = s.backoff.pause(s.failures - 1)
+	}
+	s.failed, s.rest, s.ordered = now, pause, o.retryAfter > 0
+}
+
+// pause returns how long to wait before the next request: no longer than longest after the last one, unless the service
+// asked for more.
+func (s *schedule) pause(now time.Time, longest time.Duration) time.Duration {
+	rest := s.rest
+	if !s.ordered {
+		rest = min(rest, longest)
+	}
+	return s.failed.Add(rest).Sub(now)
+}
+
+// untilDue returns how long to wait until a held part is due.
+func (s *schedule) untilDue(now time.Time) time.Duration {
+	pause := idle
+	for _, p := range s.held {
+		if d := p.due.Sub(now); d > 0 {
+			pause = min(pause, d)
+		}
+	}
+	return pause
+}
+
+// suspicion returns what is wrong with all held parts, if they are single events that failed while others passed, also
+// for the flush; nil otherwise.
+func (s *schedule) suspicion(flush uint64) (cause error) {
+	for _, p := range s.held {
+		if p.strikes == 0 || p.flush < flush {
+			return nil
+		}
+		cause = p.cause
+	}
+	return cause
+}
+
+func (s *schedule) hold(p *part) {
+	if !slices.Contains(s.held, p) {
+		s.held = append(s.held, p)
+	}
+}
+
+func (s *schedule) release(p *part) {
+	if i := slices.Index(s.held, p); i >= 0 {
+		s.held = slices.Delete(s.held, i, i+1)
+	}
+}
+
+// replace puts the two halves of a part that was divided in its place. They share its guilt.
+func (s *schedule) replace(p, first, rest *part) {
+	for _, half := range []*part{first, rest} {
+		half.failedAt, half.failures, half.ambiguous = p.failedAt, p.failures, p.ambiguous
+	}
+	i := slices.Index(s.held, p)
+	if i < 0 {
+		s.held = append(s.held, first, rest)
+		return
+	}
+	s.held = slices.Replace(s.held, i, i+1, first, rest)
+}

@@ -1,0 +1,81 @@
+package delivery
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+)
+
+// summary is the content of a summary event. Each batch that is formatted has one; they are merged until a request is
+// sent, so that there are as many as with LaunchDarkly's SDK alone.
+type summary struct {
+	Kind      string                 `json:"kind"`
+	StartDate float64                `json:"startDate"`
+	EndDate   float64                `json:"endDate"`
+	Features  map[string]flagSummary `json:"features"`
+}
+
+type flagSummary struct {
+	Default      json.RawMessage `json:"default"`
+	Counters     []counter       `json:"counters"`
+	ContextKinds []string        `json:"contextKinds"`
+}
+
+type counter struct {
+	Variation *int            `json:"variation,omitempty"`
+	Version   *int            `json:"version,omitempty"`
+	Unknown   bool            `json:"unknown,omitempty"`
+	Value     json.RawMessage `json:"value"`
+	Count     int             `json:"count"`
+}
+
+// parseSummary returns false for a summary that has more to it than is known here: it must not be merged.
+func parseSummary(text []byte) (s summary, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return s, decoder.Decode(&s) == nil
+}
+
+// merge adds the counts of a later summary: the result is what the SDK would have counted in one. It returns whether there
+// is more to it now than greater counts.
+func (s *summary) merge(later summary) (grown bool) {
+	s.StartDate = min(s.StartDate, later.StartDate)
+	s.EndDate = max(s.EndDate, later.EndDate)
+	for key, added := range later.Features {
+		flag, ok := s.Features[key]
+		if !ok {
+			s.Features[key], grown = added, true
+			continue
+		}
+		for _, c := range added.Counters {
+			if i := slices.IndexFunc(flag.Counters, c.sameAs); i >= 0 {
+				flag.Counters[i].Count += c.Count
+			} else {
+				flag.Counters, grown = append(flag.Counters, c), true
+			}
+		}
+		for _, kind := range added.ContextKinds {
+			if !slices.Contains(flag.ContextKinds, kind) {
+				flag.ContextKinds, grown = append(flag.ContextKinds, kind), true
+			}
+		}
+		s.Features[key] = flag
+	}
+	return grown
+}
+
+// sameAs reports whether two counters are of the same variation and version.
+func (c counter) sameAs(d counter) bool {
+	same := func(x, y *int) bool { return x == y || x != nil && y != nil && *x == *y }
+	return same(c.Variation, d.Variation) && same(c.Version, d.Version) && c.Unknown == d.Unknown
+}
+
+func (s *summary) text() []byte {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(s) != nil { // not possible: it was decoded from JSON
+		return nil
+	}
+	return clone(bytes.TrimSpace(text.Bytes()))
+}
