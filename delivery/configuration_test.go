@@ -21,7 +21,7 @@ import (
 
 func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
-// What the application sets up with SendEvents holds for both lanes.
+// What the application sets up with SendEvents holds.
 func TestSettingsHold(t *testing.T) {
 	kim := ldcontext.NewBuilder("kim").Anonymous(true).SetString("email", "k@example.com").SetString("plan", "gold").Build()
 	both := func(f *fixture) {
@@ -43,7 +43,7 @@ func TestSettingsHold(t *testing.T) {
 					return false
 				}
 			}
-			return f.box.EventCount(launchdarklytest.KindIndex) == 2 // one for each lane
+			return f.box.EventCount(launchdarklytest.KindIndex) == 1
 		}},
 		{"private attributes", rarely().PrivateAttributes("email"), func(f *fixture) bool {
 			seen := 0
@@ -55,7 +55,7 @@ func TestSettingsHold(t *testing.T) {
 					seen++
 				}
 			}
-			return seen == 3
+			return seen == 2 // in the index and the identify event
 		}},
 		{"all attributes private", rarely().AllAttributesPrivate(true), func(f *fixture) bool {
 			for _, e := range f.box.Events() {
@@ -263,7 +263,7 @@ func TestHTTPConfiguration(t *testing.T) {
 		f.track(0, 1)
 		_, _ = f.client.BoolVariation("flag", sandy, false)
 		f.flush()
-		requests := f.requests(2)
+		requests := f.requests(1)
 		for _, r := range requests {
 			if r.Header.Get("X-Tenant") != "acme" || r.Wrapper() != "wrap/1.0" {
 				t.Errorf("headers %v", r.Header)

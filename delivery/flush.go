@@ -34,16 +34,19 @@ func (p *Processor) FlushContext(ctx context.Context) error {
 		cause = ctx.Err()
 	}
 	pending, lost, lossCause := p.ledger.unwatch(w)
-	undelivered := UndeliveredError{
-		Events:      int(pending[groupTracked] + lost[groupTracked]),
-		Evaluations: int(pending[groupOthers] + lost[groupOthers]),
-		Cause:       cause,
+	if lost != [groups]uint64{} && (cause == nil || pending == [groups]uint64{}) {
+		cause = lossCause
 	}
-	if undelivered.Events+undelivered.Evaluations == 0 {
+	for g := range groups {
+		pending[g] += lost[g]
+	}
+	return undelivered(pending, cause)
+}
+
+// undelivered returns an error about so many events, nil for none.
+func undelivered(events [groups]uint64, cause error) error {
+	if events == [groups]uint64{} {
 		return nil
 	}
-	if lost != [groups]uint64{} && (cause == nil || pending == [groups]uint64{}) {
-		undelivered.Cause = lossCause
-	}
-	return &undelivered
+	return &UndeliveredError{Events: int(events[groupTracked]), Evaluations: int(events[groupOthers]), Cause: cause}
 }

@@ -267,7 +267,14 @@ func (l *ledger) unwatch(w *watch) (pending, lost [groups]uint64, cause error) {
 	return pending, lost, cause
 }
 
-// waiting returns how many events of each group wait.
+// pending returns how many events of each group wait.
+func (l *ledger) pending() [groups]uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting()
+}
+
+// waiting is pending, with the lock held. It returns how many events of each group wait.
 func (l *ledger) waiting() (waiting [groups]uint64) {
 	for i := range l.accounts {
 		for g := range groups {

@@ -110,12 +110,15 @@ func (f *fixture) stop() {
 	_ = f.processor.Shutdown(ctx)
 }
 
-// check is that the accounts add up, and that all that is counted as dropped was reported.
+// check is that the counters of both groups balance, and that all that is counted as dropped was reported.
 func (f *fixture) check() delivery.Stats {
 	f.Helper()
 	s := f.processor.Stats()
-	if s.Tracked != s.Delivered+s.Waiting+s.Dropped.Total() {
-		f.Errorf("the accounts don't add up: %+v", s)
+	if s.Tracked != s.Delivered+s.Waiting+s.SampledOut+s.Dropped.Total() {
+		f.Errorf("tracked events don't balance: %+v", s)
+	}
+	if e := s.EvaluationEvents; e.Recorded != e.Delivered+e.Waiting+e.SampledOut+e.Dropped.Total() {
+		f.Errorf("evaluation events don't balance: %+v", s)
 	}
 	return s
 }

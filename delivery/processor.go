@@ -108,7 +108,7 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 		case <-p.closed:
 			return p.closeError
 		case <-ctx.Done():
-			return ctx.Err()
+			return undelivered(p.ledger.pending(), ctx.Err())
 		}
 	}
 	p.queue.close()

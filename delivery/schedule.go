@@ -11,8 +11,12 @@ const (
 	maxTries = 3
 	// maxProbes is how many single events are tried to find out whether anything passes.
 	maxProbes = 3
-	// maxStrikes is how often a single event has to fail, each time after something else passed, to be dropped.
+	// maxStrikes is how often a single event has to fail, each time after something else passed, to be dropped. A failure
+	// counts half if, since the one before, something that had failed passed unchanged: the service is flaky.
 	maxStrikes = 8
+	strike     = 2
+	// maxSuspectPause bounds the time between two attempts at a single event that failed while others passed.
+	maxSuspectPause = 256 * time.Second
 	// keyRefusals is how many answers of 401 or 403 in a row say that it is about the key, and not about an event.
 	keyRefusals = 3
 	// growAfter is how many requests have to pass under a limit in bytes before twice as many bytes are tried.
@@ -39,6 +43,8 @@ type schedule struct {
 	held      []*part
 	again     *part         // what failed last and is to be sent again as it is; one of held
 	turn      int           // the held part whose turn it is while nothing passes
+	turns     int           // since something passed, or was taken out of a held part
+	lastFlake uint64        // the attempt that passed last with a part that had failed before, unchanged
 	failures  int           // in a row
 	refusals  int           // answers in a row that may be about the key
 	failed    time.Time     // when the last request failed that brought a pause
@@ -73,15 +79,18 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 		return choice{fresh: s.size}
 	case s.again != nil:
 		return choice{part: s.again}
-	case s.probes() < maxProbes && fresh:
-		return choice{fresh: 1}
-	case s.probes() < maxProbes: // without fresh events, nothing else may ever pass
+	case s.probes() < maxProbes || s.turns >= len(s.held): // also after each round in which none of the held parts passed
+		s.turns = 0
+		if fresh {
+			return choice{fresh: 1}
+		}
 		if i := slices.IndexFunc(s.held, (*part).dividable); i >= 0 {
 			return choice{part: s.held[i], single: true}
 		}
 	}
 	for range s.held {
 		s.turn++
+		s.turns++
 		if p := s.held[s.turn%len(s.held)]; due(p) {
 			return choice{part: p}
 		}
@@ -96,9 +105,10 @@ func (p *part) dividable() bool {
 	return len(p.events) > 1 && (!p.ambiguous || p.failures >= patience)
 }
 
+// probes counts the single events that were tried and have not been found guilty.
 func (s *schedule) probes() (n int) {
 	for _, p := range s.held {
-		if p.probe {
+		if p.probe && p.strikes == 0 {
 			n++
 		}
 	}
@@ -124,7 +134,8 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		return deliver
 	}
 	guilty := p.failedAt > 0 && s.lastPass > p.failedAt
-	p.failedAt = s.attempts
+	flaky := s.lastFlake > p.failedAt
+	p.failedAt, p.failed = s.attempts, true
 	p.cause = fmt.Errorf("%w: %w", ErrRefused, o.err)
 	if o.tooLarge {
 		p.cause = fmt.Errorf("%w: %w", ErrTooLarge, o.err)
@@ -148,12 +159,15 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		if early {
 			return hold
 		}
-		p.strikes++
-		if p.strikes >= maxStrikes {
+		p.strikes += strike
+		if flaky {
+			p.strikes -= strike / 2
+		}
+		if p.strikes >= maxStrikes*strike {
 			s.release(p)
 			return giveUp
 		}
-		p.due = now.Add(time.Duration(1<<p.strikes) * time.Second)
+		p.due = now.Add(min(time.Second<<(1+p.strikes/strike), maxSuspectPause))
 		s.hold(p)
 		return hold
 	default:
@@ -169,6 +183,10 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 
 func (s *schedule) pass(p *part) {
 	s.lastPass = s.attempts
+	if p.failed {
+		s.lastFlake = s.attempts
+	}
+	s.turns = 0
 	s.failures, s.refusals = 0, 0
 	s.rest, s.ordered = 0, false
 	s.size = min(2*s.size, s.max)
@@ -245,8 +263,12 @@ func (s *schedule) release(p *part) {
 	}
 }
 
-// replace puts the two halves of a part that was divided in its place. They share its guilt.
-func (s *schedule) replace(p, first, rest *part) {
+// replace puts the two halves of a part that was divided in its place. They share its guilt. Where it was too large, the
+// first half is next, so that events stay in order.
+func (s *schedule) replace(p, first, rest *part, tooLarge bool) {
+	if tooLarge {
+		s.again = first
+	}
 	for _, half := range []*part{first, rest} {
 		half.failedAt, half.failures, half.ambiguous = p.failedAt, p.failures, p.ambiguous
 	}

@@ -114,7 +114,7 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 		case allowed >= n && !c.single:
 			return p, 0
 		default:
-			first := s.divide(p, min(n, allowed))
+			first := s.divide(p, min(n, allowed), false)
 			first.probe = c.single
 			return first, 0
 		}
@@ -163,7 +163,7 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 		s.store.settle(p)
 		s.ledger.settle(p.events, nil)
 	case divide:
-		s.divide(p, len(p.events)/2)
+		s.divide(p, len(p.events)/2, o.tooLarge)
 	case giveUp:
 		s.store.settle(p)
 		drop(s.ledger, s.report, p.events, p.cause)
@@ -178,11 +178,11 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 }
 
 // divide replaces a part by two, and returns the first.
-func (s *sender) divide(p *part, n int) *part {
+func (s *sender) divide(p *part, n int, tooLarge bool) *part {
 	if p.ambiguous {
 		s.ledger.repeat(len(p.events))
 	}
 	first, rest := s.store.divide(p, n)
-	s.schedule.replace(p, first, rest)
+	s.schedule.replace(p, first, rest, tooLarge)
 	return first
 }

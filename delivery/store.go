@@ -17,7 +17,8 @@ type part struct {
 	failedAt  uint64    // the attempt that failed last; 0 for none
 	failures  int       // failed attempts
 	tries     int       // failed attempts in a row, with nothing else tried between them
-	strikes   int       // failures of a single event, each after something else had passed
+	failed    bool      // whether an attempt at this very part failed, not only at one that it was divided from
+	strikes   int       // failures of a single event after something else had passed, times strike
 	probe     bool      // it was sent alone to find out whether anything passes
 	cause     error     // why it is dropped, if it is
 	ambiguous bool      // an attempt failed in a way in which its events may have arrived

@@ -1,0 +1,270 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
+	"github.com/launchdarkly/go-sdk-common/v3/ldtime"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ldevents "github.com/launchdarkly/go-sdk-events/v3"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+)
+
+// service is an events service in virtual time: what it answers depends on the body and on the time since its start. It
+// drops a repeated payload ID, as LaunchDarkly does.
+type service struct {
+	answer func(body string, events int, elapsed time.Duration) int // a status; 0 for no answer
+	took   time.Duration                                            // for each request
+
+	mu       sync.Mutex
+	began    time.Time
+	seen     map[string]bool
+	arrived  map[string]int // by the event's key
+	requests int
+	failures int
+	sizes    []int // events of each request
+	at       []time.Duration
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(s.took)
+	var events []struct{ Kind, Key string }
+	if err := json.Unmarshal(body, &events); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	elapsed := time.Since(s.began)
+	s.requests++
+	s.sizes = append(s.sizes, len(events))
+	s.at = append(s.at, elapsed)
+	status := s.answer(string(body), len(events), elapsed)
+	if status >= 200 && status < 300 {
+		if id := request.Header.Get(payloadIDHeader); !s.seen[id] {
+			s.seen[id] = true
+			for _, e := range events {
+				if e.Kind == "custom" {
+					s.arrived[e.Key]++
+				}
+			}
+		}
+	} else {
+		s.failures++
+	}
+	if status == 0 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: request,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}, nil
+}
+
+// simulated makes a processor whose events service is s. It has to be called in a bubble of synctest.
+func simulated(t *testing.T, s *service, log io.Writer, opts ...Option) *Processor {
+	t.Helper()
+	s.began, s.seen, s.arrived = time.Now(), make(map[string]bool), make(map[string]int)
+	opts = append([]Option{WithLogger(slog.New(slog.NewTextHandler(log, nil)))}, opts...)
+	config := Lossless(ldcomponents.SendEvents(), opts...)
+	if _, err := config.Build(subsystems.BasicClientContext{
+		SDKKey:  "sdk-secret",
+		Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
+		HTTP: subsystems.HTTPConfiguration{
+			CreateHTTPClient: func() *http.Client { return &http.Client{Transport: s} },
+		},
+		ServiceEndpoints: interfaces.ServiceEndpoints{Events: "http://127.0.0.1"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return config.Processor()
+}
+
+var simulatedUser = ldevents.Context(ldcontext.New("sandy"))
+
+// record tracks an event of the key, with a word in its data.
+func record(p *Processor, key, word string) {
+	p.RecordCustomEvent(ldevents.CustomEventData{
+		BaseEvent: ldevents.BaseEvent{CreationDate: ldtime.UnixMillisNow(), Context: simulatedUser},
+		Key:       key,
+		Data:      ldvalue.String(word),
+	})
+}
+
+// scenario is a service that misbehaves, and how events come.
+type scenario struct {
+	name     string
+	answer   func(body string, events int, elapsed time.Duration) int
+	perTick  int           // events for each 100 ms
+	during   time.Duration // in which events are recorded
+	poisoned func(n int) bool
+	settle   time.Duration // afterwards, with an event now and then
+	silence  bool          // without
+	requests int           // at most
+	dropped  bool          // whether the poisoned events have been dropped by then
+	opts     []Option
+}
+
+const poison = "DROP TABLE"
+
+func refuses(status int) func(string, int, time.Duration) int {
+	return func(body string, _ int, _ time.Duration) int {
+		if strings.Contains(body, poison) {
+			return status
+		}
+		return http.StatusAccepted
+	}
+}
+
+func outage(status int, from, to time.Duration) func(string, int, time.Duration) int {
+	return func(_ string, _ int, elapsed time.Duration) int {
+		if elapsed >= from && elapsed < to {
+			return status
+		}
+		return http.StatusAccepted
+	}
+}
+
+func scenarios() (all []scenario) {
+	oneIn := func(n int) func(int) bool { return func(i int) bool { return i%n == n/2 } }
+	for _, status := range []int{400, 403, 406, 422, 502, 0} {
+		all = append(all, scenario{
+			name: fmt.Sprintf("%d for one content in 4,000", status), answer: refuses(status),
+			perTick: 100, during: 20 * time.Second, poisoned: oneIn(4_000), settle: 30 * time.Minute,
+			requests: 1_000, dropped: true,
+		}, scenario{
+			name: fmt.Sprintf("%d for one content in 100", status), answer: refuses(status),
+			perTick: 20, during: 20 * time.Second, poisoned: oneIn(100), settle: 60 * time.Minute,
+			requests: 4_000, dropped: true,
+		}, scenario{
+			name: fmt.Sprintf("%d for two contents, and nothing comes later", status), answer: refuses(status),
+			perTick: 4_000, during: 100 * time.Millisecond, poisoned: oneIn(2_000), settle: 60 * time.Minute,
+			silence: true, requests: 600,
+		})
+	}
+	for _, status := range []int{0, 301, 400, 401, 403, 404, 407, 408, 413, 422, 429, 500, 502, 503} {
+		for _, d := range []time.Duration{5 * time.Second, 300 * time.Second} {
+			all = append(all, scenario{
+				name: fmt.Sprintf("%s of %d", d, status), answer: outage(status, time.Second, time.Second+d),
+				perTick: 10, during: d + 5*time.Second, settle: 12 * time.Minute,
+				requests: 400 + int(d/(5*time.Second)),
+			})
+		}
+	}
+	all = append(all, scenario{
+		name: "413 above 100 events",
+		answer: func(_ string, events int, _ time.Duration) int {
+			if events > 100 {
+				return http.StatusRequestEntityTooLarge
+			}
+			return http.StatusAccepted
+		},
+		perTick: 1_000, during: 5 * time.Second, settle: time.Minute, requests: 2_000,
+	}, scenario{
+		name: "flapping, up for 7 s and down for 3 s",
+		answer: func(_ string, _ int, elapsed time.Duration) int {
+			if elapsed%(10*time.Second) > 7*time.Second {
+				return http.StatusServiceUnavailable
+			}
+			return http.StatusAccepted
+		},
+		perTick: 20, during: 2 * time.Minute, settle: 15 * time.Minute, requests: 2_000,
+	}, scenario{
+		name: "half of all requests fail, at random",
+		answer: func() func(string, int, time.Duration) int {
+			random := rand.New(rand.NewPCG(1, 2))
+			return func(string, int, time.Duration) int {
+				if random.IntN(2) == 0 {
+					return http.StatusServiceUnavailable
+				}
+				return http.StatusAccepted
+			}
+		}(),
+		perTick: 20, during: 2 * time.Minute, settle: 15 * time.Minute, requests: 5_000,
+	})
+	return all
+}
+
+// TestNothingIsLost is the rules of schedule under everything that a service and what is before it do, in virtual time.
+func TestNothingIsLost(t *testing.T) {
+	for _, c := range scenarios() {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { c.run(t) })
+		})
+	}
+}
+
+func (c scenario) run(t *testing.T) {
+	var log bytes.Buffer
+	s := &service{answer: c.answer, took: 5 * time.Millisecond}
+	p := simulated(t, s, &log, c.opts...)
+	n, bad := 0, 0
+	for began := time.Now(); time.Since(began) < c.during; time.Sleep(100 * time.Millisecond) {
+		for range c.perTick {
+			if c.poisoned != nil && c.poisoned(n) {
+				record(p, "bad", poison)
+				bad++
+			} else {
+				record(p, fmt.Sprint("good", n), "")
+			}
+			n++
+		}
+	}
+	for end := time.Now().Add(c.settle); time.Now().Before(end); time.Sleep(5 * time.Second) {
+		if !c.silence {
+			record(p, fmt.Sprint("later", time.Since(s.began)), "")
+		}
+	}
+	for i := range n {
+		if c.poisoned != nil && c.poisoned(i) {
+			continue
+		}
+		if times := s.arrived[fmt.Sprint("good", i)]; times == 0 {
+			t.Errorf("good event %d of %d is lost", i, n)
+			break
+		}
+	}
+	stats := p.Stats()
+	if dropped := stats.Dropped.Total(); c.dropped && dropped != uint64(bad) || !c.dropped && dropped != 0 {
+		t.Errorf("%d bad, %+v", bad, stats)
+	}
+	if s.requests > c.requests {
+		t.Errorf("%d requests, %d of them failed", s.requests, s.failures)
+	}
+	twice := 0
+	for _, times := range s.arrived {
+		if times > 1 {
+			twice++
+		}
+	}
+	if twice > int(stats.Repeated) {
+		t.Errorf("%d events arrived twice, %d are counted", twice, stats.Repeated)
+	}
+	t.Logf("%d events, %d bad; %d requests, %d failed; %d arrived twice, %d repeated; log lines %d", n, bad, s.requests,
+		s.failures, twice, stats.Repeated, bytes.Count(log.Bytes(), []byte("\n")))
+	if strings.Contains(log.String(), "sdk-secret") {
+		t.Error("the SDK key is in the log")
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = p.Shutdown(over)
+}
