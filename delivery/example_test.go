@@ -264,5 +264,5 @@ func ExampleProcessor_Shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	fmt.Println(events.Processor().Shutdown(ctx))
-	// Output: 1 tracked event is not delivered: context deadline exceeded
+	// Output: 1 tracked event and 1 evaluation event not delivered: context deadline exceeded
 }

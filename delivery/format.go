@@ -193,7 +193,7 @@ func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) 
 		return f.formatted(text, batch[0].epoch)
 	}
 	body := f.render(processor, batch)
-	formatted, bytes, ok := parseBody(body, len(batch))
+	formatted, size, ok := parseBody(body, len(batch))
 	if !ok {
 		return false
 	}
@@ -211,7 +211,7 @@ func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) 
 	f.ledger.derive(epoch, int(out.derived))
 	f.store.append(formatted)
 	f.stored()
-	f.measure(bytes, len(batch))
+	f.measure(size, len(batch))
 	return true
 }
 
@@ -226,11 +226,11 @@ func (f *formatter) formatted(text []byte, epoch uint32) bool {
 	return true
 }
 
-// measure keeps the average size of a recorded event as JSON, with everything derived from it.
-func (f *formatter) measure(bytes, events int) {
-	average := float64(bytes) / float64(events)
-	if f.average > 0 && average < f.average {
-		average = (3*f.average + average) / 4 // it grows at once and shrinks slowly
+// measure keeps the average size of a recorded event.
+func (f *formatter) measure(size, events int) {
+	average := float64(size) / float64(events)
+	if average < f.average { // it grows at once and shrinks slowly
+		average = (3*f.average + average) / 4
 	}
 	f.average = average
 	f.queue.measure(int(average))
@@ -314,25 +314,28 @@ func outputs(events []event) (n outcomes) {
 	return n
 }
 
+// objectSize is about what an object takes as a Go value, besides the text of its JSON: a map of a few values.
+const objectSize = 700
+
 // parseBody divides the body of a request into its events. It returns false where the body is not valid JSON, or has no
-// barrier. Text that is not UTF-8 is replaced. bytes is the size of the events.
-func parseBody(body []byte, capacity int) (events []event, bytes int, ok bool) {
+// barrier. Text that is not UTF-8 is replaced. size is about what the events took as Go values.
+func parseBody(body []byte, capacity int) (events []event, size int, ok bool) {
 	body = validText(body)
 	if !json.Valid(body) {
 		return nil, 0, false
 	}
 	events = make([]event, 0, capacity+capacity/4+2)
 	whole := false
-	for element := range elements(body) {
+	for element, objects := range elements(body) {
 		k, isEvent := kindOf(element)
 		if !isEvent {
 			whole = true
 			continue
 		}
 		events = append(events, event{json: clone(element), kind: k, weight: 1})
-		bytes += len(element)
+		size += len(element) + objects*objectSize
 	}
-	return events, bytes, whole
+	return events, size, whole
 }
 
 // validText replaces what is not UTF-8, as the events service's JSON has to be (RFC 8259, section 8.1).
@@ -350,10 +353,10 @@ func clone(text []byte) []byte {
 	return c
 }
 
-// elements yields the elements of a valid JSON array.
-func elements(array []byte) func(yield func([]byte) bool) {
-	return func(yield func([]byte) bool) {
-		depth, begin := 0, 0
+// elements yields the elements of a valid JSON array, and how many objects and arrays each consists of.
+func elements(array []byte) func(yield func([]byte, int) bool) {
+	return func(yield func([]byte, int) bool) {
+		depth, begin, objects := 0, 0, 0
 		for i := 0; i < len(array); i++ {
 			switch array[i] {
 			case '"':
@@ -363,23 +366,24 @@ func elements(array []byte) func(yield func([]byte) bool) {
 					}
 				}
 			case '[', '{':
+				objects++
 				if depth++; depth == 1 {
-					begin = i + 1
+					begin, objects = i+1, 0
 				}
 			case ']', '}':
 				if depth--; depth > 0 {
 					continue
 				}
 				if element := bytes.TrimSpace(array[begin:i]); len(element) > 0 {
-					yield(element)
+					yield(element, objects)
 				}
 				return
 			case ',':
 				if depth == 1 {
-					if !yield(bytes.TrimSpace(array[begin:i])) {
+					if !yield(bytes.TrimSpace(array[begin:i]), objects) {
 						return
 					}
-					begin = i + 1
+					begin, objects = i+1, 0
 				}
 			}
 		}

@@ -45,7 +45,7 @@ type settings struct {
 	requestEvents  int
 	requestBytes   int
 	reserveEvents  int // of maxEvents, for puts that have waited for room and got none
-	rawBytes       int // of recorded events that are not formatted yet, as they will be
+	rawBytes       int // of recorded events that are not formatted yet
 	rate           pace
 	requestTimeout time.Duration
 	minBackoff     time.Duration
@@ -98,8 +98,8 @@ func WithMaxEvents(n int) Option {
 
 // WithMaxBytes bounds the memory for events that wait for delivery, in bytes: each counts with its JSON and 72 bytes.
 // Evaluation events may take half of it at most, and make room for tracked events. Recorded events are formatted as
-// JSON within a moment, while there is room; until then, they may take up to 1 MiB of it, by their size as JSON. The
-// default is 64 MiB; a number below 1 means the default.
+// JSON within a moment, while there is room; until then, they may take up to 8 MiB of it, by an estimate from the last
+// ones that were formatted. The default is 64 MiB; a number below 1 means the default.
 func WithMaxBytes(n int) Option {
 	return optionFunc(func(s *settings) { s.maxBytes = positive(n, DefaultMaxBytes) })
 }

@@ -10,9 +10,11 @@ import (
 const (
 	// maxRawEvents bounds the recorded events of a lane that are not formatted yet.
 	maxRawEvents = 4_000
-	// maxRawBytes bounds them by the size that they will have as JSON, of which the last ones that were formatted are
-	// the measure. As Go values they can take fifteen times that.
-	maxRawBytes = 1 << 20
+	// maxRawBytes bounds them by the memory that they take, of which the last ones that were formatted are the measure.
+	maxRawBytes = 8 << 20
+	// firstBatch is how many of them are formatted together at first, for that measure. Each batch may then be four times
+	// as large as the one before, until nothing waits.
+	firstBatch = 16
 	// stallTimeout is how long a request may go without an answer until nobody waits for the room that it would make.
 	stallTimeout = time.Second
 )
@@ -33,11 +35,11 @@ type queue struct {
 
 	mu      sync.Mutex
 	lanes   [lanes]fifo[rawEvent]
-	writers []*writer // the blocked puts, in the order in which they came; all of the tracked lane
-	limit   int       // raw events for each lane
-	batch   int       // raw events that are formatted together
-	average int       // bytes as JSON, of the last events
-	flushed uint32    // events of this epoch and earlier ones are wanted at once; valid if flushing
+	writers []*writer  // the blocked puts, in the order in which they came; all of the tracked lane
+	limit   [lanes]int // raw events
+	batch   int        // raw events that are formatted together
+	average int        // bytes of memory, of the last events
+	flushed uint32     // events of this epoch and earlier ones are wanted at once; valid if flushing
 	flush   bool
 	failing bool      // whether the last attempt at a request failed
 	since   time.Time // when the request under way began; zero while there is none
@@ -46,7 +48,9 @@ type queue struct {
 
 func newQueue(s settings, l *ledger) *queue {
 	q := &queue{settings: s, ledger: l, wake: make(chan struct{}, 1)}
-	q.measure(4 << 10) // a guess, until events are formatted
+	// Until the first event is formatted, nothing is known of their size. Blocked puts can wait for that.
+	q.limit = [lanes]int{laneTracked: firstBatch, laneEvaluations: maxRawEvents / 2}
+	q.batch = 1
 	return q
 }
 
@@ -78,12 +82,12 @@ func (q *queue) put(e any, k kind) error {
 // that would otherwise lose their event: while it lasts, a request that takes longer than a put may wait costs no event.
 func (q *queue) accept(raw rawEvent, last bool) bool {
 	l := raw.kind.lane()
-	raws, all := q.limit, q.settings.maxEvents
+	raws, all := q.limit[l], q.settings.maxEvents
 	switch {
 	case l == laneEvaluations:
 		all = max(all/evaluationShare, 1)
 	case last:
-		raws *= 2
+		raws += raws / 2
 	default:
 		all -= q.settings.reserveEvents
 	}
@@ -264,14 +268,19 @@ func (q *queue) flushEpoch() *watch {
 	return w
 }
 
-// measure takes in the average size of the last events that were formatted, and adapts the bounds to it.
+// measure takes in the memory that the last events took that were formatted, on average, and adapts the bounds to it.
 func (q *queue) measure(average int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.average = average
 	fits := q.settings.rawBytes / max(average, 1)
-	q.limit = min(max(fits, 4), maxRawEvents)
-	q.batch = min(max(fits/4, 1), maxBatch)
+	q.limit[laneTracked] = min(max(fits, 4), maxRawEvents)
+	q.limit[laneEvaluations] = q.limit[laneTracked]
+	batch := 4 * q.batch
+	if q.lanes[laneTracked].length+q.lanes[laneEvaluations].length == 0 {
+		batch = firstBatch
+	}
+	q.batch = min(max(fits/4, 1), batch, maxBatch)
 }
 
 // close refuses further events, also those of blocked puts.
@@ -298,7 +307,7 @@ func (q *queue) drain() []rawEvent {
 	return all
 }
 
-// waitingBytes estimates the size of the events of a lane as JSON.
+// waitingBytes estimates the memory that the events of a lane take.
 func (q *queue) waitingBytes() (bytes [lanes]int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
