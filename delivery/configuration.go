@@ -75,10 +75,11 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 		return nil, err
 	}
 	f.interval = interval
+	httpClient, timeout := newClient(basic, s.requestTimeout)
 	e := &endpoint{
-		client:   newClient(basic),
+		client:   httpClient,
 		template: f.template(),
-		timeout:  s.requestTimeout,
+		timeout:  timeout,
 		compress: description.GetByKey("enableGzip").BoolValue(),
 		secrets:  hideKey(client.GetSDKKey()),
 	}

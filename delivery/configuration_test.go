@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -156,7 +157,13 @@ func TestClientThatFails(t *testing.T) {
 
 // elsewhere puts another server in the place of the events service.
 func elsewhere(t *testing.T, serve http.HandlerFunc) func(*fixture, *ld.Config) {
-	server := httptest.NewServer(serve)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/status" { // whether it is a Relay Proxy
+			http.NotFound(w, r)
+			return
+		}
+		serve(w, r)
+	}))
 	t.Cleanup(server.Close)
 	return func(_ *fixture, config *ld.Config) { config.ServiceEndpoints.Events = server.URL }
 }
@@ -194,7 +201,9 @@ func TestRedirectOfEvaluations(t *testing.T) {
 		http.Redirect(w, r, "/maintenance", http.StatusFound)
 	}))
 	_, _ = f.client.BoolVariation("flag", sandy, false)
-	f.undelivered(f.processor.FlushContext(waiting(t)), 0, true, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	f.undelivered(f.processor.FlushContext(ctx), 0, true, context.DeadlineExceeded)
 }
 
 // A redirect that keeps the events is followed to its end, at the sender's last attempt, too.

@@ -25,7 +25,11 @@ func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 // events service refuses the SDK key also for this flush; or when all that is left are events that the service refuses by
 // themselves. What is not delivered goes on waiting. Events recorded after the call are no part of it.
 func (p *Processor) FlushContext(ctx context.Context) error {
-	w := p.queue.flushEpoch()
+	if err := ctx.Err(); err != nil {
+		p.Flush()
+		return undelivered(p.ledger.unfinished(), err)
+	}
+	w := p.queue.watch()
 	var cause error
 	select {
 	case <-w.done:

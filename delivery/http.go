@@ -33,7 +33,7 @@ const (
 type outcome struct {
 	class      class
 	status     int  // 0 without an answer
-	tooLarge   bool // a 413, or a timeout while the body was being written
+	tooLarge   bool // a 413, or a timeout while the body was being written: the service did not get all of it
 	keyRefused bool // an answer that may be about the SDK key
 	retryAfter time.Duration
 	date       string // of the service
@@ -63,15 +63,17 @@ const (
 	schemaHeader    = "X-LaunchDarkly-Event-Schema"
 )
 
-// newClient makes an HTTP client as the SDK would, with our rule for redirects.
-func newClient(client subsystems.BasicClientContext) *http.Client {
+// newClient makes an HTTP client as the SDK would, with our rule for redirects. Each attempt has a timeout of its own: the
+// client's, which the SDK sets to its connect timeout, where that is longer.
+func newClient(client subsystems.BasicClientContext, timeout time.Duration) (*http.Client, time.Duration) {
 	made := client.GetHTTP().CreateHTTPClient()
 	if made == nil {
 		made = http.DefaultClient // as the SDK does
 	}
 	own := *made
 	own.CheckRedirect = keepMethod(own.CheckRedirect)
-	return &own
+	own.Timeout = 0
+	return &own, max(timeout, made.Timeout)
 }
 
 // hideKey returns what replaces the SDK key in texts of others, as it is and as it would be in a URL.
@@ -87,7 +89,7 @@ func hideKey(key string) *strings.Replacer {
 
 // attempt sends a part once.
 func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
-	ctx, cancel := context.WithTimeout(ctx, max(e.timeout, e.client.Timeout))
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	var written atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

@@ -274,6 +274,18 @@ func (l *ledger) pending() [groups]uint64 {
 	return l.waiting()
 }
 
+// unfinished returns how many events of each group wait, or were lost since the last flush. Those stay to be reported.
+func (l *ledger) unfinished() (events [groups]uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.accounts {
+		for g := range groups {
+			events[g] += l.accounts[i].pending[g] + l.accounts[i].lost[g]
+		}
+	}
+	return events
+}
+
 // waiting is pending, with the lock held. It returns how many events of each group wait.
 func (l *ledger) waiting() (waiting [groups]uint64) {
 	for i := range l.accounts {

@@ -140,17 +140,32 @@ func (f *fixture) flush() {
 	}
 }
 
-// arrived is that the events from 0 to n have, each once and in order, and no others.
+// arrived is that the events from 0 to n have, each once, and no others.
 func (f *fixture) arrived(n int) {
 	f.Helper()
-	events := f.box.CustomEvents()
-	for i, event := range events {
-		if event.MetricValue == nil || *event.MetricValue != float64(i) {
-			f.Fatalf("in place of event %d came %s", i, event)
+	times := make(map[float64]int)
+	for _, event := range f.box.CustomEvents("purchase") {
+		times[*event.MetricValue]++
+	}
+	for i := range n {
+		if times[float64(i)] != 1 {
+			f.Fatalf("event %d of %d arrived %d times", i, n, times[float64(i)])
 		}
 	}
-	if len(events) != n {
-		f.Fatalf("%d of %d events arrived", len(events), n)
+	if len(times) != n {
+		f.Fatalf("%d of %d events arrived", len(times), n)
+	}
+}
+
+// inOrder is that the events that arrived have been in the order in which they were tracked.
+func (f *fixture) inOrder() {
+	f.Helper()
+	last := -1.0
+	for _, event := range f.box.CustomEvents("purchase") {
+		if *event.MetricValue <= last {
+			f.Fatalf("event %v came after event %v", *event.MetricValue, last)
+		}
+		last = *event.MetricValue
 	}
 }
 

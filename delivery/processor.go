@@ -47,9 +47,9 @@ var _ ldevents.EventProcessor = (*Processor)(nil)
 func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 	l, r := newLedger(), newReporter(s)
 	ctx, stop := context.WithCancel(context.Background())
+	m := newMemory(s, l, r)
 	p := &Processor{
-		queue: newQueue(s, l), formatter: f, ledger: l, report: r,
-		store:    newMemory(s, l, r),
+		queue: newQueue(s, l, m.evaluations), formatter: f, ledger: l, report: r, store: m,
 		stopping: stop, unformat: make(chan struct{}),
 		accounted: make(chan struct{}), closed: make(chan struct{}),
 	}
@@ -64,6 +64,13 @@ func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 	f.stored = func() { signal(p.sender.wake) }
 	p.formatting.Go(func() { f.run(p.unformat) })
 	p.sending.Go(func() { p.sender.run(ctx) })
+	if s.rate.events == 0 {
+		p.sending.Go(func() {
+			if e.isRelay(ctx) {
+				r.relay()
+			}
+		})
+	}
 	return p
 }
 

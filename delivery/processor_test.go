@@ -25,6 +25,7 @@ func TestDelivers(t *testing.T) {
 	f.track(0, events)
 	f.flush()
 	f.arrived(events)
+	f.inOrder()
 	if s := f.check(); s.Delivered != events || s.Waiting != 0 || s.WaitingBytes != 0 || s.Retries != 0 {
 		t.Errorf("%+v", s)
 	}
@@ -214,6 +215,7 @@ func TestRetriesWithTheSamePayloadID(t *testing.T) {
 			if s := f.check(); len(requests) != 4 || s.Retries != 3 || s.Requests != 1 {
 				t.Errorf("%d requests, %+v", len(requests), s)
 			}
+			await(t, "the line on recovery", func() bool { return log.count() > 1 })
 			if log.count() != 2 || !strings.Contains(log.String(), "will retry") ||
 				!strings.Contains(log.String(), "delivered again") {
 				t.Errorf("the log says %s", &log)
@@ -232,6 +234,7 @@ func TestTooManyEvents(t *testing.T) {
 			f.track(1, 999)
 			f.flush()
 			f.arrived(1000)
+			f.inOrder()
 			tooLarge := 0
 			for _, r := range f.box.Requests() {
 				if r.Status == 413 {
@@ -379,7 +382,7 @@ func TestShutdown(t *testing.T) {
 	for range 20_000 { // more than the SDK's inbox holds
 		f.processor.RecordEvaluation(ldevents.EvaluationData{Key: "flag"})
 	}
-	f.undelivered(f.processor.FlushContext(over()), 5, true, delivery.ErrClosed)
+	f.undelivered(f.processor.FlushContext(waiting(t)), 5, true, delivery.ErrClosed)
 	f.client.Flush()
 	if err := f.processor.Shutdown(waiting(t)); err != nil {
 		t.Errorf("second shutdown: %v", err)
@@ -456,7 +459,7 @@ func TestShutdownWithABlockedErrorHandler(t *testing.T) {
 	f := start(t, rarely(), delivery.WithErrorHandler(func(error) { <-release }))
 	f.box.RefuseEvents(503)
 	f.track(0, 35)
-	f.undelivered(f.processor.Shutdown(over()), 35, false, context.Canceled)
+	f.undelivered(f.processor.Shutdown(over()), 35, true, context.Canceled)
 	if f.processor.Ended() {
 		t.Error("it ended before the handler")
 	}

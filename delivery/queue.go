@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -29,33 +30,35 @@ type rawEvent struct {
 // queue holds recorded events until they are formatted, a lane for tracked events and one for evaluations. It is safe for
 // concurrent use; one goroutine, the formatter, takes events out.
 type queue struct {
-	settings settings
-	ledger   *ledger
-	wake     chan struct{} // to the formatter: something waits, or is to be formatted at once
+	settings    settings
+	ledger      *ledger
+	evaluations func() int    // in the store
+	wake        chan struct{} // to the formatter: something waits, or is to be formatted at once
 
-	mu      sync.Mutex
-	lanes   [lanes]fifo[rawEvent]
-	writers []*writer  // the blocked puts, in the order in which they came; all of the tracked lane
-	limit   [lanes]int // raw events
-	batch   int        // raw events that are formatted together
-	average int        // bytes of memory, of the last events
-	flushed uint32     // events of this epoch and earlier ones are wanted at once; valid if flushing
-	flush   bool
-	failing bool      // whether the last attempt at a request failed
-	since   time.Time // when the request under way began; zero while there is none
-	closed  bool
+	mu         sync.Mutex
+	lanes      [lanes]fifo[rawEvent]
+	writers    []*writer // the blocked puts, in the order in which they came; all of the tracked lane
+	limit      int       // raw events of a lane, other than for the last resort
+	unmeasured int       // raw evaluations, until the size of events is known
+	blocked    bool      // whether tracked events wait for room in the store
+	batch      int       // raw events that are formatted together
+	average    int       // bytes of memory, of the last events
+	flushed    uint32    // events of this epoch and earlier ones are wanted at once; valid if flushing
+	flush      bool
+	failing    bool      // whether the last attempt at a request failed
+	since      time.Time // when the request under way began; zero while there is none
+	closed     bool
 }
 
-func newQueue(s settings, l *ledger) *queue {
-	q := &queue{settings: s, ledger: l, wake: make(chan struct{}, 1)}
-	// Until the first event is formatted, nothing is known of their size. Blocked puts can wait for that.
-	q.limit = [lanes]int{laneTracked: firstBatch, laneEvaluations: maxRawEvents / 2}
-	q.batch = 1
+func newQueue(s settings, l *ledger, evaluations func() int) *queue {
+	q := &queue{settings: s, ledger: l, evaluations: evaluations, wake: make(chan struct{}, 1)}
+	// Until the first event is formatted, nothing is known of their size. Evaluations can't wait for that.
+	q.limit, q.batch, q.unmeasured, q.average = firstBatch, 1, maxRawEvents/2, 4<<10
 	return q
 }
 
 // put accepts an event, or returns why it is dropped. An event of the tracked lane may wait for room, for as long as the
-// settings allow and requests succeed. Blocked puts get room in their order, and before others.
+// settings allow and something makes progress. Blocked puts get room in their order, and before others.
 func (q *queue) put(e any, k kind) error {
 	raw := rawEvent{event: e, kind: k}
 	q.mu.Lock()
@@ -64,37 +67,54 @@ func (q *queue) put(e any, k kind) error {
 	case q.closed:
 		return q.refuse(raw, ErrClosed)
 	case k.lane() == laneEvaluations:
-		if !q.accept(raw, false) {
-			return q.refuse(raw, ErrQueueFull)
-		}
-		return nil
+		return q.acceptLast(raw)
 	case len(q.writers) == 0 && q.accept(raw, false):
 		return nil
 	}
 	signal(q.wake)
-	if q.settings.maxWait == 0 || q.failing || q.stalled() {
+	if q.settings.maxWait == 0 || q.hopeless() {
 		return q.acceptLast(raw)
 	}
 	return q.waitForRoom(raw)
 }
 
-// accept takes the event in if there is room; that of the reserve only counts for the last resort. The reserve is for puts
-// that would otherwise lose their event: while it lasts, a request that takes longer than a put may wait costs no event.
+// hopeless reports whether there will be no room soon: everything that may wait does, and requests fail or stall.
+func (q *queue) hopeless() bool {
+	return (q.failing || q.stalled()) && (q.blocked || q.ledger.pending()[groupTracked] >= uint64(q.maxEvents(false)))
+}
+
+// maxEvents is how many tracked events may wait. Only the last resort uses the reserve: while it lasts, a request that
+// takes longer than a put may wait costs no event.
+func (q *queue) maxEvents(last bool) int {
+	if last {
+		return q.settings.maxEvents
+	}
+	return q.settings.maxEvents - q.settings.reserveEvents
+}
+
+// accept takes the event in if there is room, or any room at all for the last resort.
 func (q *queue) accept(raw rawEvent, last bool) bool {
 	l := raw.kind.lane()
-	raws, all := q.limit[l], q.settings.maxEvents
+	limit := q.limit
 	switch {
 	case l == laneEvaluations:
-		all = max(all/evaluationShare, 1)
+		limit = max(limit, q.unmeasured)
+	case last && !q.blocked: // only the formatter is late
+		limit = max(limit, maxRawEvents, q.settings.maxBytes/2/max(q.average, 1))
 	case last:
-		raws += raws / 2
-	default:
-		all -= q.settings.reserveEvents
+		limit += limit / 2
 	}
-	if q.lanes[l].length >= raws {
+	if q.lanes[l].length >= limit {
 		return false
 	}
-	epoch, ok := q.ledger.open(raw.kind.group(), uint64(all))
+	most := uint64(q.maxEvents(last))
+	if l == laneEvaluations {
+		if q.lanes[l].length+q.evaluations() >= max(q.settings.maxEvents/evaluationShare, 1) {
+			return false
+		}
+		most = math.MaxUint64
+	}
+	epoch, ok := q.ledger.open(raw.kind.group(), most)
 	if !ok {
 		return false
 	}
@@ -130,8 +150,11 @@ type writer struct {
 func (q *queue) waitForRoom(raw rawEvent) error {
 	w := &writer{raw: raw, result: make(chan error, 1)}
 	q.writers = append(q.writers, w)
-	end := time.Now().Add(q.settings.maxWait)
-	for pause := q.pause(end); pause > 0; pause = q.pause(end) {
+	for end := time.Now().Add(q.settings.maxWait); time.Now().Before(end) && !q.hopeless(); {
+		pause := time.Until(end)
+		if stall := q.since.Add(stallTimeout); !q.since.IsZero() && !q.stalled() {
+			pause = min(pause, time.Until(stall))
+		}
 		q.mu.Unlock()
 		select {
 		case err := <-w.result:
@@ -149,16 +172,6 @@ func (q *queue) waitForRoom(raw rawEvent) error {
 	at := slices.Index(q.writers, w) // among the first: all wait for as long
 	q.writers = slices.Delete(q.writers, at, at+1)
 	return q.acceptLast(raw)
-}
-
-// pause is how long a blocked put sleeps until it checks again that waiting makes sense: until its end, or until the
-// request under way stalls. It is above 0 while it does.
-func (q *queue) pause(end time.Time) time.Duration {
-	untilStall := stallTimeout
-	if !q.since.IsZero() {
-		untilStall -= time.Since(q.since)
-	}
-	return min(time.Until(end), untilStall)
 }
 
 // stalled reports whether the request under way takes too long to be called progress.
@@ -199,10 +212,12 @@ func (q *queue) attempted(ok bool) {
 		q.admitLocked()
 		return
 	}
-	for _, w := range q.writers {
-		w.result <- q.acceptLast(w.raw)
+	if q.hopeless() {
+		for _, w := range q.writers {
+			w.result <- q.acceptLast(w.raw)
+		}
+		q.writers = nil
 	}
-	q.writers = nil
 }
 
 // take moves the next events into batch, which it returns: of one epoch, tracked events first, no more than are
@@ -210,6 +225,7 @@ func (q *queue) attempted(ok bool) {
 func (q *queue) take(batch []rawEvent, room [lanes]bool) []rawEvent {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.blocked = !room[laneTracked] && q.lanes[laneTracked].length > 0
 	epoch, found := uint32(0), false
 	for l := range lanes {
 		if room[l] && q.lanes[l].length > 0 {
@@ -258,8 +274,8 @@ func (q *queue) due() (waiting int, now bool) {
 	return waiting, now || len(q.writers) > 0 && waiting > 0
 }
 
-// flushEpoch begins a flush of all that was recorded before.
-func (q *queue) flushEpoch() *watch {
+// watch begins a flush of all that was recorded before.
+func (q *queue) watch() *watch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.ledger.watch()
@@ -274,8 +290,7 @@ func (q *queue) measure(average int) {
 	defer q.mu.Unlock()
 	q.average = average
 	fits := q.settings.rawBytes / max(average, 1)
-	q.limit[laneTracked] = min(max(fits, 4), maxRawEvents)
-	q.limit[laneEvaluations] = q.limit[laneTracked]
+	q.limit, q.unmeasured = min(max(fits, 4), maxRawEvents), 0
 	batch := 4 * q.batch
 	if q.lanes[laneTracked].length+q.lanes[laneEvaluations].length == 0 {
 		batch = firstBatch

@@ -11,10 +11,10 @@ const (
 	maxTries = 3
 	// maxProbes is how many single events are tried to find out whether anything passes.
 	maxProbes = 3
-	// maxStrikes is how often a single event has to fail, each time after something else passed, to be dropped. A failure
-	// counts half if, since the one before, something that had failed passed unchanged: the service is flaky.
+	// maxStrikes is how often a single event has to fail, each time after something else passed, to be dropped. A
+	// failure counts a quarter if, since the first one, something that had failed passed unchanged: the service is flaky.
 	maxStrikes = 8
-	strike     = 2
+	strike     = 4
 	// maxSuspectPause bounds the time between two attempts at a single event that failed while others passed.
 	maxSuspectPause = 256 * time.Second
 	// keyRefusals is how many answers of 401 or 403 in a row say that it is about the key, and not about an event.
@@ -134,13 +134,15 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		return deliver
 	}
 	guilty := p.failedAt > 0 && s.lastPass > p.failedAt
-	flaky := s.lastFlake > p.failedAt
-	p.failedAt, p.failed = s.attempts, true
+	if p.failedFirst == 0 {
+		p.failedFirst = s.attempts
+	}
+	p.failedAt = s.attempts
 	p.cause = fmt.Errorf("%w: %w", ErrRefused, o.err)
 	if o.tooLarge {
 		p.cause = fmt.Errorf("%w: %w", ErrTooLarge, o.err)
 	}
-	p.ambiguous = p.ambiguous || o.class != refused
+	p.ambiguous = p.ambiguous || o.class == unavailable && !o.tooLarge
 	p.tries++
 	p.failures++
 	if o.keyRefused {
@@ -159,9 +161,10 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		if early {
 			return hold
 		}
-		p.strikes += strike
-		if flaky {
-			p.strikes -= strike / 2
+		if s.lastFlake > p.failedFirst {
+			p.strikes++
+		} else {
+			p.strikes += strike
 		}
 		if p.strikes >= maxStrikes*strike {
 			s.release(p)
@@ -183,7 +186,7 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 
 func (s *schedule) pass(p *part) {
 	s.lastPass = s.attempts
-	if p.failed {
+	if p.failedFirst > 0 {
 		s.lastFlake = s.attempts
 	}
 	s.turns = 0

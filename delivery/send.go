@@ -124,7 +124,7 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 	}
 	recovering := !s.schedule.passing() || s.schedule.size < s.schedule.max
 	full := waiting >= s.schedule.size || bytes >= s.schedule.byteLimit
-	if !full && !recovering && s.flush == 0 && s.budget <= 0 {
+	if !full && !recovering && s.budget <= 0 {
 		return nil, 0
 	}
 	allowed, pause := s.pace.allow(now, min(c.fresh, waiting))

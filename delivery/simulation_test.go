@@ -43,6 +43,9 @@ type service struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Method == http.MethodGet { // it is no Relay Proxy
+		return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: http.NoBody, Request: request}, nil
+	}
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,16 +15,16 @@ type part struct {
 	bytes  int // of their JSON
 
 	// What the schedule knows of it.
-	failedAt  uint64    // the attempt that failed last; 0 for none
-	failures  int       // failed attempts
-	tries     int       // failed attempts in a row, with nothing else tried between them
-	failed    bool      // whether an attempt at this very part failed, not only at one that it was divided from
-	strikes   int       // failures of a single event after something else had passed, times strike
-	probe     bool      // it was sent alone to find out whether anything passes
-	cause     error     // why it is dropped, if it is
-	ambiguous bool      // an attempt failed in a way in which its events may have arrived
-	due       time.Time // it is not tried before
-	flush     uint64    // the flush for which it was tried last
+	failedAt    uint64    // the attempt that failed last; 0 for none
+	failures    int       // failed attempts
+	tries       int       // failed attempts in a row, with nothing else tried between them
+	failedFirst uint64    // the first attempt at this very part that failed, not at one that it was divided from
+	strikes     int       // failures of a single event after something else had passed, times strike
+	probe       bool      // it was sent alone to find out whether anything passes
+	cause       error     // why it is dropped, if it is
+	ambiguous   bool      // an attempt failed in a way in which its events may have arrived
+	due         time.Time // it is not tried before
+	flush       uint64    // the flush for which it was tried last
 }
 
 func newPart(events []event) *part {
@@ -42,6 +43,8 @@ func (p *part) size() int { return p.bytes + len(p.events)*eventOverhead }
 type store interface {
 	// append adds events of one epoch. What there is no room for is dropped, counted and reported.
 	append(events []event)
+	// evaluations returns how many events of the evaluations' lane are not settled.
+	evaluations() int
 	// room reports for which lanes there is room for another batch.
 	room() [lanes]bool
 	// waiting returns how many events were appended and not taken yet, and their bytes.
@@ -71,13 +74,14 @@ type memory struct {
 	ledger   *ledger
 	report   *reporter
 
-	mu    sync.Mutex
-	seq   uint64
-	fresh [lanes]fifo[event]
-	open  *openSummary // the one that later ones are merged into; nil for none
-	count int          // of everything that is not settled
-	size  [lanes]int   // of the same
-	bytes [groups]int
+	mu        sync.Mutex
+	seq       uint64
+	fresh     [lanes]fifo[event]
+	open      *openSummary // the one that later ones are merged into; nil for none
+	exposures atomic.Int64 // events of the evaluations' lane that are not settled
+	count     int          // of everything that is not settled
+	size      [lanes]int   // of the same
+	bytes     [groups]int
 
 	parts      map[*part]struct{} // taken and not settled
 	taken      int                // their events
@@ -166,6 +170,9 @@ func (m *memory) push(e event) {
 func (m *memory) add(e *event, n int) {
 	l := e.kind.lane()
 	m.count += n
+	if l == laneEvaluations {
+		m.exposures.Add(int64(n))
+	}
 	m.size[l] += n * e.size()
 	m.bytes[e.kind.group()] += n * e.size()
 }
@@ -186,6 +193,8 @@ func (m *memory) evict(e *event, refused []event) []event {
 	}
 	return refused
 }
+
+func (m *memory) evaluations() int { return int(m.exposures.Load()) }
 
 func (m *memory) room() (room [lanes]bool) {
 	m.mu.Lock()

@@ -1,0 +1,60 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// relayTimeout is how long a Relay Proxy may take to say that it is one.
+const relayTimeout = 10 * time.Second
+
+// isRelay asks whether a LaunchDarkly Relay Proxy receives the events, by its status page
+// (https://launchdarkly.com/docs/sdk/relay-proxy/monitoring). The SDK key is not sent. Where LaunchDarkly itself receives
+// them, nothing is asked.
+func (e *endpoint) isRelay(ctx context.Context) bool {
+	if isLaunchDarkly(e.template.URL.Hostname()) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, relayTimeout)
+	defer cancel()
+	status := *e.template.URL
+	status.Path = strings.TrimSuffix(status.Path, "/bulk") + "/status"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, status.String(), http.NoBody)
+	if err != nil {
+		return false
+	}
+	asking := *e.client
+	asking.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := asking.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	var page struct {
+		Environments map[string]json.RawMessage `json:"environments"`
+		Version      string                     `json:"version"`
+	}
+	err = json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&page)
+	return err == nil && page.Environments != nil && page.Version != ""
+}
+
+func isLaunchDarkly(host string) bool {
+	for _, domain := range []string{"launchdarkly.com", "launchdarkly.us"} {
+		if host == domain || strings.HasSuffix(host, "."+domain) {
+			return true
+		}
+	}
+	return false
+}
+
+// relay warns of a Relay Proxy that can lose events without a word: it accepts them before it queues them.
+func (r *reporter) relay() {
+	r.log(slog.LevelWarn, "events go through a LaunchDarkly Relay Proxy, which drops those that exceed its EVENTS_CAPACITY "+
+		"(1,000 for each flush interval of 5s by default) after it has accepted them; send events to LaunchDarkly directly "+
+		"with ldcomponents.RelayProxyEndpointsWithoutEvents, raise EVENTS_CAPACITY, or pace them with delivery.WithMaxRate")
+}
