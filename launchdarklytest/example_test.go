@@ -332,7 +332,7 @@ func ExampleServer_DelayEvents() {
 	box.DelayEvents(0) // answers what waits
 	fmt.Println(events.FlushContext(context.Background()), len(box.CustomEvents("checkout")))
 	// Output:
-	// 1 tracked event is not delivered: context deadline exceeded
+	// 1 tracked event and 1 evaluation event not delivered: context deadline exceeded
 	// <nil> 1
 }
 
