@@ -41,7 +41,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	server, err := localserver.Start(ctx, localserver.Program{
 		Name: "the Relay Proxy",
 		Command: func(address, directory string) *exec.Cmd {
-			command := exec.Command(program, "--from-env") //nolint:gosec // the program is the one that was built
+			command := exec.Command(program, "--from-env")
 			command.Dir = directory
 			command.Env = config.environment(address, directory)
 			return command
