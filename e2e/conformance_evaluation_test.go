@@ -82,8 +82,8 @@ func registerGlobally(p *program) {
 	Expect(openfeature.SetProviderWithContextAndWait(waiting(), p.provider)).To(Succeed())
 }
 
-// wrongKey is an SDK key that LaunchDarkly does not know.
-func wrongKey(s *setup) { s.sdkKey = "sdk-wrong" }
+// wrongKey is an SDK key with which the SDK gives up.
+func wrongKey(s *setup) { s.connection.refuse() }
 
 // impatient gives LaunchDarkly no time to answer.
 func impatient(s *setup) { options(launchdarkly.WithInitTimeout(1))(s) }
@@ -395,8 +395,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
 			goStale(p)
 			comeBack(p)
-			p.box.RefuseSDKKey()
-			p.box.DropStreams()
+			loseKey(p)
 			Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
 
 			unknown := newProgram(wrongKey)

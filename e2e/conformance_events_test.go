@@ -12,11 +12,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// loseKey makes LaunchDarkly refuse the SDK key of a program that is connected.
-func loseKey(p *program) {
-	p.box.RefuseSDKKey()
-	p.box.DropStreams()
-}
+// loseKey makes the SDK of a program that is connected give up.
+func loseKey(p *program) { p.connection.end() }
 
 var _ = Describe("OpenFeature 5, events", func() {
 	Describe("provider events", func() {

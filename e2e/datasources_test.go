@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -48,6 +47,8 @@ func pollingV2() source {
 		poll: p.poll,
 	}
 }
+
+func streaming() source { return source{use: func(*setup) {}} }
 
 func streamingV2() source { return source{use: useDataSystem(synchronizing)} }
 
@@ -139,27 +140,6 @@ var _ = Describe("Flag data", func() {
 				Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
 				Expect(value(p.client)).To(Equal("a"))
 			})
-
-			It("does not come with a bad SDK key, and that is fatal", func() {
-				p := newProgram(serving("a"), newSource().use, func(s *setup) { s.sdkKey = "sdk-wrong" })
-				initError, ok := errors.AsType[*openfeature.ProviderInitError](p.register())
-				Expect(ok).To(BeTrue())
-				Expect(initError.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
-				Expect(initError.Message).To(ContainSubstring("401"))
-				Expect(p.client.State()).To(Equal(openfeature.FatalState))
-			})
-
-			It("stays what it is when the key is revoked later, and the provider says so", func() {
-				from := newSource()
-				p := start(serving("a"), from.use)
-				p.box.RefuseSDKKey()
-				p.box.DropStreams()
-				from.look()
-				Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
-				Expect(value(p.client)).To(Equal("a"))
-				Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
-				Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
-			})
 		},
 		Entry("polls", polling, launchdarklytest.PollPath),
 		Entry("streams, with a DataSystem", streamingV2, launchdarklytest.StreamPathV2),
@@ -214,14 +194,14 @@ var _ = Describe("Flag data", func() {
 		}),
 	)
 
-	DescribeTable("of both protocols comes through a proxy on one host, as the Relay Proxy",
+	DescribeTable("of both protocols comes through a reverse proxy",
 		func(choose func(*setup, string)) {
 			box := newBox()
 			box.SetValue("flag", ldvalue.String("a"))
-			proxy := newRelay(box)
+			proxy := newReverseProxy(box)
 			p := start(func(s *setup) {
 				s.box = box
-				s.config.ServiceEndpoints = ldcomponents.RelayProxyEndpoints(proxy.URL)
+				s.config.ServiceEndpoints = allAt(proxy.URL)
 				s.config.Events = delivery.Lossless(nil, delivery.WithLogger(discard),
 					delivery.WithBackoff(time.Millisecond, 10*time.Millisecond))
 				choose(s, proxy.URL)

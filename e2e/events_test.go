@@ -113,8 +113,7 @@ var _ = Describe("Provider events", func() {
 
 		It("tell an error that is not fatal when it has ended for good, and evaluation goes on", func() {
 			p := start(serving("a"))
-			p.box.RefuseSDKKey()
-			p.box.DropStreams()
+			loseKey(p)
 			Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
 			details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
 			Expect(err).NotTo(HaveOccurred())

@@ -48,3 +48,5 @@ require (
 )
 
 replace github.com/openfeature-launchdarkly/go-provider => ..
+
+tool github.com/onsi/ginkgo/v2/ginkgo

@@ -76,7 +76,7 @@ var _ = Describe("Lifecycle", func() {
 		})
 
 		It("fails for good with a bad SDK key", func() {
-			p := newProgram(serving("a"), func(s *setup) { s.sdkKey = "sdk-wrong" })
+			p := newProgram(serving("a"), wrongKey)
 			err := p.register()
 			initError, ok := errors.AsType[*openfeature.ProviderInitError](err)
 			Expect(ok).To(BeTrue(), "%v", err)
@@ -306,12 +306,12 @@ var _ = Describe("Lifecycle", func() {
 		})
 
 		It("works after a fatal error", func() {
-			p := newProgram(serving("a"), given((*launchdarklytest.Server).RefuseSDKKey))
+			p := newProgram(serving("a"), wrongKey)
 			Expect(p.register()).NotTo(Succeed())
 			Expect(p.client.State()).To(Equal(openfeature.FatalState))
 			Expect(p.api.Shutdown(waiting())).To(Succeed())
 
-			p.box.AcceptSDKKey()
+			p.connection.accept()
 			p.useNewAPI()
 			Expect(p.register()).To(Succeed())
 			Expect(value(p.client)).To(Equal("a"))

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -47,6 +48,8 @@ type program struct {
 	log      *logbook
 	problems *problems // what the error handler heard
 	events   *events   // what OpenFeature told about the provider
+
+	connection *connection // by which flags come, unless a spec chooses another data source
 }
 
 // setup is what a spec can choose about its program.
@@ -55,6 +58,8 @@ type setup struct {
 	sdkKey  string
 	config  ld.Config
 	options []launchdarkly.Option
+
+	connection *connection
 }
 
 // newProgram makes a program whose provider is not registered yet.
@@ -63,6 +68,8 @@ func newProgram(choices ...func(*setup)) *program {
 	p := &program{log: new(logbook), problems: new(problems)}
 	p.box = newBox()
 	s := setup{box: p.box, sdkKey: p.box.SDKKey(), config: p.box.Config()}
+	p.connection = &connection{stream: s.config.DataSource}
+	s.config.DataSource, s.connection = p.connection, p.connection
 	for _, choose := range choices {
 		choose(&s)
 	}
@@ -120,6 +127,11 @@ func (p *program) track(
 	GinkgoHelper()
 	p.client.Track(context.Background(), name, evaluationContext, details)
 	p.flush()
+}
+
+// allAt has every service of LaunchDarkly's at one URL.
+func allAt(url string) interfaces.ServiceEndpoints {
+	return interfaces.ServiceEndpoints{Streaming: url, Polling: url, Events: url}
 }
 
 func newBox() *launchdarklytest.Server {

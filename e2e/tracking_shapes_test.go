@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	ld "github.com/launchdarkly/go-server-sdk/v7"
-	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -176,7 +175,7 @@ func TestMain(m *testing.M) {
 func runFunction(url string) error {
 	provider, err := launchdarkly.NewProvider(launchdarklytest.SDKKey, launchdarkly.WithLogger(discard),
 		launchdarkly.WithInitTimeout(patience), launchdarkly.WithConfig(ld.Config{
-			ServiceEndpoints: ldcomponents.RelayProxyEndpoints(url),
+			ServiceEndpoints: allAt(url),
 			Events:           delivery.Lossless(nil, delivery.WithBackoff(1, 1), delivery.WithLogger(discard)),
 			DiagnosticOptOut: true,
 		}))

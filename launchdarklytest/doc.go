@@ -34,7 +34,8 @@
 //
 // A client that comes back names the data that it has, and gets what has changed since; data of another
 // server does not count. Payload filters have no effect, and clients are never told to go back to the first
-// protocol.
+// protocol. Streams get a heartbeat every three minutes, without which an SDK would open an idle stream again
+// after five.
 //
 // # Events
 //
@@ -61,7 +62,7 @@
 //	events are taken, but the connection is then reset       ResetEvents             ResetEvents(0)
 //	events are answered late                                 DelayEvents             DelayEvents(0)
 //	streams and polls are answered with a status             RefuseStreams           AcceptStreams
-//	streams connect and then hear nothing                    HoldStreams             ReleaseStreams
+//	streams connect and then get no data                     HoldStreams             ReleaseStreams
 //	the connected streams are cut                            DropStreams
 //	every request is answered with 401                       RefuseSDKKey            AcceptSDKKey
 //

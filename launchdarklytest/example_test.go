@@ -259,12 +259,12 @@ func ExampleServer_RefuseSDKKey() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	box.RefuseSDKKey()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), time.Second)
 	if client != nil {
 		defer func() { _ = client.Close() }()
 	}
-	fmt.Println(err)
-	// Output: LaunchDarkly client initialization failed
+	fmt.Println(err != nil, box.StreamRequests()[0].Status)
+	// Output: true 401
 }
 
 // A client that connects while LaunchDarkly says nothing.

@@ -86,8 +86,8 @@ func (s *Server) AcceptStreams() {
 	s.fault(func(f *faults) { f.streams = refusal{} })
 }
 
-// HoldStreams lets streams connect from now on and then sends them nothing, no flag data and no
-// changes, until [Server.ReleaseStreams]. Streams that have their data go on, and polls are answered.
+// HoldStreams lets streams connect from now on and then sends them neither flag data nor changes, only
+// heartbeats, until [Server.ReleaseStreams]. Streams that have their data go on, and polls are answered.
 func (s *Server) HoldStreams() {
 	s.fault(func(f *faults) { f.holdStreams = true })
 }
@@ -123,7 +123,8 @@ func (s *Server) RefuseSDKKey() {
 	s.fault(func(f *faults) { f.keyRefused = true })
 }
 
-// AcceptSDKKey undoes [Server.RefuseSDKKey]. An SDK client that has seen a 401 does not come back.
+// AcceptSDKKey undoes [Server.RefuseSDKKey]. What an SDK client does
+// that has seen a 401 depends on its version: it never comes back, or only after some minutes.
 func (s *Server) AcceptSDKKey() {
 	s.fault(func(f *faults) { f.keyRefused = false })
 }

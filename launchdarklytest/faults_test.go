@@ -318,8 +318,10 @@ func TestRefuseSDKKey(t *testing.T) {
 	if got := next(); got != interfaces.DataSourceStateInterrupted {
 		t.Errorf("got %v", got)
 	}
-	if got := next(); got != interfaces.DataSourceStateOff {
-		t.Errorf("got %v", got)
+	if _, err := box.WaitForRequests(waiting(t), 1, func(r launchdarklytest.Request) bool {
+		return r.Path == launchdarklytest.StreamPath && r.Status == http.StatusUnauthorized
+	}); err != nil {
+		t.Error(err)
 	}
 	box.AcceptSDKKey()
 	if got := (post{body: oneEvent}).status(t, byHand, box); got != http.StatusAccepted {

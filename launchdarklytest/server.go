@@ -49,7 +49,14 @@ type Server struct {
 // NewServer starts a server on a free loopback port, with no flags and no faults. Like
 // [httptest.NewServer], which it builds on, it panics where no loopback port can be opened.
 func NewServer() *Server {
-	s := &Server{
+	s := newServer()
+	s.http = httptest.NewServer(s.handler())
+	return s
+}
+
+// newServer makes a server that does not serve yet.
+func newServer() *Server {
+	return &Server{
 		done:       make(chan struct{}),
 		changed:    make(chan struct{}),
 		data:       newFlagData(),
@@ -57,6 +64,10 @@ func NewServer() *Server {
 		payloadIDs: make(map[string]struct{}),
 		log:        newEventLog(),
 	}
+}
+
+// handler answers all endpoints.
+func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+StreamPath, s.serveStreams(protocolV1{}))
 	mux.HandleFunc("GET "+PollPath, s.servePoll)
@@ -64,8 +75,7 @@ func NewServer() *Server {
 	mux.HandleFunc("GET "+PollPathV2, s.servePollV2)
 	mux.HandleFunc("POST "+EventsPath, s.serveEvents)
 	mux.HandleFunc("POST "+DiagnosticPath, s.serveDiagnostic)
-	s.http = httptest.NewServer(mux)
-	return s
+	return mux
 }
 
 // Close cuts every connection and returns when nothing of the server runs any more. It does not wait

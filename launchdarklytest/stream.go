@@ -1,6 +1,17 @@
 package launchdarklytest
 
-import "net/http"
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// heartbeat is an empty comment, which clients of server-sent events ignore.
+	heartbeat = ":\n"
+	// heartbeatInterval is LaunchDarkly's.
+	heartbeatInterval = 3 * time.Minute
+)
 
 // stream is one connected client. LaunchDarkly's own httphelpers.SSEHandler is not used here: its first
 // message is fixed when it is made, it blocks every sender on one slow client, and a client that hangs
@@ -50,10 +61,17 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, p protocol)
 	if response.Flush() != nil {
 		return
 	}
+	// LaunchDarkly's SDKs take a stream for dead on which nothing has come for five minutes.
+	heartbeats := time.NewTicker(heartbeatInterval)
+	defer heartbeats.Stop()
 	for {
 		select {
 		case <-st.wake:
 			if _, err := w.Write(s.take(st)); err != nil || response.Flush() != nil {
+				return
+			}
+		case <-heartbeats.C:
+			if _, err := io.WriteString(w, heartbeat); err != nil || response.Flush() != nil {
 				return
 			}
 		case <-st.dropped:

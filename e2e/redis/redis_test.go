@@ -11,6 +11,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
@@ -64,59 +65,59 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 			It("is ready, evaluates and tracks without any stream, and sees what changes", func() {
 				redis := startServer()
 				writer := start(serving("a"), streaming(redis, forAnHour))
-				readers := []*program{
+				readers := []app{
 					start(serving("not this"), readOnly(redis, notAtAll)),
 					start(serving("not this"), readOnly(redis, notAtAll)),
 				}
 				for _, reader := range readers {
-					Expect(reader.value()).To(Equal("a"))
-					reader.track("checkout")
-					reader.flush()
+					Expect(reader.Value()).To(Equal("a"))
+					reader.Track("checkout")
+					reader.Flush()
 					Expect(reader.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithMetric(1)))
 				}
 				writer.box.SetValue("flag", ldvalue.String("b"))
 				for _, reader := range readers {
-					Eventually(reader.value).Should(Equal("b"))
+					Eventually(reader.Value).Should(Equal("b"))
 				}
 				writer.box.DeleteFlags("flag")
 				for _, reader := range readers {
 					Eventually(func() openfeature.ErrorCode {
-						details, _ := reader.details()
+						details, _ := reader.Details()
 						return details.ErrorCode
 					}).Should(Equal(openfeature.FlagNotFoundCode))
 					Expect(reader.box.StreamRequests()).To(BeEmpty())
-					Consistently(reader.client.State).Should(Equal(openfeature.ReadyState))
-					Expect(reader.events.count(openfeature.ProviderReady)()).To(Equal(1))
-					Expect(reader.events.count(openfeature.ProviderStale)()).To(BeZero())
+					Consistently(reader.Client.State).Should(Equal(openfeature.ReadyState))
+					Expect(reader.Events.Count(openfeature.ProviderReady)()).To(Equal(1))
+					Expect(reader.Events.Count(openfeature.ProviderStale)()).To(BeZero())
 				}
 			})
 
 			It("is ready before anybody has filled it, and has no flags until then", func() {
 				redis := startServer()
 				reader := start(newBox(), readOnly(redis, notAtAll))
-				details, err := reader.details()
+				details, err := reader.Details()
 				Expect(err).To(HaveOccurred())
 				Expect(details.ErrorCode).To(Equal(openfeature.FlagNotFoundCode))
 				start(serving("a"), streaming(redis, forAnHour))
-				Eventually(reader.value).Should(Equal("a"))
+				Eventually(reader.Value).Should(Equal("a"))
 			})
 
 			It("is ready though it can't be reached, and each evaluation says what is wrong", func() {
 				redis := stoppedServer()
 				reader := start(newBox(), readOnly(redis, notAtAll))
-				details, err := reader.details()
+				details, err := reader.Details()
 				Expect(err).To(HaveOccurred())
 				Expect(details.Value).To(Equal("default"))
 				Expect(details.ErrorCode).To(Equal(openfeature.GeneralCode))
 				Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataErrorKind, "EXCEPTION"))
 				Eventually(reader.storeAvailable).Should(BeFalse())
-				reader.track("checkout")
-				reader.flush()
+				reader.Track("checkout")
+				reader.Flush()
 				Expect(reader.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
 
 				redis.start()
 				start(serving("a"), streaming(redis, forAnHour))
-				Eventually(reader.value).Should(Equal("a"))
+				Eventually(reader.Value).Should(Equal("a"))
 				Eventually(reader.storeAvailable).Should(BeTrue())
 			})
 
@@ -124,12 +125,12 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 				redis := startServer()
 				start(serving("a"), streaming(redis, forAnHour))
 				reader := start(newBox(), readOnly(redis, forAnHour))
-				Expect(reader.value()).To(Equal("a"))
+				Expect(reader.Value()).To(Equal("a"))
 				redis.Stop()
-				details, err := reader.details()
+				details, err := reader.Details()
 				Expect(err).NotTo(HaveOccurred())
 				Expect(details.Value).To(Equal("a"))
-				Expect(reader.client.State()).To(Equal(openfeature.ReadyState))
+				Expect(reader.Client.State()).To(Equal(openfeature.ReadyState))
 			})
 		},
 		Entry("without a DataSystem", daemon),
@@ -141,67 +142,67 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 			redis := startServer()
 			p := start(serving("a"), streaming(redis, forAnHour))
 			Expect(redis.flag("flag")).To(ContainSubstring(`"a"`))
-			Expect(p.value()).To(Equal("a"))
+			Expect(p.Value()).To(Equal("a"))
 			p.box.SetValue("flag", ldvalue.String("b"))
 			Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"b"`))
-			Eventually(p.value).Should(Equal("b"))
-			Eventually(p.events.count(openfeature.ProviderConfigChange)).Should(Equal(1))
+			Eventually(p.Value).Should(Equal("b"))
+			Eventually(p.Events.Count(openfeature.ProviderConfigChange)).Should(Equal(1))
 		})
 
 		It("starts with what an earlier run has left, and is stale until LaunchDarkly answers", func() {
 			redis := startServer()
 			earlier := start(serving("earlier"), streaming(redis, forAnHour))
-			Expect(earlier.api.Shutdown(waiting())).To(Succeed())
+			Expect(earlier.API.Shutdown(program.Waiting())).To(Succeed())
 
 			box := serving("fresh")
 			box.HoldStreams()
 			p := newProgram(box, streaming(redis, forAnHour), short)
-			Expect(p.register()).To(Succeed())
-			Eventually(p.client.State).Should(Equal(openfeature.StaleState))
-			Expect(p.value()).To(Equal("earlier"))
+			Expect(p.Register()).To(Succeed())
+			Eventually(p.Client.State).Should(Equal(openfeature.StaleState))
+			Expect(p.Value()).To(Equal("earlier"))
 			box.SetValue("flag", ldvalue.String("fresh")) // with a version above that of the earlier run's
 			box.ReleaseStreams()
-			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
-			Eventually(p.value).Should(Equal("fresh"))
+			Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
+			Eventually(p.Value).Should(Equal("fresh"))
 		})
 
 		DescribeTable("goes on while the Redis is away, and has fresh flags when it is back",
 			func(cached caching, meanwhile string, code openfeature.ErrorCode) {
 				redis := startServer()
 				p := start(serving("a"), streaming(redis, cached))
-				Expect(p.value()).To(Equal("a"))
+				Expect(p.Value()).To(Equal("a"))
 				Expect(p.storeAvailable()).To(BeTrue())
 
 				redis.Stop()
-				p.track("before anybody has noticed")
+				p.Track("before anybody has noticed")
 				p.box.SetValue("flag", ldvalue.String("b"))
 				Eventually(p.storeAvailable).Should(BeFalse())
-				Eventually(p.value).Should(Equal(meanwhile))
-				details, err := p.details()
+				Eventually(p.Value).Should(Equal(meanwhile))
+				details, err := p.Details()
 				Expect(err != nil).To(Equal(code != ""))
 				Expect(details.ErrorCode).To(Equal(code))
 				// The SDK calls its data source valid again at once: it has heard of the flags, if not kept them.
-				Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
-				Consistently(p.client.State).Should(Equal(openfeature.ReadyState))
-				p.track("in the outage")
+				Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
+				Consistently(p.Client.State).Should(Equal(openfeature.ReadyState))
+				p.Track("in the outage")
 
 				redis.start()
 				Eventually(p.storeAvailable).Should(BeTrue())
-				Eventually(p.value).Should(Equal("b"))
+				Eventually(p.Value).Should(Equal("b"))
 				Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"b"`), "it is filled again")
 				Expect(redis.do("EXISTS", initedKey)).To(BeEquivalentTo(1))
 				// A change tells that the connection is as good as before.
 				p.box.SetValue("flag", ldvalue.String("c"))
-				Eventually(p.value).Should(Equal("c"))
-				Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
-				Expect(p.events.count(openfeature.ProviderError)()).To(BeZero())
+				Eventually(p.Value).Should(Equal("c"))
+				Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
+				Expect(p.Events.Count(openfeature.ProviderError)()).To(BeZero())
 
-				p.track("afterwards")
-				p.flush()
+				p.Track("afterwards")
+				p.Flush()
 				Expect(p.box.CustomEvents()).To(ConsistOf(
 					ldmatchers.CustomEvent("before anybody has noticed"), ldmatchers.CustomEvent("in the outage"),
 					ldmatchers.CustomEvent("afterwards")))
-				Expect(p.provider.Stats().Dropped.Total()).To(BeZero())
+				Expect(p.Provider.Stats().Dropped.Total()).To(BeZero())
 			},
 			Entry("with a cache: with what it knew", forAnHour, "a", openfeature.ErrorCode("")),
 			Entry("with a cache for ever: with what it hears", forEver, "b", openfeature.ErrorCode("")),
@@ -211,29 +212,29 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 		It("is not ready before its flags can be stored, and then is", func() {
 			redis := stoppedServer()
 			p := newProgram(serving("a"), streaming(redis, forAnHour), short)
-			Expect(p.register()).To(MatchError(ld.ErrInitializationTimeout))
-			Expect(p.client.State()).To(Equal(openfeature.ErrorState))
-			details, err := p.details()
+			Expect(p.Register()).To(MatchError(ld.ErrInitializationTimeout))
+			Expect(p.Client.State()).To(Equal(openfeature.ErrorState))
+			details, err := p.Details()
 			Expect(err).To(HaveOccurred())
 			Expect(details.Value).To(Equal("default"))
 			Expect(details.ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
-			p.track("early")
-			p.flush()
+			p.Track("early")
+			p.Flush()
 			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("early")))
 
 			redis.start()
-			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
-			Eventually(p.value).Should(Equal("a"))
+			Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
+			Eventually(p.Value).Should(Equal("a"))
 			Expect(redis.flag("flag")).To(ContainSubstring(`"a"`))
 		})
 
 		It("is ready at once with a cache for ever, though its flags can't be stored, and stores them later", func() {
 			redis := stoppedServer()
 			p := start(serving("a"), streaming(redis, forEver))
-			Expect(p.value()).To(Equal("a"))
+			Expect(p.Value()).To(Equal("a"))
 			Expect(p.storeAvailable()).To(BeFalse())
 			redis.start()
-			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+			Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
 			Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"a"`))
 		})
 	})
@@ -247,8 +248,8 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 		Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"a"`))
 		redis.Stop()
 		box.SetValue("flag", ldvalue.String("b"))
-		Eventually(p.value).Should(Equal("b"))
-		Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+		Eventually(p.Value).Should(Equal("b"))
+		Expect(p.Client.State()).To(Equal(openfeature.ReadyState))
 		redis.start()
 		Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"b"`))
 	})

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
 	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
 )
 
@@ -24,7 +25,7 @@ type server struct{ *redisserver.Server }
 
 func startServer() *server {
 	GinkgoHelper()
-	s, err := redisserver.Start(waiting())
+	s, err := redisserver.Start(program.Waiting())
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(s.Stop)
 	return &server{s}
@@ -41,7 +42,7 @@ func stoppedServer() *server {
 // start starts it again.
 func (s *server) start() {
 	GinkgoHelper()
-	Expect(s.Start(waiting())).To(Succeed())
+	Expect(s.Start(program.Waiting())).To(Succeed())
 }
 
 // stored makes a client keep its flags in the Redis, under the SDK's cache.
@@ -51,7 +52,7 @@ func stored(s *server) *ldcomponents.PersistentDataStoreBuilder {
 
 // do sends a command past the SDK.
 func (s *server) do(command string, args ...any) (any, error) {
-	connection, err := redis.DialURL(s.URL(), redis.DialConnectTimeout(patience), redis.DialReadTimeout(patience))
+	connection, err := redis.DialURL(s.URL(), redis.DialConnectTimeout(program.Patience), redis.DialReadTimeout(program.Patience))
 	if err != nil {
 		return nil, err
 	}

@@ -1,14 +1,14 @@
-// The relay example puts something between a service and LaunchDarkly: a Relay Proxy that streams flags and passes events
-// on, or a Redis that a Relay Proxy fills ("daemon mode").
+// The relay example puts LaunchDarkly's Relay Proxy between a service and LaunchDarkly, in both of its modes: as a proxy that
+// streams flags and forwards events, and as a daemon that keeps flags in a Redis.
 //
 //	go run ./examples/relay                # both
-//	go run ./examples/relay -mode relay
+//	go run ./examples/relay -mode proxy
 //	go run ./examples/relay -mode daemon -redis redis://127.0.0.1:6379
 //
-// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this machine, a reverse proxy in
-// front of it that of the Relay Proxy, and a redis-server is started where no -redis is given. With the environment
-// variables RELAY_URL and LAUNCHDARKLY_SDK_KEY, it talks to that Relay Proxy; the flag is "new-checkout", and in daemon
-// mode the Redis is the one that the Relay Proxy fills.
+// It needs no account: LaunchDarkly in a box takes LaunchDarkly's place on this machine. The first run builds the Relay
+// Proxy, which takes a minute or two, and keeps it in the user's cache directory. Daemon mode starts a redis-server where no
+// -redis is given. With the environment variables RELAY_URL and LAUNCHDARKLY_SDK_KEY, the example talks to that Relay Proxy;
+// the flag is "new-checkout", and -redis is the Redis that the Relay Proxy fills.
 //
 // Start reading at configure.go: it is all that a service needs.
 package main
@@ -32,12 +32,12 @@ import (
 
 func main() {
 	var s settings
-	flag.StringVar(&s.mode, "mode", "both", "relay, daemon or both")
+	flag.StringVar(&s.mode, "mode", "both", "proxy, daemon or both")
 	flag.StringVar(&s.redisURL, "redis", "", "the `URL` of a Redis; without it, a redis-server is started")
 	flag.Parse()
 	s.relayURL, s.sdkKey = os.Getenv("RELAY_URL"), os.Getenv("LAUNCHDARKLY_SDK_KEY")
 
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // the Relay Proxy may have to be built
 	defer cancel()
 	if err := run(ctx, os.Stdout, s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// settings are what the command line and the environment say.
+// settings come from the command line and the environment.
 type settings struct {
 	mode     string
 	redisURL string
@@ -54,28 +54,36 @@ type settings struct {
 }
 
 func run(ctx context.Context, out io.Writer, s settings) error {
-	if (s.relayURL == "") != (s.sdkKey == "") {
-		return errors.New("RELAY_URL and LAUNCHDARKLY_SDK_KEY go together")
+	if s.relayURL == "" {
+		s.sdkKey = "" // it is for RELAY_URL
+	} else if s.sdkKey == "" {
+		return errors.New("RELAY_URL needs LAUNCHDARKLY_SDK_KEY")
 	}
-	relay := startRelay(s)
-	defer relay.close()
-	fmt.Fprintln(out, relay.introduction())
 	switch s.mode {
-	case "relay":
-		return relayMode(ctx, out, relay)
+	case "proxy":
+		return showProxyMode(ctx, out, s)
 	case "daemon":
-		return daemonMode(ctx, out, relay, s.redisURL)
+		return showDaemonMode(ctx, out, s)
 	case "both":
-		return errors.Join(relayMode(ctx, out, relay), daemonMode(ctx, out, relay, s.redisURL))
+		if err := showProxyMode(ctx, out, s); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+		return showDaemonMode(ctx, out, s)
 	default:
-		return fmt.Errorf("-mode is relay, daemon or both, not %q", s.mode)
+		return fmt.Errorf("-mode is proxy, daemon or both, not %q", s.mode)
 	}
 }
 
-// relayMode is a service behind a Relay Proxy.
-func relayMode(ctx context.Context, out io.Writer, relay *relay) error {
-	fmt.Fprintln(out, "\nRelay Proxy")
-	service, err := startService(ctx, "behind-relay", relay.sdkKey, viaRelay(relay.url))
+// showProxyMode runs a service behind a Relay Proxy.
+func showProxyMode(ctx context.Context, out io.Writer, s settings) error {
+	relay, err := startRelay(ctx, out, s, "")
+	if err != nil {
+		return err
+	}
+	defer relay.close()
+	fmt.Fprintln(out, "Proxy mode")
+	service, err := startService(ctx, "proxied", relay.sdkKey, proxyMode(relay.url))
 	if err != nil {
 		return err
 	}
@@ -86,18 +94,39 @@ func relayMode(ctx context.Context, out io.Writer, relay *relay) error {
 	if err := service.provider.Flush(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "  the service tracks a checkout; the relay has accepted it")
-	relay.show(out)
+	fmt.Fprintln(out, "  it tracks a checkout, which the relay accepts")
+	if !relay.ours() {
+		return nil
+	}
+	if err := relay.showEvents(ctx, out); err != nil {
+		return err
+	}
+
+	relay.server.Stop()
+	if err := service.awaitState(ctx, openfeature.StaleState); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  the relay goes down: the provider is %s, and new-checkout stays %t\n",
+		service.client.State(), service.newCheckout(ctx))
+	relay.turnOff("new-checkout")
+	if err := relay.server.Start(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(service.awaitState(ctx, openfeature.ReadyState), service.await(ctx, false)); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  the relay is back: the provider is %s, and new-checkout, turned off meanwhile, is false\n",
+		service.client.State())
 	return nil
 }
 
-// daemonMode is services that read flags from a Redis.
-func daemonMode(ctx context.Context, out io.Writer, relay *relay, redisURL string) error {
-	fmt.Fprintln(out, "\nDaemon mode")
+// showDaemonMode runs services that read flags from a Redis.
+func showDaemonMode(ctx context.Context, out io.Writer, s settings) error {
+	redisURL := s.redisURL
 	if redisURL == "" {
 		server, err := redisserver.Start(ctx)
 		if errors.Is(err, redisserver.ErrNotInstalled) {
-			fmt.Fprintf(out, "  skipped: %v, and no -redis is given\n", err)
+			fmt.Fprintf(out, "Daemon mode\n  skipped: %v, and no -redis is given\n", err)
 			return nil
 		}
 		if err != nil {
@@ -106,34 +135,28 @@ func daemonMode(ctx context.Context, out io.Writer, relay *relay, redisURL strin
 		defer server.Stop()
 		redisURL = server.URL()
 	}
-	store := inRedis(redisURL)
-
-	var feed *service
-	if relay.box != nil { // a real Relay Proxy fills Redis itself
-		var err error
-		if feed, err = startService(ctx, "feeder", relay.sdkKey, feeder(store, relay.endpoints())); err != nil {
-			return err
-		}
-		defer feed.provider.Shutdown()
-		fmt.Fprintln(out, "  the feeder streams flags into Redis")
+	relay, err := startRelay(ctx, out, s, redisURL)
+	if err != nil {
+		return err
 	}
+	defer relay.close()
+	fmt.Fprintln(out, "Daemon mode")
 
 	readers := make([]*service, 2)
 	for i := range readers {
-		reader, err := startService(ctx, fmt.Sprintf("reader-%d", i+1), relay.sdkKey, daemon(store, relay.endpoints()))
-		if err != nil {
+		name := fmt.Sprintf("reader-%d", i+1)
+		if readers[i], err = startService(ctx, name, relay.sdkKey, daemonMode(redisURL, relay.url)); err != nil {
 			return err
 		}
-		defer reader.provider.Shutdown()
-		readers[i] = reader
-		fmt.Fprintf(out, "  %s evaluates new-checkout: %t\n", reader.name, reader.newCheckout(ctx))
+		defer readers[i].provider.Shutdown()
+		fmt.Fprintf(out, "  %s evaluates new-checkout: %t\n", name, readers[i].newCheckout(ctx))
 	}
-	if feed == nil {
+	if !relay.ours() {
 		return nil
 	}
 
 	relay.turnOff("new-checkout")
-	fmt.Fprintln(out, "  somebody turns new-checkout off")
+	fmt.Fprintln(out, "  somebody turns new-checkout off, and the relay writes that to the Redis")
 	for _, reader := range readers {
 		if err := reader.await(ctx, false); err != nil {
 			return err
@@ -141,10 +164,9 @@ func daemonMode(ctx context.Context, out io.Writer, relay *relay, redisURL strin
 		fmt.Fprintf(out, "  %s evaluates new-checkout: false\n", reader.name)
 	}
 
-	feed.provider.Shutdown()
-	relay.cut()
-	fmt.Fprintln(out, "  the feeder ends, and LaunchDarkly serves no flags any more")
-	late, err := startService(ctx, "reader-3", relay.sdkKey, daemon(store, relay.endpoints()))
+	relay.server.Stop()
+	fmt.Fprintln(out, "  the relay goes down")
+	late, err := startService(ctx, "reader-3", relay.sdkKey, daemonMode(redisURL, relay.url))
 	if err != nil {
 		return err
 	}
@@ -155,10 +177,10 @@ func daemonMode(ctx context.Context, out io.Writer, relay *relay, redisURL strin
 	}
 	fmt.Fprintf(out, "  %s starts all the same, and evaluates new-checkout: %t (%s)\n",
 		late.name, details.Value, details.Reason)
-	return nil
+	return relay.server.Start(ctx) // which takes the events of the services that end now
 }
 
-// service is one that uses the provider. Several of them in one process have names of their own.
+// service is one that uses the provider. Several of them share the process, each with a name of its own.
 type service struct {
 	name     string
 	provider *launchdarkly.Provider
@@ -168,7 +190,7 @@ type service struct {
 func startService(ctx context.Context, name, sdkKey string, config ld.Config) (*service, error) {
 	provider, err := launchdarkly.NewProvider(sdkKey,
 		launchdarkly.WithConfig(config),
-		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)), // so that the output shows only what the example prints
+		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)), // so that the output is only what the example prints
 	)
 	if err != nil {
 		return nil, err
@@ -184,12 +206,21 @@ func (s *service) newCheckout(ctx context.Context) bool {
 	return s.client.Boolean(ctx, "new-checkout", false, user())
 }
 
-// await evaluates until the flag is what it has to become: nothing tells a reader that Redis has changed.
+// await waits until the flag has the value. It evaluates again and again, because a reader is not notified of changes.
 func (s *service) await(ctx context.Context, want bool) error {
-	for s.newCheckout(ctx) != want {
+	return until(ctx, func() bool { return s.newCheckout(ctx) == want })
+}
+
+// awaitState waits until the provider has the state.
+func (s *service) awaitState(ctx context.Context, want openfeature.State) error {
+	return until(ctx, func() bool { return s.client.State() == want })
+}
+
+func until(ctx context.Context, done func() bool) error {
+	for !done() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s still has the old flag: %w", s.name, ctx.Err())
+			return ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

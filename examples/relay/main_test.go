@@ -2,65 +2,71 @@ package main
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 
 	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
+	"github.com/openfeature-launchdarkly/go-provider/internal/relayserver"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// TestRelayMode reads what the example prints of a service behind a relay.
-func TestRelayMode(t *testing.T) {
-	output(t, settings{mode: "relay"}, `
-Relay Proxy
+// TestProxyMode compares what the example prints of a service behind a relay.
+func TestProxyMode(t *testing.T) {
+	relayserver.Require(t)
+	output(t, settings{mode: "proxy"}, `Proxy mode
   the service evaluates new-checkout: true
-  the service tracks a checkout; the relay has accepted it
-  requests through the relay: ["/all" "/bulk"]
-  LaunchDarkly has received: checkout 99.9 by user-42
+  it tracks a checkout, which the relay accepts
+  behind the relay, LaunchDarkly receives: checkout 99.9 by user-42
+  the relay goes down: the provider is STALE, and new-checkout stays true
+  the relay is back: the provider is READY, and new-checkout, turned off meanwhile, is false
 `)
 }
 
-// TestRelayElsewhere has a relay that the example did not start.
-func TestRelayElsewhere(t *testing.T) {
-	elsewhere := launchdarklytest.NewServer()
-	defer elsewhere.Close()
-	elsewhere.SetValue("new-checkout", true)
-	output(t, settings{mode: "relay", relayURL: elsewhere.URL(), sdkKey: elsewhere.SDKKey()}, `
-Relay Proxy
+// TestRelayURL has a relay that the example does not start.
+func TestRelayURL(t *testing.T) {
+	relayserver.Require(t)
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	box.SetValue("new-checkout", true)
+	relay, err := relayserver.Start(t.Context(), relayserver.Config{
+		SDKKey: box.SDKKey(), Upstream: box.URL(),
+		Settings: []string{"USE_EVENTS=true", "EVENTS_FLUSH_INTERVAL=10ms"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer relay.Stop()
+	output(t, settings{mode: "proxy", relayURL: relay.URL(), sdkKey: box.SDKKey()}, `Proxy mode
   the service evaluates new-checkout: true
-  the service tracks a checkout; the relay has accepted it
+  it tracks a checkout, which the relay accepts
 `)
-	if n := len(elsewhere.CustomEvents("checkout")); n != 1 {
-		t.Errorf("%d events have arrived, want 1", n)
+	if _, err := box.WaitForEvents(t.Context(), 1, nil); err != nil {
+		t.Error(err)
 	}
 }
 
-// TestDaemonMode reads what the example prints of services that read from Redis.
+// TestDaemonMode compares what the example prints of services that read from a Redis.
 func TestDaemonMode(t *testing.T) {
+	relayserver.Require(t)
 	redisserver.Require(t)
 	server, err := redisserver.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.Stop()
-	output(t, settings{mode: "daemon", redisURL: server.URL()}, `
-Daemon mode
-  the feeder streams flags into Redis
+	output(t, settings{mode: "daemon", redisURL: server.URL()}, `Daemon mode
   reader-1 evaluates new-checkout: true
   reader-2 evaluates new-checkout: true
-  somebody turns new-checkout off
+  somebody turns new-checkout off, and the relay writes that to the Redis
   reader-1 evaluates new-checkout: false
   reader-2 evaluates new-checkout: false
-  the feeder ends, and LaunchDarkly serves no flags any more
+  the relay goes down
   reader-3 starts all the same, and evaluates new-checkout: false (FALLTHROUGH)
 `)
 }
 
-// TestDaemonModeWithoutRedis has neither an address nor a program to start.
-func TestDaemonModeWithoutRedis(t *testing.T) {
+func TestDaemonModeIsSkippedWithoutRedis(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	output(t, settings{mode: "daemon"}, `
-Daemon mode
+	output(t, settings{mode: "daemon"}, `Daemon mode
   skipped: there is no redis-server in the PATH (Debian: apt-get install redis-server), and no -redis is given
 `)
 }
@@ -68,8 +74,7 @@ Daemon mode
 func TestSettings(t *testing.T) {
 	for _, s := range []settings{
 		{mode: "demon"},
-		{mode: "relay", relayURL: "http://127.0.0.1:8030"},
-		{mode: "relay", sdkKey: "sdk-key"},
+		{mode: "proxy", relayURL: "http://127.0.0.1:8030"},
 	} {
 		if err := run(t.Context(), &bytes.Buffer{}, s); err == nil {
 			t.Errorf("no error for %+v", s)
@@ -77,15 +82,14 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// output runs the example and compares what it prints after its introduction.
+// output runs the example and compares what it prints.
 func output(t *testing.T, s settings, want string) {
 	t.Helper()
 	var out bytes.Buffer
 	if err := run(t.Context(), &out, s); err != nil {
 		t.Fatalf("%v after\n%s", err, out.String())
 	}
-	_, got, _ := strings.Cut(out.String(), "\n")
-	if got != want {
+	if got := out.String(); got != want {
 		t.Errorf("it printed\n%s\ninstead of\n%s", got, want)
 	}
 }

@@ -1,104 +1,72 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"slices"
-	"sync"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
-	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
-	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-
+	"github.com/openfeature-launchdarkly/go-provider/internal/relayserver"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// relay is a Relay Proxy: a real one somewhere, or a reverse proxy on this machine in front of LaunchDarkly in a box, which
-// looks the same to its clients.
+// relay is a Relay Proxy: one on this machine in front of LaunchDarkly in a box, or one that RELAY_URL names.
 type relay struct {
 	url    string
 	sdkKey string
 
-	box   *launchdarklytest.Server // nil in front of LaunchDarkly itself
-	proxy *httptest.Server
-
-	mu    sync.Mutex
-	paths []string // what has been asked for, through the reverse proxy
+	box    *launchdarklytest.Server // nil where RELAY_URL names the relay
+	server *relayserver.Server      // likewise
 }
 
-func startRelay(s settings) *relay {
+// startRelay starts a Relay Proxy that forwards events and, with the URL of a Redis, keeps its flags there. The first time,
+// it builds the program.
+func startRelay(ctx context.Context, out io.Writer, s settings, redisURL string) (*relay, error) {
 	if s.relayURL != "" {
-		return &relay{url: s.relayURL, sdkKey: s.sdkKey}
+		return &relay{url: s.relayURL, sdkKey: s.sdkKey}, nil
 	}
-	r := &relay{box: launchdarklytest.NewServer()}
+	if _, err := relayserver.Path(); errors.Is(err, relayserver.ErrNotBuilt) {
+		fmt.Fprintln(out, "Building LaunchDarkly's Relay Proxy for the first time. This takes a minute or two.")
+	}
+	if _, err := relayserver.Build(ctx); err != nil {
+		return nil, err
+	}
+	r := &relay{box: launchdarklytest.NewServer(), sdkKey: launchdarklytest.SDKKey}
 	r.box.SetValue("new-checkout", true)
-	r.sdkKey = r.box.SDKKey()
-	target, err := url.Parse(r.box.URL())
+	options := []string{"USE_EVENTS=true", "EVENTS_CAPACITY=10000", "EVENTS_FLUSH_INTERVAL=100ms"}
+	if redisURL != "" {
+		options = append(options, "USE_REDIS=true", "REDIS_URL="+redisURL)
+	}
+	var err error
+	r.server, err = relayserver.Start(ctx, relayserver.Config{SDKKey: r.sdkKey, Upstream: r.box.URL(), Settings: options})
 	if err != nil {
-		panic(err) // it comes from a listener
+		r.close()
+		return nil, err
 	}
-	forward := &httputil.ReverseProxy{
-		Rewrite:       func(request *httputil.ProxyRequest) { request.SetURL(target) },
-		FlushInterval: -1, // a stream must not wait for a buffer to fill
-	}
-	r.proxy = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		r.note(request.URL.Path)
-		forward.ServeHTTP(w, request)
-	}))
-	r.url = r.proxy.URL
-	return r
+	r.url = r.server.URL()
+	return r, nil
 }
 
-func (r *relay) note(path string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !slices.Contains(r.paths, path) {
-		r.paths = append(r.paths, path)
+// ours reports whether the relay is on this machine, so that the example can do with it what it likes.
+func (r *relay) ours() bool { return r.box != nil }
+
+// showEvents waits for a custom event behind the relay, and prints it.
+func (r *relay) showEvents(ctx context.Context, out io.Writer) error {
+	events, err := r.box.WaitForEvents(ctx, 1, nil)
+	for _, event := range events {
+		fmt.Fprintf(out, "  behind the relay, LaunchDarkly receives: %s %v by %s\n",
+			event.Key, *event.MetricValue, event.ContextKeys()["user"])
 	}
+	return err
 }
 
-func (r *relay) introduction() string {
-	if r.box == nil {
-		return "Using the Relay Proxy at RELAY_URL."
-	}
-	return "A reverse proxy in front of LaunchDarkly in a box takes a Relay Proxy's place. " +
-		"Set RELAY_URL and LAUNCHDARKLY_SDK_KEY to use a real one."
-}
-
-// endpoints are those of the relay.
-func (r *relay) endpoints() interfaces.ServiceEndpoints {
-	return ldcomponents.RelayProxyEndpoints(r.url)
-}
-
-// show prints what came through the relay, and what has arrived behind it.
-func (r *relay) show(out io.Writer) {
-	if r.box == nil {
-		return
-	}
-	r.mu.Lock()
-	slices.Sort(r.paths)
-	fmt.Fprintf(out, "  requests through the relay: %q\n", r.paths)
-	r.mu.Unlock()
-	for _, event := range r.box.CustomEvents() {
-		fmt.Fprintf(out, "  LaunchDarkly has received: %s %v by %s\n", event.Key, *event.MetricValue, event.ContextKeys()["user"])
-	}
-}
-
-func (r *relay) turnOff(flag string) { r.box.SetValue(flag, ldvalue.Bool(false)) }
-
-// cut lets nobody have flags any more.
-func (r *relay) cut() {
-	r.box.RefuseStreams(http.StatusServiceUnavailable)
-	r.box.DropStreams()
-}
+func (r *relay) turnOff(flag string) { r.box.SetValue(flag, false) }
 
 func (r *relay) close() {
+	if r.server != nil {
+		r.server.Stop()
+	}
 	if r.box != nil {
 		r.box.Close()
-		r.proxy.Close()
 	}
 }

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	attempts = 20                     // to start: another process may have taken the free port
-	pause    = 100 * time.Millisecond // before another attempt at the same port
+	ports    = 3                      // that are tried: another process may take the one that was free
+	attempts = 20                     // to start again at the same port
+	pause    = 100 * time.Millisecond // between two of them
 	poll     = 5 * time.Millisecond   // between two checks of a server that is starting
 )
 
@@ -47,7 +48,7 @@ type Server struct {
 // The server runs until it is stopped, even if ctx ends.
 func Start(ctx context.Context, program Program) (*Server, error) {
 	var err error
-	for range attempts {
+	for range ports {
 		s := &Server{program: program}
 		if s.address, err = freeAddress(ctx); err != nil {
 			return nil, err

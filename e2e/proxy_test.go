@@ -15,14 +15,15 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// relay is a proxy between a program and LaunchDarkly, as the Relay Proxy in proxy mode.
-type relay struct {
+// reverseProxy passes the requests of a program on to LaunchDarkly, as a gateway does. The Relay Proxy is another thing: see
+// package relay.
+type reverseProxy struct {
 	*httptest.Server
 	down     atomic.Bool
 	requests atomic.Int64
 }
 
-func newRelay(box *launchdarklytest.Server) *relay {
+func newReverseProxy(box *launchdarklytest.Server) *reverseProxy {
 	GinkgoHelper()
 	target, err := url.Parse(box.URL())
 	Expect(err).NotTo(HaveOccurred())
@@ -36,7 +37,7 @@ func newRelay(box *launchdarklytest.Server) *relay {
 			r.SetXForwarded()
 		},
 	}
-	r := &relay{}
+	r := &reverseProxy{}
 	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		r.requests.Add(1)
 		if r.down.Load() {
@@ -54,10 +55,10 @@ func newRelay(box *launchdarklytest.Server) *relay {
 	return r
 }
 
-// goDown cuts all connections, and those that come.
-func (r *relay) goDown() {
+// goDown cuts all connections, and those that are opened from now on.
+func (r *reverseProxy) goDown() {
 	r.down.Store(true)
 	r.CloseClientConnections()
 }
 
-func (r *relay) comeBack() { r.down.Store(false) }
+func (r *reverseProxy) comeBack() { r.down.Store(false) }

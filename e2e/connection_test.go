@@ -1,0 +1,69 @@
+package e2e
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+)
+
+// connection is a program's stream, which a spec can end for good. It then reports what the SDK's own data sources report
+// when they give up; whether a refused SDK key makes them do so depends on the SDK's version: see sdk_version_test.go.
+type connection struct {
+	stream subsystems.ComponentConfigurer[subsystems.DataSource]
+
+	mu      sync.Mutex
+	refused bool
+	updates subsystems.DataSourceUpdateSink // of the client that was made last
+}
+
+// refuse ends connections that are made from now on.
+func (c *connection) refuse() { c.setRefused(true) }
+
+// accept undoes refuse.
+func (c *connection) accept() { c.setRefused(false) }
+
+func (c *connection) setRefused(refused bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused = refused
+}
+
+// end ends the connection that was made last.
+func (c *connection) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	giveUp(c.updates)
+}
+
+func giveUp(updates subsystems.DataSourceUpdateSink) {
+	updates.UpdateStatus(interfaces.DataSourceStateOff, interfaces.DataSourceErrorInfo{
+		Kind: interfaces.DataSourceErrorKindErrorResponse, StatusCode: http.StatusUnauthorized, Time: time.Now(),
+	})
+}
+
+// Build implements [subsystems.ComponentConfigurer].
+func (c *connection) Build(client subsystems.ClientContext) (subsystems.DataSource, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.updates = client.GetDataSourceUpdateSink()
+	if c.refused {
+		return refusedSource{c.updates}, nil
+	}
+	return c.stream.Build(client)
+}
+
+// refusedSource is a data source that gives up when it starts.
+type refusedSource struct {
+	updates subsystems.DataSourceUpdateSink
+}
+
+func (refusedSource) IsInitialized() bool { return false }
+func (refusedSource) Close() error        { return nil }
+
+func (s refusedSource) Start(ready chan<- struct{}) {
+	giveUp(s.updates)
+	close(ready)
+}

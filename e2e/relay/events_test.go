@@ -1,0 +1,172 @@
+package relay
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldmigration"
+	"github.com/launchdarkly/go-sdk-common/v3/ldtime"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
+)
+
+// brief is how long specs wait for what cannot succeed.
+const brief = 100 * time.Millisecond
+
+// briefly is an init timeout for flags that do not come.
+var briefly = launchdarkly.WithInitTimeout(brief)
+
+var _ = Describe("Events behind a Relay Proxy", func() {
+	It("arrive, of every kind", func() {
+		box := newBox()
+		box.SetFlags(
+			ldbuilders.NewFlagBuilder("flag").On(true).Variations(ldvalue.String("a")).FallthroughVariation(0).
+				TrackEvents(true).DebugEventsUntilDate(ldtime.UnixMillisFromTime(time.Now().Add(time.Hour))).Build(),
+			ldbuilders.NewFlagBuilder("migration").On(true).Variations(ldvalue.String("shadow")).FallthroughVariation(0).
+				Build(),
+		)
+		p := program.Start(startRelay(box, forwardEvents, largeCapacity, flushOften).config())
+		Expect(p.Value()).To(Equal("a"))
+		p.Client.Track(context.Background(), "checkout", program.Sandy(),
+			openfeature.NewTrackingEventDetails(99.90).Add("currency", "EUR"))
+		alex := ldcontext.New("alex")
+		client := p.Provider.Client()
+		Expect(client.Identify(alex)).To(Succeed())
+		_, migration, err := client.MigrationVariation("migration", alex, ldmigration.Off)
+		Expect(err).NotTo(HaveOccurred())
+		migration.Operation(ldmigration.Read)
+		migration.TrackInvoked(ldmigration.Old)
+		operation, err := migration.Build()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(client.TrackMigrationOp(*operation)).To(Succeed())
+		p.Flush()
+
+		for _, kind := range []string{
+			launchdarklytest.KindCustom, launchdarklytest.KindIdentify, launchdarklytest.KindIndex,
+			launchdarklytest.KindFeature, launchdarklytest.KindDebug, launchdarklytest.KindSummary,
+			launchdarklytest.KindMigrationOp,
+		} {
+			Eventually(func() int { return box.EventCount(kind) }).Should(BeNumerically(">", 0), kind)
+		}
+		Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").
+			ForContext("user", "sandy").WithMetric(99.90).WithDataMember("currency", "EUR")).Times(1))
+	})
+
+	It("wait while the relay is down, and arrive when it is back", func() {
+		box := serving("a")
+		relay := startRelay(box, forwardEvents, largeCapacity, flushOften)
+		p := program.Start(relay.config())
+		relay.Stop()
+		p.Track("checkout")
+		Expect(p.Provider.Flush(suite.Within(brief))).NotTo(Succeed())
+		relay.start()
+		p.Flush()
+		Eventually(box).Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")).Times(1))
+	})
+
+	// The Relay Proxy answers before it sends. It tries once more after a second, and then drops what it had.
+	It("count as delivered, and are lost, where the relay can't deliver them itself", func() {
+		box := serving("a")
+		p := program.Start(startRelay(box, forwardEvents, largeCapacity, flushOften).config())
+		box.RefuseEvents(http.StatusServiceUnavailable)
+		p.Track("lost")
+		p.Flush()
+		Expect(p.Provider.Stats().Delivered).To(BeEquivalentTo(1))
+		refused, err := box.WaitForRequests(program.Waiting(), 2, func(r launchdarklytest.Request) bool {
+			return r.Path == launchdarklytest.EventsPath && r.Status == http.StatusServiceUnavailable
+		})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(refused).To(HaveLen(2))
+
+		box.AcceptEvents()
+		p.Track("afterwards")
+		p.Flush()
+		Eventually(box).Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("afterwards")))
+		Expect(box.CustomEvents("lost")).To(BeEmpty())
+	})
+
+	Context("that does not forward events", func() {
+		It("are not delivered, and a flush says so", func() {
+			box := serving("a")
+			p := program.Start(startRelay(box, "USE_EVENTS=false").config())
+			p.Track("checkout")
+			Expect(p.Provider.Flush(suite.Within(brief))).NotTo(Succeed())
+			Expect(p.Provider.Stats().Delivered).To(BeZero())
+			Expect(p.Client.State()).To(Equal(openfeature.ReadyState))
+			Expect(p.Value()).To(Equal("a"))
+			Expect(p.Provider.ShutdownWithContext(suite.Within(brief))).NotTo(Succeed())
+			Expect(box.CustomEvents()).To(BeEmpty())
+		})
+
+		It("arrive where they go past it", func() {
+			box := serving("a")
+			relay := startRelay(box, "USE_EVENTS=false")
+			config := relay.config()
+			config.ServiceEndpoints = ldcomponents.RelayProxyEndpointsWithoutEvents(relay.URL())
+			config.ServiceEndpoints.Events = box.URL() // in production, LaunchDarkly's
+			p := program.Start(config)
+			Expect(p.Value()).To(Equal("a"))
+			p.Track("checkout")
+			p.Flush()
+			Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
+		})
+	})
+
+	It("are lost for good once LaunchDarkly has refused the relay's key for events", func() {
+		box := serving("a")
+		p := program.Start(startRelay(box, forwardEvents, largeCapacity, flushOften).config())
+		box.RefuseEvents(http.StatusUnauthorized, launchdarklytest.Times(1))
+		p.Track("refused")
+		p.Flush()
+		_, err := box.WaitForRequests(program.Waiting(), 1, func(r launchdarklytest.Request) bool {
+			return r.Path == launchdarklytest.EventsPath && r.Status == http.StatusUnauthorized
+		})
+		Expect(err).NotTo(HaveOccurred())
+		Consistently(func() []launchdarklytest.Event {
+			p.Track("afterwards")
+			p.Flush()
+			return box.CustomEvents("afterwards")
+		}).WithPolling(20 * time.Millisecond).Should(BeEmpty())
+		Expect(p.Provider.Stats().Delivered).To(Equal(p.Provider.Stats().Tracked))
+	})
+
+	// The figures of a burst in README.md. Whatever arrives, the relay has accepted all of it.
+	DescribeTable("of a burst arrive as far as the relay's capacity reaches",
+		func(arrives types.GomegaMatcher, settings ...string) {
+			const burst = 20_000
+			box := serving("a")
+			p := program.Start(startRelay(box, append(settings, forwardEvents)...).config())
+			for range burst {
+				p.Track("burst")
+			}
+			p.Flush()
+			Expect(p.Provider.Stats().Delivered).To(BeEquivalentTo(burst))
+
+			// An event that arrives afterwards shows that the relay has sent what it kept.
+			Eventually(func() []launchdarklytest.Event {
+				p.Track("marker")
+				p.Flush()
+				return box.CustomEvents("marker")
+			}).WithPolling(time.Second).ShouldNot(BeEmpty())
+			arrived := len(box.CustomEvents("burst"))
+			suite.Report(CurrentSpecReport().LeafNodeText, "%d of %d events arrive: %.0f %%",
+				arrived, burst, 100*float64(arrived)/burst)
+			Expect(arrived).To(arrives)
+		},
+		Entry("of 1,000 events in 5 s, by default", And(BeNumerically(">=", 900), BeNumerically("<", 20_000))),
+		Entry("of 100,000 events in 5 s", Equal(20_000), largeCapacity),
+	)
+})

@@ -1,0 +1,155 @@
+package relay
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
+)
+
+var _ = Describe("Flags behind a Relay Proxy", func() {
+	// values evaluates a flag of each type.
+	values := func(p *program.Program) []any {
+		ctx, sandy := context.Background(), program.Sandy()
+		return []any{
+			p.Client.Boolean(ctx, "boolean", false, sandy),
+			p.Client.String(ctx, "string", "", sandy),
+			p.Client.Int(ctx, "integer", 0, sandy),
+			p.Client.Float(ctx, "float", 0, sandy),
+			p.Client.Object(ctx, "object", nil, sandy),
+		}
+	}
+
+	It("arrive, of every type, and so do changes of each", func() {
+		box := newBox()
+		box.SetValue("boolean", true)
+		box.SetValue("string", "a")
+		box.SetValue("integer", 1)
+		box.SetValue("float", 1.5)
+		box.SetValue("object", map[string]any{"color": "teal"})
+		p := program.Start(startRelay(box).config())
+		Expect(values(p)).To(Equal([]any{true, "a", int64(1), 1.5, map[string]any{"color": "teal"}}))
+		Expect(box.Streams()).To(Equal(1), "the relay's alone")
+
+		box.SetValue("boolean", false)
+		Eventually(values).WithArguments(p).Should(HaveExactElements(false, "a", int64(1), 1.5, HaveKey("color")))
+		box.SetValue("string", "b")
+		Eventually(values).WithArguments(p).Should(HaveExactElements(false, "b", int64(1), 1.5, HaveKey("color")))
+		box.SetValue("integer", 2)
+		Eventually(values).WithArguments(p).Should(HaveExactElements(false, "b", int64(2), 1.5, HaveKey("color")))
+		box.SetValue("float", 2.5)
+		Eventually(values).WithArguments(p).Should(HaveExactElements(false, "b", int64(2), 2.5, HaveKey("color")))
+		box.SetValue("object", []any{"teal"})
+		Eventually(values).WithArguments(p).Should(HaveExactElements(false, "b", int64(2), 2.5, []any{"teal"}))
+		Eventually(p.Events.Count(openfeature.ProviderConfigChange)).Should(BeNumerically(">", 0))
+		Expect(p.Client.State()).To(Equal(openfeature.ReadyState))
+	})
+
+	// As of version 8.16, the Relay Proxy has streams of LaunchDarkly's first protocol only for SDKs on servers.
+	DescribeTable("do not arrive where a service asks for what the Relay Proxy does not serve",
+		func(change func(*ld.Config, string)) {
+			relay := startRelay(serving("a"))
+			config := relay.config()
+			change(&config, relay.URL())
+			p := program.New(config, briefly)
+			Expect(p.Register()).NotTo(Succeed())
+			Expect(p.Value()).To(Equal(program.Default))
+		},
+		Entry("polls", func(c *ld.Config, _ string) { c.DataSource = ldcomponents.PollingDataSource() }),
+		Entry("the second protocol, of a DataSystem", func(c *ld.Config, url string) {
+			c.DataSystem = ldcomponents.DataSystem().WithRelayProxyEndpoints(url).Streaming()
+		}),
+	)
+
+	It("stay while the relay is down, when the provider is stale, and change when it is back", func() {
+		box := serving("a")
+		relay := startRelay(box)
+		p := program.Start(relay.config())
+
+		relay.Stop()
+		Eventually(p.Client.State).Should(Equal(openfeature.StaleState))
+		box.SetValue("flag", "b")
+		Expect(p.Value()).To(Equal("a"))
+
+		relay.start()
+		Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
+		Eventually(p.Value).Should(Equal("b"))
+		Expect(p.Events.Count(openfeature.ProviderStale)()).To(Equal(1))
+		Eventually(p.Events.Count(openfeature.ProviderReady)).Should(Equal(2))
+		Expect(p.Events.Count(openfeature.ProviderError)()).To(BeZero())
+	})
+
+	It("come late to a provider that starts before its relay", func() {
+		relay := startRelay(serving("a"))
+		relay.Stop()
+		p := program.New(relay.config(), briefly)
+		Expect(p.Register()).To(MatchError(ld.ErrInitializationTimeout))
+		Expect(p.Value()).To(Equal(program.Default))
+		relay.start()
+		Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
+		Expect(p.Value()).To(Equal("a"))
+	})
+
+	It("stay, and the provider ready, while the relay itself has lost LaunchDarkly", func() {
+		box := serving("a")
+		relay := startRelay(box)
+		p := program.Start(relay.config())
+		box.RefuseStreams(http.StatusServiceUnavailable)
+		box.DropStreams()
+		Consistently(p.Client.State).Should(Equal(openfeature.ReadyState))
+		Expect(p.Value()).To(Equal("a"))
+		Expect(program.Start(relay.config()).Value()).To(Equal("a"), "a new provider gets what the relay knows")
+
+		box.SetValue("flag", "b")
+		box.AcceptStreams()
+		Eventually(p.Value).Should(Equal("b"))
+	})
+
+	It("reach ten providers at once", func() {
+		box := serving("a")
+		relay := startRelay(box, forwardEvents, largeCapacity, flushOften)
+		programs := make([]*program.Program, 10)
+		for i := range programs {
+			programs[i] = program.New(relay.config())
+		}
+		var initialized sync.WaitGroup
+		for _, p := range programs {
+			initialized.Go(func() {
+				defer GinkgoRecover()
+				Expect(p.Register()).To(Succeed())
+			})
+		}
+		initialized.Wait()
+		Expect(box.Streams()).To(Equal(1))
+
+		const each = 100
+		var tracked sync.WaitGroup
+		for i, p := range programs {
+			tracked.Go(func() {
+				defer GinkgoRecover()
+				for range each {
+					p.Track(strconv.Itoa(i))
+				}
+				p.Flush()
+			})
+		}
+		tracked.Wait()
+		Eventually(box.CustomEvents).Should(HaveLen(len(programs) * each))
+		for i := range programs {
+			Expect(box.CustomEvents(strconv.Itoa(i))).To(HaveLen(each))
+		}
+
+		box.SetValue("flag", "b")
+		for _, p := range programs {
+			Eventually(p.Value).Should(Equal("b"))
+		}
+	})
+})

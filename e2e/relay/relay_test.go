@@ -1,0 +1,66 @@
+package relay
+
+import (
+	"slices"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
+	"github.com/openfeature-launchdarkly/go-provider/internal/relayserver"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
+)
+
+// Settings of the Relay Proxy, as its documentation has them.
+const (
+	forwardEvents = "USE_EVENTS=true"
+	largeCapacity = "EVENTS_CAPACITY=100000"
+	flushOften    = "EVENTS_FLUSH_INTERVAL=50ms"
+)
+
+// relay is a Relay Proxy in front of LaunchDarkly in a box.
+type relay struct {
+	*relayserver.Server
+	box *launchdarklytest.Server
+}
+
+// startRelay starts a Relay Proxy that has the box's flags.
+func startRelay(box *launchdarklytest.Server, settings ...string) *relay {
+	GinkgoHelper()
+	server, err := relayserver.Start(program.Waiting(), relayserver.Config{
+		SDKKey:   box.SDKKey(),
+		Upstream: box.URL(),
+		Settings: slices.Concat([]string{"DISCONNECTED_STATUS_TIME=1s"}, settings),
+	})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(server.Stop)
+	return &relay{server, box}
+}
+
+// start starts a relay again that is stopped.
+func (r *relay) start() {
+	GinkgoHelper()
+	Expect(r.Start(program.Waiting())).To(Succeed())
+}
+
+// config is the configuration of a service behind the relay.
+func (r *relay) config() ld.Config {
+	config := r.box.Config() // for its short delay before a stream is opened again
+	config.ServiceEndpoints = ldcomponents.RelayProxyEndpoints(r.URL())
+	return config
+}
+
+func newBox() *launchdarklytest.Server {
+	box := launchdarklytest.NewServer()
+	DeferCleanup(box.Close)
+	return box
+}
+
+// serving returns a LaunchDarkly that serves a value for the flag named flag.
+func serving(value string) *launchdarklytest.Server {
+	box := newBox()
+	box.SetValue("flag", value)
+	return box
+}
