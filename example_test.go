@@ -401,8 +401,8 @@ func ExampleWithConfig() {
 
 	detail := provider.BooleanEvaluation(context.Background(), "new-checkout", true,
 		openfeature.FlattenedContext{"targetingKey": "user-42"})
-	fmt.Println(detail.Value, detail.Error())
-	// Output: true PROVIDER_NOT_READY: the LaunchDarkly client is not ready (CLIENT_NOT_READY)
+	fmt.Println(detail.Value, detail.Reason, detail.Error())
+	// Output: true DEFAULT <nil>
 }
 
 // A service that can work with defaults does not wait long for its flags. They arrive later, with PROVIDER_READY.

@@ -6,160 +6,33 @@ import (
 	"fmt"
 	"time"
 
-	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/open-feature/go-sdk/openfeature"
-
-	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// endTimeout is how long Shutdown and Flush take at most where their context sets no deadline.
+// endTimeout bounds Shutdown and Flush where their context has no deadline.
 const endTimeout = 10 * time.Second
 
-// session is the time between a registration of the provider and its shutdown.
-type session struct {
-	client    *ld.LDClient
-	processor *delivery.Processor // nil where events take another way than ours
-	eventsOff bool
-	watcher   *watcher
-	end       func(ctx context.Context) error
-}
-
-// newOwnedSession makes a client, which starts to connect.
-func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
-	config := newSDKConfig(p.settings, func(err error) { p.reporter.handle(context.Background(), err) })
-	client, err := ld.MakeCustomClient(sdkKey, config.Config, 0)
+// InitWithContext waits until LaunchDarkly's SDK has flag data (OpenFeature requirement 2.4.1), the context ends, or
+// the init timeout passes; the SDK goes on connecting in the background. OpenFeature calls it when the provider is
+// registered.
+//
+// It returns a [openfeature.ProviderInitError] with PROVIDER_FATAL if the SDK gives up, as it does for an SDK key that
+// LaunchDarkly refuses; newer versions of the SDK go on trying, and the init timeout passes. After the timeout, it returns
+// an error that matches ld.ErrInitializationTimeout, and a READY event follows when the connection is made. With flag data
+// from a persistent store, or from the first poll of a DataSystem, it returns nil after the timeout, and a STALE event
+// follows. The evaluation context is not used: OpenFeature's SDK merges it into each evaluation.
+//
+// After a shutdown, it makes another client, so that a provider can be registered again. OpenFeature's SDK initializes
+// providers in goroutines of their own, which can arrive after the shutdown of the same registration; within 2s of a
+// shutdown, those are recognized, and InitWithContext returns an error that matches [ErrClosed]. Do not register a provider
+// again before its shutdown is over: the shutdown would end the new registration. [openfeature.Shutdown] waits for it. When
+// another provider takes its place, OpenFeature's SDK does not, so that a new provider is the safer choice then.
+func (p *Provider) InitWithContext(ctx context.Context, _ openfeature.EvaluationContext) error {
+	s, err := p.register(ctx)
 	if err != nil {
-		config.requests.stop()
-		return nil, err
-	}
-	s := &session{
-		client:    client,
-		eventsOff: config.Offline || sendsNoEvents(config.Config),
-		watcher:   newWatcher(client, p.events, config.system != nil && config.system.silent),
-	}
-	if config.delivery != nil {
-		s.processor = config.delivery.Processor()
-	}
-	s.end = func(ctx context.Context) error {
-		s.watcher.stop()
-		var err error
-		if s.processor != nil {
-			err = s.processor.Shutdown(ctx)
-		}
-		s.watcher.wait(ctx) // after the delivery, which must not go without time because the SDK is held up
-		closed := make(chan struct{})
-		go func() {
-			defer close(closed)
-			_ = client.Close() // as of 7.15.4, it always returns nil
-		}()
-		select {
-		case <-closed:
-			if !s.watcher.hasSeenData() {
-				config.requests.stop()
-			}
-		case <-ctx.Done():
-			config.requests.stop() // it won't take much longer then
-			if err == nil {
-				err = ctx.Err()
-			}
-		}
-		config.requests.closeIdle()
-		if config.logs != nil {
-			config.logs.off.Store(true)
-		}
 		return err
 	}
-	return s, nil
-}
-
-// newBorrowedSession uses the application's client.
-func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
-	config := p.settings.config
-	s := &session{
-		client:    client,
-		eventsOff: client.IsOffline() || sendsNoEvents(config),
-		watcher:   newWatcher(client, p.events, false),
-	}
-	if d, ok := config.Events.(*delivery.Configuration); ok {
-		s.processor = d.Processor()
-	}
-	s.end = func(ctx context.Context) error {
-		s.watcher.stop()
-		defer s.watcher.wait(ctx)
-		if s.processor != nil {
-			return s.processor.FlushContext(ctx)
-		}
-		client.Flush() // the client goes on delivering
-		return nil
-	}
-	return s
-}
-
-// sendsNoEvents asks as the SDK does, which has no word for it in its public API.
-func sendsNoEvents(config ld.Config) bool {
-	null, ok := config.Events.(interface{ IsNullEventProcessorFactory() bool })
-	return ok && null.IsNullEventProcessorFactory()
-}
-
-// begin makes a session, unless there is one.
-func (p *Provider) begin(ctx context.Context) (*session, error) {
-	if err := p.lock(ctx); err != nil {
-		return nil, err
-	}
-	defer p.unlock()
-	if s := p.session.Load(); s != nil {
-		return s, nil
-	}
-	if err := ctx.Err(); err != nil { // whoever wanted it has gone, perhaps after shutting the provider down
-		return nil, fmt.Errorf("launchdarkly: %w", err)
-	}
-	s, err := p.newSession()
-	if err != nil {
-		return nil, fmt.Errorf("launchdarkly: %w", err)
-	}
-	p.accounts.add(s.processor)
-	p.latest.Store(s)
-	p.session.Store(s)
-	return s, nil
-}
-
-// lock waits until nobody else begins or ends a session, or until ctx ends. Where nobody does, it succeeds also with a
-// context that has ended.
-func (p *Provider) lock(ctx context.Context) error {
-	select {
-	case p.lifecycle <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case p.lifecycle <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("launchdarkly: %w", ctx.Err())
-	}
-}
-
-func (p *Provider) unlock() { <-p.lifecycle }
-
-// InitWithContext waits until LaunchDarkly's SDK has flag data (OpenFeature requirement 2.4.1), the context ends, or
-// the init timeout is over; the SDK goes on trying to connect. OpenFeature calls it when the provider is registered.
-//
-// When the SDK key turns out to be invalid, it returns a [openfeature.ProviderInitError] with PROVIDER_FATAL. After the
-// timeout, it returns an error that matches ld.ErrInitializationTimeout, and a READY event follows when the connection
-// comes; flag data from a persistent store, or from the first poll of a DataSystem, makes it return nil then, followed by
-// a STALE event. The evaluation context is not used: OpenFeature's SDK merges it into each evaluation.
-//
-// After a shutdown, it makes another client, unless the context has ended. OpenFeature's SetProvider, which does not wait,
-// initializes in a goroutine of its own; when its Shutdown overtakes that, what it shut down begins once more. Register
-// with a function that waits where a shutdown may follow at once.
-func (p *Provider) InitWithContext(ctx context.Context, _ openfeature.EvaluationContext) error {
-	s, err := p.begin(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		return &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: err.Error()}
-	}
+	defer p.initialized(s)
 	return s.watcher.initialize(ctx, p.settings.initTimeout)
 }
 
@@ -168,27 +41,99 @@ func (p *Provider) Init(evaluationContext openfeature.EvaluationContext) error {
 	return p.InitWithContext(context.Background(), evaluationContext)
 }
 
-// ShutdownWithContext delivers what was tracked, and ends everything that the provider started (OpenFeature requirement
-// 2.5.1); a client that the application made stays open. It takes until the context ends at most, or 10s where that has
-// no deadline. When that is too short, it returns an error that says how many events were not delivered, a
-// delivery.UndeliveredError; with a client of its own, it counts and reports them before that, for which it stays up to
-// 200ms longer. Further calls, until the provider is registered again, do nothing.
+// errOvertaken is returned for an initialization that was requested before a shutdown.
+var errOvertaken = fmt.Errorf("launchdarkly: the provider was shut down before it was initialized: %w", ErrClosed)
+
+// register returns the session for an initialization, a new one if the provider was shut down. If it returns no error,
+// initialized has to follow.
+func (p *Provider) register(ctx context.Context) (*session, error) {
+	const interval = 5 * time.Millisecond
+	deadline := time.Now().Add(readerPatience)
+	for {
+		waited := !time.Now().Before(deadline)
+		s, err := p.tryRegister(ctx, waited)
+		if waited || !errors.Is(err, errOvertaken) {
+			return s, err
+		}
+		select {
+		case <-time.After(interval):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// tryRegister returns errOvertaken while it is in doubt whether the initialization registers the provider.
+func (p *Provider) tryRegister(ctx context.Context, waited bool) (*session, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.session.Load()
+	if err := ctx.Err(); err != nil && s == nil { // whoever wanted it has gone
+		return nil, fmt.Errorf("launchdarkly: %w", err)
+	}
+	if !p.registrations.begin(time.Now(), s != nil, waited) {
+		return nil, errOvertaken
+	}
+	if s != nil {
+		return s, nil
+	}
+	if err := p.open(); err != nil {
+		p.registrations.end(false)
+		return nil, &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: err.Error()}
+	}
+	return p.session.Load(), nil
+}
+
+// initialized ends what register has begun.
+func (p *Provider) initialized(s *session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.registrations.end(p.session.Load() == s)
+}
+
+// open starts a session. It is called with the lock held, or by a constructor.
+func (p *Provider) open() error {
+	s, err := p.newSession()
+	if err != nil {
+		return fmt.Errorf("launchdarkly: %w", err)
+	}
+	p.accounts.add(s.processor)
+	p.latest.Store(s)
+	p.session.Store(s)
+	return nil
+}
+
+// ShutdownWithContext delivers what is tracked, and ends everything that the provider has started (OpenFeature
+// requirement 2.5.1); a client that the application made stays open. It blocks until the deadline of the context at the
+// latest, or for 10s where that has none, and ignores the context's cancellation: OpenFeature calls it with the context of
+// the registration that replaces the provider, which applications cancel when that is done.
 //
-// When another provider takes its place, OpenFeature calls it with the context of that registration.
+// If it ends before everything is delivered, it returns an error that contains a delivery.UndeliveredError with the
+// number of events. With a client of the provider's own, those are lost; they are counted, reported to the handler of
+// [WithErrorHandler] and logged before it returns, for which it takes up to 200ms more. With a client of the application's,
+// they are delivered later.
+//
+// While a shutdown is running, as that of a provider that was replaced, further calls wait for it; after it, they return
+// nil. To deliver everything before a process exits, call it for each provider, replaced ones included.
 //
 // To register the provider again with the same OpenFeature API, register another one before, such as
 // [openfeature.NoopProvider]: OpenFeature's SDK 1.20.0 loses track of a provider that is registered in its own place, and
-// its Shutdown never returns once that one is replaced.
+// its Shutdown never returns once that one is replaced. See [Provider.InitWithContext] for what else to wait for.
 func (p *Provider) ShutdownWithContext(ctx context.Context) error {
-	ctx, cancel := withDeadline(ctx)
-	defer cancel()
-	if err := p.lock(ctx); err != nil {
-		return err
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(endTimeout)
 	}
-	defer p.unlock()
-	s := p.session.Swap(nil)
-	if s == nil {
-		return nil
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+	s, first := p.unregister()
+	if !first {
+		select {
+		case <-s.ended:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("launchdarkly: shutdown: %w", ctx.Err())
+		}
 	}
 	if err := s.end(ctx); err != nil {
 		return fmt.Errorf("launchdarkly: shutdown: %w", err)
@@ -196,19 +141,30 @@ func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown is [Provider.ShutdownWithContext] with a deadline of 10s. It logs what could not be delivered.
+// Shutdown is [Provider.ShutdownWithContext] with a deadline of 10s. What it could not deliver is logged.
 func (p *Provider) Shutdown() { _ = p.ShutdownWithContext(context.Background()) }
 
-// errUnconfirmed is a flush by an event processor of LaunchDarkly's, which does not tell more.
-var errUnconfirmed = errors.New("the event processor did not confirm that everything is delivered")
+// unregister takes the session out of service. Where there is none, it returns the last one, and false.
+func (p *Provider) unregister() (s *session, first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.registrations.shutDown(time.Now(), p.session.Load() != nil)
+	s = p.session.Swap(nil)
+	if s == nil {
+		return p.latest.Load(), false
+	}
+	s.watcher.stop()
+	return s, true
+}
 
-// Flush returns nil once every event that was accepted before the call is delivered, which is at once where nothing
-// waits. Call it in functions and jobs that are about to freeze or exit. It takes until the context ends at most, or 10s
-// where that has no deadline, and returns a delivery.UndeliveredError then. Meanwhile, a request that failed is tried again
-// within a second, unless the events service has asked for more with Retry-After, or delivery.WithBackoff for a longer
-// shortest pause. Tracking may go on.
+// Flush blocks until every event that was tracked or evaluated before the call is delivered, and returns nil if all
+// events since the last Flush are. Where nothing waits, it returns at once. Call it in functions and jobs that are about
+// to freeze or exit. It ends with the context, or after 10s where that has no deadline, and then returns an error that
+// contains a delivery.UndeliveredError with the number of events. Meanwhile, a failed request is retried within a second,
+// unless the events service has asked for more with Retry-After, or delivery.WithBackoff for a longer shortest pause.
+// Tracking may go on.
 //
-// With a client of the application's, Flush needs to know its delivery.Lossless from [WithConfig]. Without that, it does
+// With a client of the application's, Flush needs its delivery.Lossless, see [NewProviderWithClient]. Without that, it does
 // what the SDK can: where there is nothing to flush, it waits until the context ends and returns an error, and a request
 // that failed counts as delivered.
 func (p *Provider) Flush(ctx context.Context) error {
@@ -216,42 +172,19 @@ func (p *Provider) Flush(ctx context.Context) error {
 	if s == nil || s.eventsOff {
 		return nil
 	}
-	ctx, cancel := withDeadline(ctx)
-	defer cancel()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, endTimeout)
+		defer cancel()
+	}
+	var err error
 	if s.processor != nil {
-		if err := s.processor.FlushContext(ctx); err != nil {
-			return fmt.Errorf("launchdarkly: flush: %w", err)
-		}
-		return nil
+		err = s.processor.FlushContext(ctx)
+	} else {
+		err = flushSDK(ctx, s.client)
 	}
-	confirmed := make(chan struct{})
-	go func() {
-		const slice = time.Second // nothing ends a FlushAndWait sooner
-		next := time.NewTicker(slice)
-		defer next.Stop()
-		for ctx.Err() == nil {
-			if s.client.FlushAndWait(slice) {
-				close(confirmed)
-				return
-			}
-			select { // an event processor of the application's may say no at once
-			case <-next.C:
-			case <-ctx.Done():
-			}
-		}
-	}()
-	select {
-	case <-confirmed:
-		return nil
-	case <-ctx.Done():
+	if err != nil {
+		return fmt.Errorf("launchdarkly: flush: %w", err)
 	}
-	return fmt.Errorf("launchdarkly: flush: %w", errUnconfirmed)
-}
-
-// withDeadline sets a deadline where there is none.
-func withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, endTimeout)
+	return nil
 }

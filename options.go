@@ -3,12 +3,14 @@ package launchdarkly
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/open-feature/go-sdk/openfeature"
 
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/internal/safelog"
 )
 
@@ -33,6 +35,7 @@ type settings struct {
 	kindAttribute   string
 	standardReasons bool
 	hooks           []openfeature.Hook
+	delivery        []delivery.Option
 }
 
 func newSettings(opts []Option) settings {
@@ -46,6 +49,7 @@ func newSettings(opts []Option) settings {
 		s.logger = slog.Default()
 	}
 	s.logger = safelog.Logger(s.logger)
+	s.hooks = slices.Clip(s.hooks) // OpenFeature's multi-provider appends to what Hooks returns
 	return s
 }
 
@@ -122,4 +126,15 @@ func WithHooks(hooks ...openfeature.Hook) Option {
 			}
 		}
 	})
+}
+
+// WithDelivery sets how the events of a client that the provider makes are delivered: bounds, pauses, rate, and all else
+// that the package delivery offers. Given more than once, all options apply, in order. They win over those of a
+// delivery.Lossless in the configuration of [WithConfig], which win over the provider's own: its logger, and its error
+// handler. The builder in a delivery.Lossless, or in the Events field of the configuration, keeps its settings.
+//
+// It has no effect with a client of the application's, nor with an event processor other than LaunchDarkly's; a warning
+// is logged then.
+func WithDelivery(opts ...delivery.Option) Option {
+	return optionFunc(func(s *settings) { s.delivery = append(s.delivery, opts...) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"sync/atomic"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -38,8 +39,9 @@ type Provider struct {
 	session atomic.Pointer[session] // nil while the provider is shut down
 	latest  atomic.Pointer[session] // the same, or the last one
 
-	lifecycle chan struct{} // full while a session begins or ends
-	accounts  accounts      // of all sessions
+	mu            sync.Mutex // guards registrations, and the beginning and ending of sessions
+	registrations registrations
+	accounts      accounts // of all sessions
 }
 
 var (
@@ -61,7 +63,7 @@ func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
 		return nil, errors.New("launchdarkly: the SDK key is empty")
 	}
 	p.newSession = func() (*session, error) { return newOwnedSession(sdkKey, p) }
-	if _, err := p.begin(context.Background()); err != nil {
+	if err := p.open(); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -82,7 +84,7 @@ func NewProviderWithClient(client *ld.LDClient, opts ...Option) (*Provider, erro
 	}
 	p := newProvider(opts)
 	p.newSession = func() (*session, error) { return newBorrowedSession(client, p), nil }
-	if _, err := p.begin(context.Background()); err != nil {
+	if err := p.open(); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -96,8 +98,6 @@ func newProvider(opts []Option) *Provider {
 		resolver: resolver{standardReasons: s.standardReasons},
 		reporter: reporter{logger: s.logger, onError: s.onError},
 		events:   make(chan openfeature.Event),
-
-		lifecycle: make(chan struct{}, 1),
 	}
 }
 
@@ -143,6 +143,12 @@ func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat
 	targetingKey, _ := flat[openfeature.TargetingKey].(string)
 	if id := e.context.FullyQualifiedKey(); id != targetingKey {
 		e.contextID = id
+	}
+	if s.offline {
+		return openfeature.ProviderResolutionDetail{
+			Reason:       openfeature.DefaultReason,
+			FlagMetadata: openfeature.FlagMetadata{},
+		}, false
 	}
 	return openfeature.ProviderResolutionDetail{}, true
 }

@@ -51,9 +51,10 @@ func TestOffline(t *testing.T) {
 	}
 	flat := openfeature.FlattenedContext{"targetingKey": "u"}
 	got := provider.IntEvaluation(t.Context(), "flag", 1<<60+1, flat)
-	if got.Value != 1<<60+1 || got.ResolutionDetail().ErrorCode != openfeature.ProviderNotReadyCode {
+	if got.Value != 1<<60+1 || got.Reason != openfeature.DefaultReason || got.Error() != nil {
 		t.Errorf("got %v", got)
 	}
+	got.FlagMetadata["added"] = true // as OpenFeature's multi-provider does
 	provider.Track(t.Context(), "event", openfeature.NewEvaluationContext("u", nil), openfeature.TrackingEventDetails{})
 	if err := provider.Flush(t.Context()); err != nil {
 		t.Error(err)

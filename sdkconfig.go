@@ -2,34 +2,73 @@ package launchdarkly
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 	"net/http"
-	"strings"
-	"sync"
-	"sync/atomic"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
-	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
-	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
-	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
 )
 
-// wrapperName is what LaunchDarkly's usage statistics know this provider as.
+// wrapperName is the name of this provider in LaunchDarkly's usage statistics.
 const wrapperName = "open-feature-go-server"
 
-// sdkConfig is the configuration for a client that the provider owns: the application's, with our name in the request
-// headers, lossless delivery, our logger, and a way to stop what the SDK does not stop. The application's builders
-// stay as they are.
+// ownedClient is a client that the provider has made.
+type ownedClient struct {
+	*ld.LDClient
+	processor *delivery.Processor // nil where events are off or go through another processor
+	silent    bool                // see knownStatus
+	requests  *requestStopper
+	logs      *logSwitch // nil where the SDK logs elsewhere
+}
+
+// newOwnedClient makes a client, which starts to connect. onDrop is called for events that are dropped.
+func newOwnedClient(sdkKey string, s settings, onDrop func(error)) (*ownedClient, error) {
+	config := newSDKConfig(s, onDrop)
+	client, err := ld.MakeCustomClient(sdkKey, config.Config, 0)
+	if err != nil {
+		config.requests.stop()
+		return nil, err
+	}
+	c := &ownedClient{LDClient: client, requests: config.requests, logs: config.logs}
+	if config.delivery != nil {
+		c.processor = config.delivery.Processor()
+	}
+	if config.system != nil {
+		c.silent = config.system.silent
+	}
+	return c, nil
+}
+
+// end closes the client. What the SDK holds up goes on in the background when ctx ends: a listener of the application's
+// that nobody reads, a persistent store that hangs.
+func (c *ownedClient) end(ctx context.Context) error {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = c.Close() // as of 7.15.5, it always returns nil
+	}()
+	var err error
+	select {
+	case <-closed:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	c.requests.stop()
+	if c.logs != nil {
+		c.logs.off.Store(true)
+	}
+	return err
+}
+
+// sdkConfig is the configuration for a client that the provider makes: the application's, with the provider's name in
+// the request headers, lossless delivery, the provider's logger, and a way to stop requests. The application's builders
+// are not changed.
 type sdkConfig struct {
 	ld.Config
-	delivery *delivery.Configuration // nil where events take another way
+	delivery *delivery.Configuration // nil where events are off or go through another processor
 	requests *requestStopper
 	logs     *logSwitch               // nil where the SDK logs elsewhere
 	system   *dataSystemConfiguration // nil where there is no DataSystem
@@ -54,37 +93,23 @@ func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
 		c.DataSystem = c.system
 	}
 
-	ours := []delivery.Option{delivery.WithLogger(s.logger), delivery.WithErrorHandler(onDrop)}
+	defaults := []delivery.Option{delivery.WithLogger(s.logger), delivery.WithErrorHandler(onDrop)}
 	switch events := s.config.Events.(type) {
 	case nil:
-		c.delivery = delivery.Lossless(nil, ours...)
+		c.delivery = delivery.Lossless(nil, defaults...)
 	case *ldcomponents.EventProcessorBuilder:
-		c.delivery = delivery.Lossless(events, ours...)
+		c.delivery = delivery.Lossless(events, defaults...)
 	case *delivery.Configuration:
-		c.delivery = events.WithDefaults(ours...)
+		c.delivery = events.WithDefaults(defaults...)
 	}
 	if c.delivery != nil {
+		c.delivery = c.delivery.With(s.delivery...)
 		c.Events = c.delivery
 	}
 	return c
 }
 
-// dataSystemConfiguration looks at what an application's DataSystem is made of.
-type dataSystemConfiguration struct {
-	base subsystems.ComponentConfigurer[subsystems.DataSystemConfiguration]
-	// silent is whether, as of 7.15.4, the SDK goes on saying that it initializes: nothing keeps the data up to date, it is
-	// that of a store, or got once.
-	silent bool
-}
-
-// Build implements [subsystems.ComponentConfigurer].
-func (d *dataSystemConfiguration) Build(client subsystems.ClientContext) (subsystems.DataSystemConfiguration, error) {
-	config, err := d.base.Build(client)
-	d.silent = len(config.Synchronizers.SynchronizerBuilders) == 0
-	return config, err
-}
-
-// httpConfiguration adds to an HTTP configuration of the application's.
+// httpConfiguration adds the provider's name to an HTTP configuration, and a way to stop its requests.
 type httpConfiguration struct {
 	base     subsystems.ComponentConfigurer[subsystems.HTTPConfiguration]
 	requests *requestStopper
@@ -112,111 +137,4 @@ func (h httpConfiguration) DescribeConfiguration(client subsystems.ClientContext
 		return d.DescribeConfiguration(client)
 	}
 	return ldvalue.Null()
-}
-
-// requestStopper ends the HTTP requests of a client that was closed, where the SDK does not. Closed before the first
-// connection of its stream, the SDK as of 7.15.4 goes on trying to connect for as long as the process lives.
-type requestStopper struct {
-	stopped context.Context
-	stop    context.CancelFunc
-
-	mu         sync.Mutex
-	transports []*httpstop.Transport
-}
-
-func newRequestStopper() *requestStopper {
-	var r requestStopper
-	r.stopped, r.stop = context.WithCancel(context.Background())
-	return &r
-}
-
-// wrap makes a client that stops. The status that later requests get makes the SDK give up.
-func (r *requestStopper) wrap(client *http.Client) *http.Client {
-	wrapped := *client
-	transport := &httpstop.Transport{Next: client.Transport, Stopped: r.stopped, Status: http.StatusGone}
-	wrapped.Transport = transport
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.transports = append(r.transports, transport)
-	return &wrapped
-}
-
-// closeIdle ends the goroutines of connections that are kept for later.
-func (r *requestStopper) closeIdle() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, transport := range r.transports {
-		transport.CloseIdleConnections()
-	}
-}
-
-// loggingConfiguration sends the SDK's lines to the provider's logger; the rest of the application's logging
-// configuration holds.
-type loggingConfiguration struct {
-	base subsystems.ComponentConfigurer[subsystems.LoggingConfiguration]
-	logs *logSwitch
-}
-
-// Build implements [subsystems.ComponentConfigurer].
-func (l loggingConfiguration) Build(client subsystems.ClientContext) (subsystems.LoggingConfiguration, error) {
-	base := l.base
-	if base == nil {
-		base = ldcomponents.Logging()
-	}
-	config, err := base.Build(client)
-	if err != nil {
-		return config, err
-	}
-	for ldLevel, level := range map[ldlog.LogLevel]slog.Level{
-		ldlog.Debug: slog.LevelDebug,
-		ldlog.Info:  slog.LevelInfo,
-		ldlog.Warn:  slog.LevelWarn,
-		ldlog.Error: slog.LevelError,
-	} {
-		prefix := strings.ToUpper(ldLevel.Name()) + ":" // slog has the level already
-		config.Loggers.SetBaseLoggerForLevel(ldLevel, sdkLogger{logs: l.logs, level: level, prefix: prefix})
-	}
-	return config, nil
-}
-
-// logSwitch is where the SDK's lines go, until it is turned off for good. Some warnings and errors come with each
-// evaluation, for as long as a connection or a persistent store is missing: the same one appears once a minute.
-type logSwitch struct {
-	logger   *slog.Logger
-	off      atomic.Bool
-	problems ratelimit.Limiter
-}
-
-// sdkLogger is a level of the SDK's logger.
-type sdkLogger struct {
-	logs   *logSwitch
-	level  slog.Level
-	prefix string
-}
-
-var _ ldlog.BaseLogger = sdkLogger{}
-
-// Println implements [ldlog.BaseLogger].
-func (l sdkLogger) Println(values ...any) { l.log(fmt.Sprintln(values...)) }
-
-// Printf implements [ldlog.BaseLogger].
-func (l sdkLogger) Printf(format string, values ...any) { l.log(fmt.Sprintf(format, values...)) }
-
-func (l sdkLogger) log(line string) {
-	if l.logs.off.Load() {
-		return
-	}
-	line = strings.TrimSpace(strings.TrimPrefix(line, l.prefix))
-	attributes := []slog.Attr{slog.String("component", "launchdarkly-sdk")}
-	if l.level >= slog.LevelWarn {
-		line = logtext.Cut(line)
-		suppressed, ok := l.logs.problems.Allow(ratelimit.Cause{Kind: l.prefix, Detail: line})
-		if !ok {
-			return
-		}
-		if suppressed > 0 {
-			attributes = append(attributes, slog.Int("suppressed", suppressed))
-		}
-	}
-	l.logs.logger.LogAttrs(context.Background(), l.level, line, attributes...)
 }

@@ -3,33 +3,49 @@ package launchdarkly
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// Stats counts tracked events since the provider was made, over all of its registrations. At any time that nothing is
-// being tracked, Tracked = Delivered + Waiting + HandedOver + Dropped.Total().
+// Stats counts events since the provider was made, over all of its registrations. Its own fields are about tracked
+// events, those of EvaluationEvents about all others. At rest, for tracked events,
+// Tracked + Adopted = Delivered + Waiting + HandedOver + SampledOut + OnDisk + Dropped.Total().
 type Stats struct {
-	// Tracked is how many events were tracked, with Track or with LaunchDarkly's client.
+	// Tracked is the number of events that were tracked, with Track or with LaunchDarkly's client.
 	Tracked uint64
-	// Delivered is how many of them LaunchDarkly has accepted.
+	// Adopted is the number of tracked events read from spool segments that earlier processes left behind.
+	Adopted uint64
+	// Delivered is the number of tracked events that the first hop accepted: LaunchDarkly's events service, or a Relay
+	// Proxy in front of it.
 	Delivered uint64
-	// Waiting is how many wait for delivery or are being delivered.
+	// Waiting is the number of tracked events that wait for delivery or are being delivered.
 	Waiting uint64
-	// WaitingBytes is how many bytes those count for, by the measure of delivery.WithMaxBytes.
+	// WaitingBytes is the number of bytes that those hold, by the measure of delivery.WithMaxBytes.
 	WaitingBytes uint64
-	// HandedOver is how many went to an event processor other than that of delivery.Lossless, which does not tell what
-	// becomes of them.
+	// HandedOver is the number of tracked events passed to an event processor other than that of delivery.Lossless, which
+	// does not report what becomes of them.
 	HandedOver uint64
-	// Dropped is how many will never be delivered, by cause.
+	// SampledOut is the number of tracked events that LaunchDarkly's sampling ratios leave out.
+	SampledOut uint64
+	// OnDisk is the number of tracked events that a shutdown left in the spool for a later process.
+	OnDisk uint64
+	// Dropped is the number of tracked events that will never be delivered, by cause.
 	Dropped Dropped
-	// Requests is how many requests with tracked events LaunchDarkly accepted.
+	// Requests is the number of requests that the first hop accepted.
 	Requests uint64
-	// Retries is how many attempts at such requests failed and were, or will be, followed by another.
+	// Retries is the number of attempts at requests that failed.
 	Retries uint64
-	// Evaluations is how many evaluation and identify events were recorded. LaunchDarkly's SDK sums most of them up,
-	// and does not tell how many it loses.
+	// Repeated is the number of events that were sent again under another payload ID after an ambiguous failure, so that
+	// they may have been delivered twice.
+	Repeated uint64
+	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
+	OldestWaiting time.Duration
+	// Evaluations is the number of evaluation, identify and migration events that were recorded.
 	Evaluations uint64
+	// EvaluationEvents counts all events other than tracked ones: evaluation, identify and migration events, and the index,
+	// debug and summary events that LaunchDarkly's SDK derives.
+	EvaluationEvents delivery.EventCounts
 }
 
 // Dropped counts tracked events by why they were dropped.
@@ -49,14 +65,20 @@ func (d Dropped) Total() uint64 {
 func (p *Provider) Stats() Stats {
 	delivered := p.accounts.sum()
 	stats := Stats{
-		Delivered:    delivered.Delivered,
-		Waiting:      delivered.Waiting,
-		WaitingBytes: delivered.WaitingBytes,
-		HandedOver:   p.tracked.handedOver.Load(),
-		Dropped:      Dropped{Dropped: delivered.Dropped},
-		Requests:     delivered.Requests,
-		Retries:      delivered.Retries,
-		Evaluations:  delivered.Evaluations,
+		Adopted:          delivered.Adopted,
+		Delivered:        delivered.Delivered,
+		Waiting:          delivered.Waiting,
+		WaitingBytes:     delivered.WaitingBytes,
+		HandedOver:       p.tracked.handedOver.Load(),
+		SampledOut:       delivered.SampledOut,
+		OnDisk:           delivered.OnDisk,
+		Dropped:          Dropped{Dropped: delivered.Dropped},
+		Requests:         delivered.Requests,
+		Retries:          delivered.Retries,
+		Repeated:         delivered.Repeated,
+		OldestWaiting:    delivered.OldestWaiting,
+		Evaluations:      delivered.Evaluations,
+		EvaluationEvents: delivered.EvaluationEvents,
 	}
 	stats.Dropped.EmptyEventName = p.tracked.emptyName.Load()
 	stats.Dropped.InvalidContext = p.tracked.invalidContext.Load()

@@ -241,15 +241,18 @@ var _ = Describe("Flag data", func() {
 		}),
 	)
 
-	DescribeTable("never comes offline, and evaluations say so",
+	DescribeTable("never comes offline, and evaluations return their defaults without an error",
 		func(choose func(*setup)) {
 			p := start(serving("a"), choose, func(s *setup) { s.config.Offline = true })
 			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
 			details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
-			Expect(err).To(HaveOccurred())
+			Expect(err).NotTo(HaveOccurred())
 			Expect(details.Value).To(Equal("default"))
-			Expect(details.ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
-			Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataErrorKind, "CLIENT_NOT_READY"))
+			Expect(details.Reason).To(Equal(openfeature.DefaultReason))
+			Expect(details.ErrorCode).To(BeEmpty())
+			Expect(p.client.Object(context.Background(), "flag", theme, sandy)).To(BeIdenticalTo(theme))
+			_, err = p.client.StringValueDetails(context.Background(), "flag", "default", user(""))
+			Expect(err).To(MatchError(ContainSubstring(string(openfeature.TargetingKeyMissingCode))), "what is wrong remains so")
 			p.client.Track(context.Background(), "checkout", sandy, one)
 			p.flush()
 			Expect(p.provider.Stats().Tracked).To(BeEquivalentTo(1))

@@ -258,8 +258,6 @@ var _ = Describe("Evaluation", func() {
 			Entry("because LaunchDarkly has sent no flags yet", []func(*setup){
 				given((*launchdarklytest.Server).HoldStreams), options(launchdarkly.WithInitTimeout(1)),
 			}, "plain", sandy, openfeature.ProviderNotReadyCode, "CLIENT_NOT_READY", "before LaunchDarkly client initialization"),
-			Entry("because it is offline", []func(*setup){configure(func(c *ld.Config) { c.Offline = true })},
-				"plain", sandy, openfeature.ProviderNotReadyCode, "CLIENT_NOT_READY", "ready"),
 			Entry("because there is no such flag", []func(*setup){given(decisions)},
 				"unknown", sandy, openfeature.FlagNotFoundCode, "FLAG_NOT_FOUND", "unknown feature key: unknown"),
 			Entry("because the flag is broken", []func(*setup){given(decisions)},

@@ -1,0 +1,109 @@
+package launchdarkly
+
+import (
+	"context"
+	"log/slog"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
+)
+
+// session is what a provider works with between its registration and its shutdown.
+type session struct {
+	client    *ld.LDClient
+	processor *delivery.Processor // nil where events are off or go through another processor
+	eventsOff bool
+	offline   bool // the application's choice, so that defaults are no error
+	watcher   *watcher
+	deliver   func(ctx context.Context) error // delivers what is tracked, until ctx ends
+	release   func(ctx context.Context) error // ends what the session has made, until ctx ends
+	ended     chan struct{}                   // closed when end has returned
+}
+
+// newOwnedSession makes a client, which starts to connect.
+func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
+	client, err := newOwnedClient(sdkKey, p.settings, p.reportDrop)
+	if err != nil {
+		return nil, err
+	}
+	config := p.settings.config
+	s := &session{
+		client:    client.LDClient,
+		processor: client.processor,
+		eventsOff: config.Offline || sendsNoEvents(config),
+		offline:   config.Offline,
+		watcher:   newWatcher(client.LDClient, p, client.silent),
+		deliver:   func(context.Context) error { return nil }, // closing the client does
+		release:   client.end,
+		ended:     make(chan struct{}),
+	}
+	switch {
+	case s.processor != nil:
+		s.deliver = s.processor.Shutdown
+	case !s.eventsOff && len(p.settings.delivery) > 0:
+		p.warn("the options of WithDelivery have no effect",
+			"the Events configuration is neither LaunchDarkly's nor a delivery.Lossless")
+	}
+	return s, nil
+}
+
+// newBorrowedSession uses the application's client.
+func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
+	config := p.settings.config
+	s := &session{
+		client:    client,
+		eventsOff: client.IsOffline() || sendsNoEvents(config),
+		offline:   client.IsOffline(),
+		watcher:   newWatcher(client, p, false),
+		release:   func(context.Context) error { return nil },
+		ended:     make(chan struct{}),
+	}
+	if d, ok := config.Events.(*delivery.Configuration); ok {
+		s.processor = d.Processor()
+	}
+	if s.processor == nil {
+		s.deliver = func(context.Context) error {
+			client.Flush() // the client goes on delivering
+			return nil
+		}
+		if !s.eventsOff {
+			p.warn("events of the application's client can be lost without notice",
+				"the client's Events configuration is not a delivery.Lossless, or was not passed with WithConfig")
+		}
+	} else {
+		var logger *slog.Logger // where the application has not chosen one, delivery has the default, too
+		if p.settings.ownLogger {
+			logger = p.settings.logger
+		}
+		unobserve := s.processor.Observe(logger, p.reportDrop)
+		s.deliver = func(ctx context.Context) error {
+			defer unobserve()
+			return s.processor.FlushContext(ctx)
+		}
+	}
+	if len(p.settings.delivery) > 0 {
+		p.warn("the options of WithDelivery have no effect", "the client is the application's")
+	}
+	return s
+}
+
+// end delivers what is tracked, and ends everything that the session has started, apart from the watcher's loop, which
+// has to be stopped before. What the SDK holds up when ctx ends goes on in the background.
+func (s *session) end(ctx context.Context) error {
+	defer close(s.ended)
+	err := s.deliver(ctx)
+	s.watcher.wait(ctx) // after the delivery, which must not go without time because the SDK is held up
+	if releaseErr := s.release(ctx); err == nil {
+		err = releaseErr
+	}
+	return err
+}
+
+// reportDrop passes an event that delivery has dropped to the application's error handler. Delivery logs it.
+func (p *Provider) reportDrop(err error) { p.reporter.handle(context.Background(), err) }
+
+// warn logs a configuration that does less than it seems to.
+func (p *Provider) warn(message, problem string) {
+	p.settings.logger.LogAttrs(context.Background(), slog.LevelWarn, message, slog.String("problem", problem))
+}

@@ -1,0 +1,102 @@
+package launchdarkly
+
+import (
+	"time"
+
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/open-feature/go-sdk/openfeature"
+)
+
+// sdkState is what is known of the state of LaunchDarkly's SDK.
+type sdkState struct {
+	status    interfaces.DataSourceStatus // with an empty state until the SDK has been asked
+	hasData   bool                        // whether there is flag data; from then on, there always is
+	listening bool                        // whether flag changes are received
+	checks    int                         // requested checks for flag data that have not been made, at most one of them running
+}
+
+// connecting reports whether the data source has not yet said how it is.
+func (s *sdkState) connecting() bool {
+	return s.status.State == "" || s.status.State == interfaces.DataSourceStateInitializing
+}
+
+// event returns the provider event for the state, or one without a type if the state says nothing about the provider.
+// Without flag data, there is none but a fatal error: a connection that is interrupted then is one that is being made. As
+// of go-server-sdk 7.17, that is all that becomes of an SDK key that LaunchDarkly refuses.
+func (s *sdkState) event() openfeature.Event {
+	event := openfeature.Event{ProviderName: providerName}
+	switch s.status.State {
+	case interfaces.DataSourceStateValid:
+		if s.listening { // otherwise changes could be missed after READY
+			event.EventType = openfeature.ProviderReady
+			event.Message = "LaunchDarkly's flag data is up to date"
+		}
+	case interfaces.DataSourceStateInterrupted:
+		if s.hasData {
+			event.EventType = openfeature.ProviderStale
+			event.Message = "the connection to LaunchDarkly is interrupted: " + describe(s.status.LastError)
+		}
+	case interfaces.DataSourceStateOff:
+		event.Message = "the connection to LaunchDarkly has ended for good: " + describe(s.status.LastError)
+		switch {
+		case s.hasData:
+			event.EventType = openfeature.ProviderError
+			event.ErrorCode = openfeature.GeneralCode
+		case s.checks == 0: // otherwise the next check decides
+			event.EventType = openfeature.ProviderError
+			event.ErrorCode = openfeature.ProviderFatalCode
+		}
+	}
+	return event
+}
+
+// unconnected returns the provider event for flag data without a connection: that of a persistent store, or of the first
+// poll of a DataSystem.
+func (s *sdkState) unconnected() openfeature.Event {
+	event := openfeature.Event{ProviderName: providerName, EventType: openfeature.ProviderStale}
+	event.Message = "no connection to LaunchDarkly yet: evaluations use the flags that are known so far"
+	return event
+}
+
+// describe formats an error of the SDK without its time.
+func describe(info interfaces.DataSourceErrorInfo) string {
+	if info.Kind == "" {
+		return "no reason given"
+	}
+	info.Time = time.Time{}
+	return info.String()
+}
+
+// stateTracker lets through events that change the provider's state, each once. Before the first initialization, it lets
+// none through.
+type stateTracker struct {
+	known   providerState      // the state that OpenFeature knows
+	pending *openfeature.Event // to be sent, if not nil
+}
+
+// providerState is the state that an event puts the provider in: FATAL is another than ERROR.
+type providerState struct {
+	event openfeature.EventType
+	code  openfeature.ErrorCode
+}
+
+func stateOf(event openfeature.Event) providerState {
+	return providerState{event: event.EventType, code: event.ErrorCode}
+}
+
+// told notes a state that OpenFeature knows without an event from here.
+func (s *stateTracker) told(event openfeature.Event) { s.known, s.pending = stateOf(event), nil }
+
+// transition takes in the event for the present state. It replaces one that was not sent yet.
+func (s *stateTracker) transition(event openfeature.Event) {
+	switch {
+	case event.EventType == "" || s.known.event == "":
+	case stateOf(event) == s.known:
+		s.pending = nil
+	default:
+		s.pending = &event
+	}
+}
+
+// sent notes that the pending event has been sent.
+func (s *stateTracker) sent() { s.told(*s.pending) }

@@ -1,0 +1,338 @@
+package launchdarkly
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/open-feature/go-sdk/openfeature"
+)
+
+// EventChannel returns the channel of provider events (OpenFeature requirement 5.1.1): changes of LaunchDarkly's data
+// source status and of flags. It is the same for the life of the provider, and never closed. If it is not read, only the
+// keys of the flags that have changed are kept, up to a bound.
+func (p *Provider) EventChannel() <-chan openfeature.Event {
+	p.registrations.read()
+	return p.events
+}
+
+// watcher translates the status and the flag changes of LaunchDarkly's SDK into provider events.
+//
+// One goroutine, the loop, owns the state. Everything else reaches it as a function that it runs. It never blocks: calls
+// of the SDK that can block are made by helpers, which post what they find.
+type watcher struct {
+	client *ld.LDClient
+	events chan<- openfeature.Event
+	sent   func() // called when an event was received
+	silent bool   // see knownStatus
+
+	inbox   chan func()    // what the loop has to run
+	stopped chan struct{}  // closed when the loop has ended
+	done    chan struct{}  // closed when the helpers have, too
+	helpers sync.WaitGroup // started by newWatcher and the loop alone
+
+	// What follows is the loop's.
+	stopping bool
+	sdk      sdkState
+	waiting  []chan<- error // the initializations; OpenFeature knows their results without an event
+	states   stateTracker
+	changes  changeCollector
+	settling <-chan time.Time // not nil while OpenFeature may not have emitted the event of an initialization
+	statuses <-chan interfaces.DataSourceStatus
+	flags    <-chan interfaces.FlagChangeEvent
+}
+
+// newWatcher starts to watch a client for a provider. A client is silent if nothing keeps its flag data up to date, see knownStatus.
+func newWatcher(client *ld.LDClient, p *Provider, silent bool) *watcher {
+	w := &watcher{
+		client:  client,
+		events:  p.events,
+		sent:    p.registrations.sent,
+		silent:  silent,
+		inbox:   make(chan func()),
+		stopped: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	w.helpers.Go(w.subscribe)
+	go w.run()
+	return w
+}
+
+// stop ends the loop: no event is sent after that.
+func (w *watcher) stop() {
+	w.post(func() { w.stopping = true })
+	<-w.stopped
+}
+
+// wait returns when nothing of a watcher that was stopped runs any more, or when ctx ends.
+func (w *watcher) wait(ctx context.Context) {
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	}
+}
+
+// post has the loop run f. It returns false if the loop has ended.
+func (w *watcher) post(f func()) bool {
+	select {
+	case w.inbox <- f:
+		return true
+	case <-w.stopped:
+		return false
+	}
+}
+
+// run is the loop, and what comes after it.
+func (w *watcher) run() {
+	defer close(w.done)
+	dataCheck := time.NewTicker(dataCheckInterval)
+	defer dataCheck.Stop()
+	for !w.stopping {
+		events, event, sent := w.next()
+		select {
+		case f := <-w.inbox:
+			f()
+		case status, ok := <-w.statuses:
+			if !ok { // the client was closed
+				w.statuses = nil
+				continue
+			}
+			w.observe(status)
+		case change, ok := <-w.flags:
+			if !ok {
+				w.flags = nil
+				continue
+			}
+			w.changes.add(change.Key)
+		case <-w.changes.quiet():
+			w.changes.collect()
+		case <-w.settling:
+			w.settling = nil
+		case <-dataCheck.C:
+			if w.checkAgain() {
+				dataCheck.Stop()
+			}
+		case events <- event:
+			sent()
+			w.sent()
+		}
+	}
+	w.changes.stop()
+	w.answer(fmt.Errorf("launchdarkly: no flag data: %w", ErrClosed))
+	close(w.stopped)
+
+	if w.statuses != nil {
+		unsubscribe(w.statuses, w.client.GetDataSourceStatusProvider().RemoveStatusListener)
+	}
+	if w.flags != nil {
+		unsubscribe(w.flags, w.client.GetFlagTracker().RemoveFlagChangeListener)
+	}
+	w.helpers.Wait()
+}
+
+// next returns the event to send, what to do when it is sent, and the channel, which is nil if there is no event.
+func (w *watcher) next() (events chan<- openfeature.Event, event openfeature.Event, sent func()) {
+	switch {
+	case w.states.pending != nil && w.settling == nil:
+		return w.events, *w.states.pending, w.states.sent
+	case w.changes.due != nil:
+		return w.events, *w.changes.due, w.changes.sent
+	default:
+		return nil, event, nil
+	}
+}
+
+// subscribe is a helper. The SDK can neither add nor remove a listener while another one is full, which may be one of the
+// application's.
+func (w *watcher) subscribe() {
+	provider := w.client.GetDataSourceStatusProvider()
+	statuses := provider.AddStatusListener()
+	if !w.post(func() { w.statuses = statuses }) { // before GetStatus, which can block until it is read
+		unsubscribe(statuses, provider.RemoveStatusListener)
+		return
+	}
+	status := provider.GetStatus()
+	w.post(func() {
+		if w.sdk.status.State == "" { // otherwise what the listener has received is as new
+			w.observe(status)
+		}
+	})
+}
+
+// observe takes in a status of the data source. Flag data comes with one, as a rule.
+func (w *watcher) observe(status interfaces.DataSourceStatus) {
+	w.sdk.status = knownStatus(status, w.client.IsOffline(), w.silent)
+	if !w.sdk.hasData {
+		w.checkData()
+	}
+	w.update()
+}
+
+// checkData checks for flag data in a helper, or once more if one is running.
+func (w *watcher) checkData() {
+	w.sdk.checks++
+	if w.sdk.checks > 1 {
+		return
+	}
+	w.check(func() {
+		again := w.sdk.checks > 1
+		w.sdk.checks = 0
+		if again && !w.sdk.hasData {
+			w.checkData()
+		}
+		w.update()
+	})
+}
+
+// check asks the SDK for flag data in a helper, because a persistent store can block it. The loop runs then afterwards.
+func (w *watcher) check(then func()) {
+	w.helpers.Go(func() {
+		hasData := w.client.Initialized()
+		w.post(func() {
+			if hasData && !w.sdk.hasData {
+				w.sdk.hasData = true
+				w.helpers.Go(w.listen)
+			}
+			then()
+		})
+	})
+}
+
+// listen is a helper that starts to receive flag changes. Before there is flag data, all flags are about to change.
+func (w *watcher) listen() {
+	tracker := w.client.GetFlagTracker()
+	flags := tracker.AddFlagChangeListener()
+	if !w.post(func() {
+		w.flags, w.sdk.listening = flags, true
+		w.update()
+	}) {
+		unsubscribe(flags, tracker.RemoveFlagChangeListener)
+	}
+}
+
+// checkAgain looks after a state that no status ends. It reports whether there is none any more.
+func (w *watcher) checkAgain() bool {
+	switch {
+	case !w.sdk.hasData:
+		if w.sdk.checks == 0 {
+			w.checkData()
+		}
+		return false
+	case w.sdk.connecting(): // as it was at the last check, so that it is not about to connect
+		if len(w.waiting) == 0 {
+			w.states.transition(w.sdk.unconnected())
+		}
+		return false
+	default:
+		return true
+	}
+}
+
+// update draws the conclusions from a change of the SDK's state: for the initializations if there are any, or else for
+// OpenFeature.
+func (w *watcher) update() {
+	event := w.sdk.event()
+	switch {
+	case len(w.waiting) == 0:
+		w.states.transition(event)
+	case event.ErrorCode == openfeature.ProviderFatalCode:
+		w.states.told(event)
+		w.answer(&openfeature.ProviderInitError{ErrorCode: event.ErrorCode, Message: event.Message})
+	case w.sdk.listening && !w.sdk.connecting():
+		w.initialized(event)
+		w.answer(nil)
+	}
+}
+
+// initialize waits for flag data, and returns what OpenFeature then makes an event of.
+func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
+	cause := fmt.Errorf("after %s: %w", timeout, ld.ErrInitializationTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, cause)
+	defer cancel()
+	result := make(chan error, 1)
+	if !w.post(func() {
+		w.waiting = append(w.waiting, result)
+		w.update()
+	}) {
+		return fmt.Errorf("launchdarkly: no flag data: %w", ErrClosed)
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+	}
+	checked := make(chan struct{})
+	w.post(func() { w.check(func() { close(checked) }) })
+	select {
+	case err := <-result:
+		return err
+	case <-checked:
+	case <-time.After(dataCheckPatience):
+	}
+	w.post(func() { w.expire(result, context.Cause(ctx)) })
+	return <-result
+}
+
+// expire ends an initialization that still waits, with the flag data that there is, or else with an error.
+func (w *watcher) expire(result chan<- error, cause error) {
+	i := slices.Index(w.waiting, result)
+	if i < 0 {
+		return
+	}
+	others := slices.Delete(w.waiting, i, i+1)
+	w.waiting = []chan<- error{result}
+	switch {
+	case w.sdk.hasData && w.sdk.connecting():
+		w.initialized(w.sdk.unconnected())
+		w.answer(nil)
+	case w.sdk.hasData: // the SDK waits for another listener
+		w.initialized(w.sdk.event())
+		w.answer(nil)
+	default:
+		w.states.told(openfeature.Event{EventType: openfeature.ProviderError})
+		err := fmt.Errorf("launchdarkly: no flag data: %w", cause)
+		if w.sdk.status.LastError.Kind != "" {
+			err = fmt.Errorf("%w: %s", err, describe(w.sdk.status.LastError))
+		}
+		w.answer(err)
+	}
+	w.waiting = others
+}
+
+// initialized notes that an initialization succeeds. OpenFeature makes a READY event of it; another state comes after that.
+func (w *watcher) initialized(state openfeature.Event) {
+	w.states.told(openfeature.Event{EventType: openfeature.ProviderReady})
+	w.states.transition(state)
+}
+
+// answer ends all initializations.
+func (w *watcher) answer(err error) {
+	for _, result := range w.waiting {
+		result <- err
+	}
+	w.waiting = nil
+	w.settling = time.After(settleTime)
+}
+
+// unsubscribe removes a listener, and reads it until then: the SDK can't remove one that is full.
+func unsubscribe[T any](listener <-chan T, remove func(<-chan T)) {
+	removed := make(chan struct{})
+	go func() {
+		defer close(removed)
+		remove(listener)
+	}()
+	for unread := listener; ; {
+		select {
+		case _, ok := <-unread:
+			if !ok {
+				unread = nil
+			}
+		case <-removed:
+			return
+		}
+	}
+}

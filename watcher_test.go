@@ -1,0 +1,46 @@
+package launchdarkly
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldtestdata"
+	"github.com/open-feature/go-sdk/openfeature"
+)
+
+// OpenFeature's SDK tells how an initialization went after it has returned: what has happened since must come later.
+func TestStateWaitsForOpenFeature(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := ldtestdata.DataSource()
+		client, err := ld.MakeCustomClient("key", ld.Config{
+			DataSource: source, Events: ldcomponents.NoEvents(), Logging: ldcomponents.NoLogging(), DiagnosticOptOut: true,
+		}, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		p, err := NewProviderWithClient(client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Shutdown()
+		if err := p.InitWithContext(t.Context(), openfeature.EvaluationContext{}); err != nil {
+			t.Fatal(err)
+		}
+		initialized := time.Now()
+		source.UpdateStatus(interfaces.DataSourceStateInterrupted, interfaces.DataSourceErrorInfo{})
+		event := <-p.EventChannel()
+		if waited := time.Since(initialized); event.EventType != openfeature.ProviderStale || waited != settleTime {
+			t.Errorf("%v after %s", event, waited)
+		}
+		source.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
+		event = <-p.EventChannel()
+		if waited := time.Since(initialized); event.EventType != openfeature.ProviderReady || waited != settleTime {
+			t.Errorf("%v after %s", event, waited)
+		}
+	})
+}
