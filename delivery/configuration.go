@@ -26,8 +26,9 @@ type Configuration struct {
 var _ subsystems.ComponentConfigurer[ldevents.EventProcessor] = (*Configuration)(nil)
 
 // Lossless configures the delivery of events as described in the package documentation. All settings of the builder
-// hold, and it is not changed; nil means ldcomponents.SendEvents(). Its capacity is that of the path for evaluations,
-// and that of the queue of custom events where it is larger than the default and [WithMaxEvents] is not used.
+// hold, and it is not changed; nil means ldcomponents.SendEvents(). A capacity above 100,000 takes the place of the
+// default of [WithMaxEvents]; a smaller one has no meaning here. The number of context keys that are remembered is 20,000
+// where it is the SDK's default of 1,000.
 //
 //	config := ld.Config{
 //		Events: delivery.Lossless(ldcomponents.SendEvents().FlushInterval(time.Second)),
@@ -37,6 +38,11 @@ func Lossless(events *ldcomponents.EventProcessorBuilder, opts ...Option) *Confi
 		events = ldcomponents.SendEvents()
 	}
 	return &Configuration{events: events, opts: opts}
+}
+
+// With returns a configuration with further options, which win over those that this one has.
+func (c *Configuration) With(opts ...Option) *Configuration {
+	return &Configuration{events: c.events, opts: slices.Concat(c.opts, opts), from: c}
 }
 
 // WithDefaults returns a configuration with further options, which those that this one has win over.
