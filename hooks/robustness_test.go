@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -54,7 +55,7 @@ func TestRecordsOutliveTheirEvent(t *testing.T) {
 			got[attr.Key] = attr.Value.String()
 			return true
 		})
-		if len(got) != 7 || got["id"] != got["feature_flag.context.id"] || got["feature_flag.key"] != "bool" {
+		if len(got) != 6 || got["id"] != got["feature_flag.context.id"] || got["feature_flag.key"] != "bool" {
 			t.Errorf("got %v", got)
 		}
 	}
@@ -84,6 +85,7 @@ func TestFailingAfterHookLeavesNoExposure(t *testing.T) {
 		"feature_flag.version":       "7",
 		"error.type":                 "general",
 		"error.message":              "after hook: boom",
+		"feature_flag.error.message": "after hook: boom",
 	}
 	if got := attributes(sink.only(t)); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -228,22 +230,6 @@ func TestKeysAndNamesAreUTF8(t *testing.T) {
 	}
 }
 
-func TestLaterValueLimitHolds(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		opts []hooks.Option
-		want any
-	}{
-		{[]hooks.Option{hooks.WithMaxValueBytes(0), hooks.WithMaxValueBytes(9)}, "x"},
-		{[]hooks.Option{hooks.WithMaxValueBytes(9), hooks.WithMaxValueBytes(0)}, nil},
-		{[]hooks.Option{hooks.WithoutValues(), hooks.WithMaxValueBytes(9)}, nil},
-	} {
-		if got := attributes(evaluate(t, "", "x", tt.opts...)[0])["feature_flag.result.value"]; got != tt.want {
-			t.Errorf("got %v, want %v", got, tt.want)
-		}
-	}
-}
-
 // An event must not show what another one left behind, whatever is done to it.
 func TestBuffersAreClean(t *testing.T) {
 	t.Parallel()
@@ -294,5 +280,57 @@ func (p *peeking) Emit(_ context.Context, event hooks.Event) {
 	attrs := event.Attributes
 	if cap(attrs) == 16 && event.FlagKey == "string" { // the hook's room
 		p.left = append(p.left, attrs[len(attrs):cap(attrs)]...)
+	}
+}
+
+// A hook that panics in its finally stage keeps those after it from running theirs.
+func TestMissingErrorIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var sink recorder
+	hook := hooks.NewEvaluationHook(&sink, hooks.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	for i := range 1100 { // more than the failures that are kept
+		hc := openfeature.NewHookContext("flag", openfeature.Boolean, false, openfeature.ClientMetadata{},
+			openfeature.Metadata{}, user(strconv.Itoa(i)))
+		hook.Error(context.Background(), hc, errBoom, openfeature.HookHints{})
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("got %d lines: %s", lines, &log)
+	}
+}
+
+func TestErrorOfTheProviderIsNotMissing(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var sink recorder
+	client := newClient(t, provider(),
+		hooks.NewEvaluationHook(&sink, hooks.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+	for range 2000 { // more than the failures that are kept
+		client.Boolean(context.Background(), "none", false, user("anna"))
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged %s", &log)
+	}
+	for _, event := range sink.all() {
+		if event.ErrorCode != openfeature.FlagNotFoundCode {
+			t.Fatalf("got %+v", event)
+		}
+	}
+}
+
+func TestManySinks(t *testing.T) {
+	t.Parallel()
+	sinks := make([]recorder, 20)
+	all := hooks.NewMultiSink()
+	for i := range sinks {
+		sinks[i].disabled = i%3 == 0
+		all = hooks.NewMultiSink(all, &sinks[i])
+	}
+	client := newClient(t, provider(), hooks.NewEvaluationHook(all))
+	client.Boolean(context.Background(), "bool", false, user("anna"))
+	for i := range sinks {
+		if got, want := len(sinks[i].all()) == 1, i%3 != 0; got != want {
+			t.Errorf("sink %d: received: %v, want %v", i, got, want)
+		}
 	}
 }

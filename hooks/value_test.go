@@ -135,7 +135,7 @@ func FuzzEncodeValue(f *testing.F) {
 			map[string]float64{"n": number}, &decoded, text{string(data)}, text{string(data)}, func() {},
 			slog.GroupValue(slog.Float64("n", number), slog.Any("any", decoded)),
 		} {
-			attrs := []slog.Attr{{Key: "encoded", Value: cut(encodeValue(v), limit)}, slog.Any("any", v)}
+			attrs := []slog.Attr{{Key: "encoded", Value: truncate(encodeValue(v), limit)}, slog.Any("any", v)}
 			normalize(attrs)
 			for _, attr := range attrs {
 				switch value := attr.Value; value.Kind() {
@@ -152,7 +152,7 @@ func FuzzEncodeValue(f *testing.F) {
 					t.Errorf("%v: got kind %v", v, value.Kind())
 				}
 			}
-			if value := attrs[0].Value; value.Kind() == slog.KindString && limit >= len(cutMark) && len(value.String()) > limit {
+			if value := attrs[0].Value; value.Kind() == slog.KindString && limit >= len(truncationMark) && len(value.String()) > limit {
 				t.Errorf("%v: got %d bytes, limit %d", v, len(value.String()), limit)
 			}
 		}

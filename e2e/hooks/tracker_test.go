@@ -82,8 +82,7 @@ var _ = Describe("A hook that tracks evaluations", func() {
 				"feature_flag.key":            "new-checkout",
 				"feature_flag.provider.name":  "LaunchDarkly",
 				"feature_flag.result.variant": "0",
-				"feature_flag.result.value":   true,
-				"feature_flag.result.reason":  "fallthrough",
+				"feature_flag.result.reason":  "default",
 				"feature_flag.context.id":     "sandy",
 				"launchdarkly.reason.kind":    "fallthrough",
 			}).
@@ -134,7 +133,6 @@ var _ = Describe("A hook that tracks evaluations", func() {
 					"feature_flag.key":            "headline",
 					"feature_flag.provider.name":  "InMemoryProvider",
 					"feature_flag.result.variant": "warm",
-					"feature_flag.result.value":   "Hello",
 					"feature_flag.result.reason":  "static",
 					"feature_flag.context.id":     key,
 				})).Times(1))
@@ -158,6 +156,7 @@ var _ = Describe("A hook that tracks evaluations", func() {
 		Expect(box.CustomEvents()).To(HaveLen(2))
 		Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent(exposure).WithData(And(
 			HaveKeyWithValue("error.type", "flag_not_found"),
+			HaveKeyWithValue("feature_flag.error.message", ContainSubstring("no-such-flag")),
 			HaveKeyWithValue("error.message", ContainSubstring("no-such-flag")),
 			HaveKeyWithValue("feature_flag.result.value", true),
 			HaveKeyWithValue("feature_flag.result.reason", "error"),
@@ -177,7 +176,7 @@ var _ = Describe("A hook that tracks evaluations", func() {
 
 		Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent(exposure).WithData(And(
 			HaveKeyWithValue("error.type", "general"),
-			HaveKeyWithValue("error.message", ContainSubstring("not allowed")),
+			HaveKeyWithValue("feature_flag.error.message", ContainSubstring("not allowed")),
 			HaveKeyWithValue("feature_flag.result.value", false),
 			HaveKeyWithValue("feature_flag.result.reason", "error"),
 		))).Times(1))
@@ -216,7 +215,7 @@ var _ = Describe("A hook that logs evaluations", func() {
 		client.AddHooks(hooks.NewEvaluationHook(hooks.NewMultiSink(
 			hooks.NewSlogSink(logger, slog.LevelInfo),
 			hooks.NewSlogSink(logger, slog.LevelDebug), // which the logger does not take
-		), hooks.WithoutContextID()))
+		), hooks.WithExcludedAttributes("feature_flag.context.id")))
 
 		Expect(client.IntValue(ctx, "limit", 0, sandy)).To(BeEquivalentTo(500))
 
@@ -232,8 +231,7 @@ var _ = Describe("A hook that logs evaluations", func() {
 			"feature_flag.key":            "limit",
 			"feature_flag.provider.name":  "LaunchDarkly",
 			"feature_flag.result.variant": "0",
-			"feature_flag.result.value":   500.0,
-			"feature_flag.result.reason":  "fallthrough",
+			"feature_flag.result.reason":  "default",
 			"launchdarkly.reason.kind":    "fallthrough",
 		}))
 	})

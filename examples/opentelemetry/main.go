@@ -58,7 +58,6 @@ func run(ctx context.Context, out io.Writer) (err error) {
 			otelhooks.NewSpanSink(), // whatever span is active
 			otelhooks.NewMetricSink(telemetry.meters),
 		),
-		hooks.WithVariantOverValue(),
 	)
 
 	provider, err := launchdarkly.NewProvider(box.SDKKey(),

@@ -52,7 +52,6 @@ func TestEventsOutliveTheirEmission(t *testing.T) {
 			attribute.String("feature_flag.key", "bool"),
 			attribute.String("feature_flag.provider.name", "InMemoryProvider"),
 			attribute.String("feature_flag.result.variant", "on"),
-			attribute.Bool("feature_flag.result.value", true),
 			attribute.String("feature_flag.result.reason", "static"),
 			attribute.String("feature_flag.context.id", key),
 		}

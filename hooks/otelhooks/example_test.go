@@ -33,7 +33,7 @@ func ExampleSpanSink() {
 	tracers := trace.NewTracerProvider(trace.WithSyncer(exporter))
 	client, shutdown := demo()
 	defer shutdown()
-	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewSpanSink(), hooks.WithoutContextID()))
+	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewSpanSink(), hooks.WithValues(), hooks.WithExcludedAttributes("feature_flag.context.id")))
 
 	ctx, span := tracers.Tracer("shop").Start(context.Background(), "checkout")
 	client.Boolean(ctx, "bool", false, anna)
@@ -58,7 +58,7 @@ func ExampleLogSink() {
 	loggers := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(&exported)))
 	client, shutdown := demo()
 	defer shutdown()
-	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers), hooks.WithoutValues()))
+	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers)))
 
 	client.Boolean(context.Background(), "bool", false, anna)
 

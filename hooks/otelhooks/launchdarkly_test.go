@@ -68,10 +68,9 @@ func TestWithLaunchDarkly(t *testing.T) {
 		attribute.String("feature_flag.key", "upload-limit"),
 		attribute.String("feature_flag.provider.name", "LaunchDarkly"),
 		attribute.String("feature_flag.result.variant", "1"),
-		attribute.String("feature_flag.result.reason", "rule_match"),
+		attribute.String("feature_flag.result.reason", "targeting_match"),
 	}
 	want := append([]attribute.KeyValue{
-		attribute.Int("feature_flag.result.value", 500),
 		attribute.String("feature_flag.context.id", "org:acme"),
 		attribute.String("launchdarkly.reason.kind", "rule_match"),
 	}, bounded...)

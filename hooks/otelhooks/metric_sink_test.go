@@ -68,7 +68,7 @@ func TestMetricSink(t *testing.T) {
 					attribute.String("feature_flag.result.reason", "static")),
 				point(attribute.String("feature_flag.key", "rule"),
 					attribute.String("feature_flag.result.variant", "1"),
-					attribute.String("feature_flag.result.reason", "rule_match")),
+					attribute.String("feature_flag.result.reason", "split")),
 				point(attribute.String("feature_flag.key", "none"),
 					attribute.String("feature_flag.result.reason", "error"),
 					attribute.String("error.type", "flag_not_found")),
