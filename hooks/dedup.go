@@ -48,8 +48,8 @@ func newDeduplicator(window time.Duration, size int) *deduplicator {
 	return &deduplicator{window: window, start: time.Now(), seen: seen}
 }
 
-// first reports whether the exposure should be emitted. Of several concurrent calls for an exposure,
-// one returns true. Repetitions do not extend the window.
+// first reports whether the exposure should be emitted. Of several concurrent calls for an
+// exposure, one returns true. Repetitions do not extend the window.
 func (d *deduplicator) first(exposure uint64) bool {
 	now := time.Since(d.start)
 	d.mu.Lock()
@@ -61,8 +61,8 @@ func (d *deduplicator) first(exposure uint64) bool {
 	return true
 }
 
-// exposureKey returns a hash of context, flag and variant. A hash bounds the cache in bytes, however
-// long the keys are.
+// exposureKey returns a hash of context, flag and variant. A hash bounds the cache in bytes,
+// however long the keys are.
 //
 // Without a variant, the value takes its place. The error code is included so that a failed
 // evaluation differs from a successful one with the same value.
@@ -86,8 +86,9 @@ func exposureKey(
 	return h.Sum64()
 }
 
-// writeContext writes the identity of the evaluated context: the ID reported by the provider, or kind
-// and key. Other attributes are left out, because they may change with every request of a user.
+// writeContext writes the identity of the evaluated context: the ID reported by the provider, or
+// kind and key. Other attributes are left out, because they may change with every request of a
+// user.
 func writeContext(h *maphash.Hash, seed maphash.Seed, metadata openfeature.FlagMetadata, evalCtx openfeature.EvaluationContext) {
 	if len(metadata) > 0 {
 		if id := metadataString(metadata, metadataContextID); id != "" {

@@ -21,8 +21,8 @@
 //   - feature_flag.result.reason: one of the conventions' well-known values (static, default,
 //     targeting_match, split, cached, disabled, unknown, stale, error), for LaunchDarkly's reasons
 //     too: FALLTHROUGH and PREREQUISITE_FAILED are default, RULE_MATCH and TARGET_MATCH are
-//     targeting_match, OFF is disabled, and every evaluation in an experiment is split. A provider's
-//     own reason is converted to lower snake case
+//     targeting_match, OFF is disabled, and every evaluation in an experiment is split. A
+//     provider's own reason is converted to lower snake case
 //   - feature_flag.context.id: flag metadata contextId, or the targeting key
 //   - feature_flag.set.id: flag metadata flagSetId
 //   - feature_flag.version: flag metadata version
@@ -35,28 +35,28 @@
 //
 //   - launchdarkly.reason.kind ([ReasonKindKey]): LaunchDarkly's reason kind in lower snake case,
 //     such as rule_match
-//   - feature_flag.result.reason.inExperiment ([InExperimentKey]): true if the evaluation is part of
-//     an experiment
+//   - feature_flag.result.reason.inExperiment ([InExperimentKey]): true if the evaluation is part
+//     of an experiment
 //
 // # Errors
 //
-// Failed evaluations are events too, whether the provider, OpenFeature's SDK (provider not ready) or
-// another hook failed. If an after hook fails, the caller gets the default value although the
+// Failed evaluations are events too, whether the provider, OpenFeature's SDK (provider not ready)
+// or another hook failed. If an after hook fails, the caller gets the default value although the
 // provider resolved another one. The event then has what the caller got: the default value, no
 // variant, nothing about an experiment, and the error.
 //
 // The SDK passes the error of another hook to the error stage only, so the hook keeps it for the
 // finally stage. It recognizes the evaluation by its [context.Context], flag, client domain,
-// provider and context key. If the same evaluation runs several times at once and another hook fails
-// only some of them, an error may be reported with the wrong one. If the finally stage never comes,
-// because a hook panicked in it, the hook logs a warning once.
+// provider and context key. If the same evaluation runs several times at once and another hook
+// fails only some of them, an error may be reported with the wrong one. If the finally stage never
+// comes, because a hook panicked in it, the hook logs a warning once.
 //
 // The SDK runs no hooks if a flag key is not valid UTF-8. That is the only evaluation without an
 // event.
 //
-// A panic of the provider or of another hook propagates to the caller. The SDK runs the finally stage
-// first, without any indication of the panic: the event has the default value, no variant, no error,
-// and the reason unknown.
+// A panic of the provider or of another hook propagates to the caller. The SDK runs the finally
+// stage first, without any indication of the panic: the event has the default value, no variant, no
+// error, and the reason unknown.
 //
 // # Sinks
 //

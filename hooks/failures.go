@@ -40,8 +40,8 @@ type failures struct {
 	waiting *simplelru.LRU[evaluationKey, waitingFailure]
 }
 
-// evaluationKey identifies an evaluation. It holds the context.Context itself so that its address is
-// not reused while the key exists.
+// evaluationKey identifies an evaluation. It holds the context.Context itself so that its address
+// is not reused while the key exists.
 type evaluationKey struct {
 	ctx  context.Context
 	hash uint64
@@ -89,9 +89,9 @@ func (f *failures) put(ctx context.Context, hookContext *openfeature.HookContext
 	return !evicted
 }
 
-// take returns the failure of an evaluation and forgets it; it is zero if there is none. It costs one
-// atomic load while no evaluation is failing. It reports false if an earlier failure did not reach
-// its finally stage.
+// take returns the failure of an evaluation and forgets it; it is zero if there is none. It costs
+// one atomic load while no evaluation is failing. It reports false if an earlier failure did not
+// reach its finally stage.
 func (f *failures) take(ctx context.Context, hookContext *openfeature.HookContext) (failure, bool) {
 	if f.count.Load() == 0 {
 		return failure{}, true

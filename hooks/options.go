@@ -89,7 +89,8 @@ func (c *config) deduplicates(sink Sink) bool {
 
 // AttributeMapper returns attributes to add to an event. It receives what OpenFeature passes to a
 // finally hook; if another hook failed, the details still hold what the provider resolved. It is
-// called concurrently and must not modify the maps in its arguments, which belong to the evaluation.
+// called concurrently and must not modify the maps in its arguments, which belong to the
+// evaluation.
 type AttributeMapper func(openfeature.HookContext, openfeature.InterfaceEvaluationDetails) []slog.Attr
 
 // WithAttributeMapper adds the attributes that f returns. They replace attributes with the same
@@ -184,10 +185,10 @@ func WithFlagFilter(f func(flagKey string) bool) Option {
 	})
 }
 
-// WithSampling emits a random sample of the events: a ratio of 0.1 is one in ten, 0 or less is none,
-// and 1 or more is all. NaN is ignored. All sinks receive the same sample. With deduplication, the
-// sample is one of exposures rather than of evaluations: an exposure that is not part of it is not
-// considered again within its window.
+// WithSampling emits a random sample of the events: a ratio of 0.1 is one in ten, 0 or less is
+// none, and 1 or more is all. NaN is ignored. All sinks receive the same sample. With
+// deduplication, the sample is one of exposures rather than of evaluations: an exposure that is not
+// part of it is not considered again within its window.
 //
 // Privacy: none; a sample is still about real people.
 // Cost: one random number per event, and the ratio's share of the cost of events.
@@ -210,13 +211,13 @@ func WithSampling(ratio float64) Option {
 //
 // A context is identified by flag metadata contextId, or by its kind and key; other attributes do
 // not count. All contexts without a key are the same context. Providers and domains are kept apart.
-// Without a variant, the value takes its place. Failed evaluations have a variant per error code. An
-// exposure that was lost in a sink or to a panicking option counts as emitted.
+// Without a variant, the value takes its place. Failed evaluations have a variant per error code.
+// An exposure that was lost in a sink or to a panicking option counts as emitted.
 //
 // Privacy: the cache holds hashes, not keys.
 // Cost: a repeated exposure costs a hash and a look-up under a lock, and no allocation; a
-// multi-kind context without contextId, or an object without a variant, costs more. Backends receive
-// fewer events, but can no longer count evaluations.
+// multi-kind context without contextId, or an object without a variant, costs more. Backends
+// receive fewer events, but can no longer count evaluations.
 func WithDeduplication(window time.Duration, size int) Option {
 	return optionFunc(func(c config) config {
 		c.deduplication, c.window, c.size = on, window, size

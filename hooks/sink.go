@@ -4,15 +4,15 @@ import "context"
 
 // Sink receives the events of an [EvaluationHook].
 //
-// Both methods run within the evaluation, on the caller's goroutine, and concurrently. They must not
-// block; a sink that needs I/O queues the event. They cannot fail an evaluation: a panic is
+// Both methods run within the evaluation, on the caller's goroutine, and concurrently. They must
+// not block; a sink that needs I/O queues the event. They cannot fail an evaluation: a panic is
 // recovered, and the first one of each hook is logged. A sink handles its own errors.
 //
 // A sink may track events, and may evaluate flags with another client. OpenFeature's client holds a
-// read lock during an evaluation, including its hooks. A sink that evaluates with the same client or
-// reads from it therefore deadlocks if another goroutine is about to change the client, and a sink
-// that changes the client always does. If the other client has the same hook, the sink must prevent
-// endless recursion.
+// read lock during an evaluation, including its hooks. A sink that evaluates with the same client
+// or reads from it therefore deadlocks if another goroutine is about to change the client, and a
+// sink that changes the client always does. If the other client has the same hook, the sink must
+// prevent endless recursion.
 type Sink interface {
 	// Enabled reports whether an event that is emitted with ctx would be used. The hook calls it
 	// first and builds no event if it returns false, so it should be cheap. It is called once per

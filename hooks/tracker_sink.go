@@ -39,8 +39,8 @@ func WithTrackingName(name string) TrackerOption {
 	return WithTrackingNameFunc(func(Event) string { return name })
 }
 
-// WithTrackingNameFunc sets a function that returns the name of each tracking event, for example one
-// with the flag key. An empty name stands for the default, and so does a nil f. f is called
+// WithTrackingNameFunc sets a function that returns the name of each tracking event, for example
+// one with the flag key. An empty name stands for the default, and so does a nil f. f is called
 // concurrently.
 func WithTrackingNameFunc(f func(Event) string) TrackerOption {
 	return trackerOptionFunc(func(s TrackerSink) TrackerSink {
@@ -49,9 +49,9 @@ func WithTrackingNameFunc(f func(Event) string) TrackerOption {
 	})
 }
 
-// WithTrackingValue sets the numeric value of the tracking events; the default is 0. OpenFeature has
-// no way to omit it, but this module's LaunchDarkly provider sends no metric value for [math.NaN].
-// Use NaN only with a provider that is known to accept it, because JSON has no NaN.
+// WithTrackingValue sets the numeric value of the tracking events; the default is 0. OpenFeature
+// has no way to omit it, but this module's LaunchDarkly provider sends no metric value for
+// [math.NaN]. Use NaN only with a provider that is known to accept it, because JSON has no NaN.
 func WithTrackingValue(value float64) TrackerOption {
 	return trackerOptionFunc(func(s TrackerSink) TrackerSink {
 		s.value = value
@@ -61,17 +61,17 @@ func WithTrackingValue(value float64) TrackerOption {
 
 // NewTrackerSink returns a sink that tracks with tracker: a provider that implements
 // [openfeature.Tracker], or an [openfeature.Client]. It need not be the provider whose evaluations
-// are tracked. A nil tracker, or a nil pointer to one, makes a sink that is disabled. Nil options are
-// ignored.
+// are tracked. A nil tracker, or a nil pointer to one, makes a sink that is disabled. Nil options
+// are ignored.
 //
 // A provider receives the context exactly as it was evaluated, merged and with the additions of
 // before hooks. A client merges it again with its own, the transaction's and the API's context;
 // attributes of the evaluated context take precedence (OpenFeature requirement 3.2.3), so the merge
 // only adds attributes. Prefer the provider, in particular if another client evaluates.
 //
-// Track must be safe for concurrent use and return without I/O, like that of this module's provider.
-// If the provider's queue is full, Track, and with it the evaluation, waits for room for up to 50ms,
-// or as long as delivery.WithMaxWait allows.
+// Track must be safe for concurrent use and return without I/O, like that of this module's
+// provider. If the provider's queue is full, Track, and with it the evaluation, waits for room for
+// up to 50ms, or as long as delivery.WithMaxWait allows.
 func NewTrackerSink(tracker openfeature.Tracker, opts ...TrackerOption) *TrackerSink {
 	if v := reflect.ValueOf(tracker); v.Kind() == reflect.Pointer && v.IsNil() {
 		tracker = nil

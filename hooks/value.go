@@ -76,8 +76,8 @@ func marshalsItself(v any) bool {
 	}
 }
 
-// uintValue returns a signed number, or decimal text if u does not fit, because OpenTelemetry has no
-// unsigned numbers.
+// uintValue returns a signed number, or decimal text if u does not fit, because OpenTelemetry has
+// no unsigned numbers.
 func uintValue(u uint64) slog.Value {
 	if u > math.MaxInt64 {
 		return slog.StringValue(strconv.FormatUint(u, 10))
@@ -94,8 +94,8 @@ func floatValue(f float64) slog.Value {
 	return slog.Float64Value(f)
 }
 
-// jsonText encodes v. It reports false if v is too large, nested too deeply or cannot be encoded, or
-// if its MarshalJSON panics.
+// jsonText encodes v. It reports false if v is too large, nested too deeply or cannot be encoded,
+// or if its MarshalJSON panics.
 func jsonText(v any) (text string, ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -239,8 +239,8 @@ func plainValue(v slog.Value) slog.Value {
 	}
 }
 
-// groupMap converts a group for JSON. It reports false beyond the limits, which a group or the result
-// of a LogValuer that contains itself exceeds.
+// groupMap converts a group for JSON. It reports false beyond the limits, which a group or the
+// result of a LogValuer that contains itself exceeds.
 func groupMap(attrs []slog.Attr, depth int, nodes *int) (group map[string]any, ok bool) {
 	group = make(map[string]any, min(len(attrs), maxNodes))
 	for _, attr := range attrs {
