@@ -25,25 +25,29 @@ func TestOutage(t *testing.T) {
 	if err := run(t.Context(), &out, ""); err != nil {
 		t.Fatal(err)
 	}
-	age := regexp.MustCompile(`age_seconds (\S+)`)
-	var ages []float64
-	for _, match := range age.FindAllStringSubmatch(out.String(), -1) {
-		seconds, err := strconv.ParseFloat(match[1], 64)
+	varying := regexp.MustCompile(`(launchdarkly_events_waiting_age_seconds|launchdarkly_events_retries_total) (\S+)`)
+	values := map[string][]float64{}
+	for _, match := range varying.FindAllStringSubmatch(out.String(), -1) {
+		value, err := strconv.ParseFloat(match[2], 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ages = append(ages, seconds)
+		values[match[1]] = append(values[match[1]], value)
 	}
-	if len(ages) != 3 || ages[0] != 0 || ages[1] < 1 || ages[2] != 0 {
+	if ages := values["launchdarkly_events_waiting_age_seconds"]; len(ages) != 3 || ages[0] != 0 || ages[1] < 1 || ages[2] != 0 {
 		t.Errorf("ages: %v", ages)
 	}
+	if retries := values["launchdarkly_events_retries_total"]; len(retries) != 3 || retries[0] != 0 || retries[1] == 0 {
+		t.Errorf("retries: %v", retries)
+	}
 
-	got := strings.Split(strings.TrimSpace(age.ReplaceAllString(out.String(), "age_seconds …")), "\n")
+	got := strings.Split(strings.TrimSpace(varying.ReplaceAllString(out.String(), "$1 …")), "\n")
 	section := func(heading string, recorded, delivered, waiting int) []string {
 		return []string{
 			"== " + heading,
 			`launchdarkly_events_delivered_total{launchdarkly_event_group="tracked"} ` + strconv.Itoa(delivered),
 			`launchdarkly_events_recorded_total{launchdarkly_event_group="tracked"} ` + strconv.Itoa(recorded),
+			"launchdarkly_events_retries_total …",
 			`launchdarkly_events_waiting{launchdarkly_event_group="tracked"} ` + strconv.Itoa(waiting),
 			"launchdarkly_events_waiting_age_seconds …",
 		}

@@ -42,6 +42,7 @@ func show(ctx context.Context, out io.Writer, heading, url string) error {
 		if slices.Contains([]string{
 			`launchdarkly_events_recorded_total{launchdarkly_event_group="tracked"}`,
 			`launchdarkly_events_delivered_total{launchdarkly_event_group="tracked"}`,
+			`launchdarkly_events_retries_total`,
 			`launchdarkly_events_waiting{launchdarkly_event_group="tracked"}`,
 			`launchdarkly_events_waiting_age_seconds`,
 		}, name) {
