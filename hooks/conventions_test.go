@@ -15,8 +15,6 @@ import (
 // conventions is the event feature_flag.evaluation of OpenTelemetry's semantic conventions 1.44, as
 // written down from model/feature-flags: each attribute's type, and its well-known values if it has
 // any. Attributes that are not in the model are marked as such.
-//
-//nolint:gochecknoglobals // a table
 var conventions = map[string]struct {
 	kind      slog.Kind // slog.KindAny: any type
 	wellKnown []string

@@ -2,8 +2,8 @@ package hooks
 
 import (
 	"context"
-	"fmt"
 	"hash/maphash"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +23,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	t.Parallel()
 	f := newFailures()
 	for i := range maxFailures + 1 {
-		user := fmt.Sprint(i)
+		user := strconv.Itoa(i)
 		if ok := f.put(t.Context(), evaluationOf("flag", user), failure{message: user}); ok != (i < maxFailures) {
 			t.Errorf("failure %d: put reports %v", i, ok)
 		}
@@ -35,7 +35,7 @@ func TestFailuresAreBounded(t *testing.T) {
 		t.Errorf("the oldest was kept: %v", got)
 	}
 	for i := range maxFailures {
-		user := fmt.Sprint(i + 1)
+		user := strconv.Itoa(i + 1)
 		if got, ok := f.take(t.Context(), evaluationOf("flag", user)); got.message != user || !ok {
 			t.Fatalf("evaluation %s got %v, %v", user, got, ok)
 		}

@@ -73,7 +73,8 @@ func run(ctx context.Context, out io.Writer, address string) (err error) {
 	shop := shop{client: openfeature.NewDefaultClient()}
 	if address != "" {
 		fmt.Fprintln(out, "serving", server.url)
-		return goOn(ctx, box, shop)
+		goOn(ctx, box, shop)
+		return nil
 	}
 	return outage(ctx, out, box, provider, shop, server.url)
 }
@@ -110,7 +111,9 @@ func outage(
 }
 
 // goOn sells until ctx ends. The events service fails for 30 seconds of every two minutes.
-func goOn(ctx context.Context, box *launchdarklytest.Server, shop shop) error {
+func goOn(ctx context.Context, box *launchdarklytest.Server, shop shop) {
+	seconds := time.NewTicker(time.Second)
+	defer seconds.Stop()
 	for second := 0; ; second++ {
 		switch second % 120 {
 		case 60:
@@ -120,8 +123,10 @@ func goOn(ctx context.Context, box *launchdarklytest.Server, shop shop) error {
 		}
 		shop.sell(ctx, 20)
 		box.ClearEvents() // nobody reads them
-		if err := pause(ctx, time.Second); err != nil {
-			return nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-seconds.C:
 		}
 	}
 }
@@ -153,12 +158,3 @@ func serve(ctx context.Context, address string, metrics http.Handler) (*server, 
 }
 
 func (s *server) stop() error { return s.http.Close() }
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}

@@ -120,10 +120,11 @@ func TestDeliveryMetrics(t *testing.T) {
 	values := map[string]string{} // of fields, by instrument and attributes
 	for instrument, points := range got {
 		for _, p := range points {
-			name := instrument
+			parts := []string{instrument}
 			for _, kv := range p.attributes.ToSlice() {
-				name += ", " + string(kv.Key) + "=" + kv.Value.AsString()
+				parts = append(parts, string(kv.Key)+"="+kv.Value.AsString())
 			}
+			name := strings.Join(parts, ", ")
 			values[name] = fields[int64(p.value)]
 			if values[name] == "" && p.value != 90 {
 				t.Errorf("%s is %v", name, p.value)
