@@ -171,8 +171,7 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// Every evaluation uses the same flag, context.Context and hook; only the
-// evaluation context tells them apart.
+// All evaluations have the same flag, context.Context and hook, and differ in the evaluation context.
 func TestConcurrentErrorsReachTheirOwnEvent(t *testing.T) {
 	t.Parallel()
 	fail := func(stage string) func(openfeature.HookContext) error {
@@ -275,7 +274,7 @@ func (contributing) Before(context.Context, openfeature.HookContext, openfeature
 	return &evalCtx, nil
 }
 
-func TestContextIsTheMergedOne(t *testing.T) {
+func TestEventHasTheMergedContext(t *testing.T) {
 	t.Parallel()
 	var sink recorder
 	api := isolated.NewAPI()
@@ -300,7 +299,7 @@ func TestContextIsTheMergedOne(t *testing.T) {
 	}
 }
 
-func TestNothingToEmitTo(t *testing.T) {
+func TestHookWithoutSinkDoesNotChangeEvaluations(t *testing.T) {
 	t.Parallel()
 	var typedNil *hooks.TrackerSink
 	for name, hook := range map[string]openfeature.Hook{

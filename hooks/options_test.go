@@ -177,7 +177,7 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// panicking panics with a value that nobody may log.
+// panicking is a sink that panics with a value that must not be logged.
 type panicking struct{ inEnabled bool }
 
 func (p panicking) Enabled(context.Context) bool {
@@ -236,7 +236,7 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-func TestPanicsOfTheRuntimeAreNamed(t *testing.T) {
+func TestRuntimeErrorsAreLoggedWithTheirText(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	var none map[string]int

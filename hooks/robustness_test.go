@@ -18,8 +18,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
-// keeping is a handler as asynchronous ones are: it reads records after Handle
-// has returned.
+// keeping is an asynchronous handler: it reads records after Handle has returned.
 type keeping struct {
 	slog.Handler
 	records chan slog.Record
@@ -32,7 +31,7 @@ func (k keeping) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// What a handler keeps must not be the attributes that the hook uses again.
+// A record must not share the attributes' memory, which the hook reuses.
 func TestRecordsOutliveTheirEvent(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds = 4, 100
@@ -62,7 +61,7 @@ func TestRecordsOutliveTheirEvent(t *testing.T) {
 	wg.Wait()
 }
 
-// The value that was part of an experiment is not the one that the caller got.
+// The caller did not get the value that was part of an experiment.
 func TestFailingAfterHookLeavesNoExposure(t *testing.T) {
 	t.Parallel()
 	var sink recorder
@@ -92,7 +91,7 @@ func TestFailingAfterHookLeavesNoExposure(t *testing.T) {
 	}
 }
 
-// fatal is a provider that cannot be initialized, ever.
+// fatal is a provider whose initialization fails permanently.
 type fatal struct{ openfeature.FeatureProvider }
 
 func (fatal) Init(openfeature.EvaluationContext) error {
@@ -122,8 +121,8 @@ func TestProviderFatal(t *testing.T) {
 	}
 }
 
-// A panic of the provider is not the hook's to stop.
-func TestPanickingProvider(t *testing.T) {
+// The hook does not recover panics of the provider.
+func TestPanicOfTheProviderPropagates(t *testing.T) {
 	t.Parallel()
 	var sink recorder
 	client := newClient(t, panickingProvider{provider()}, hooks.NewEvaluationHook(&sink))
@@ -147,8 +146,7 @@ func (panickingProvider) BooleanEvaluation(context.Context, string, bool, openfe
 	panic("provider")
 }
 
-// evaluating is a handler that evaluates a flag for each record, with the hook
-// whose panic it is told about.
+// evaluating is a handler that evaluates a flag for each record, with the hook that logs.
 type evaluating struct {
 	slog.Handler
 	client *openfeature.Client
@@ -230,7 +228,7 @@ func TestKeysAndNamesAreUTF8(t *testing.T) {
 	}
 }
 
-// An event must not show what another one left behind, whatever is done to it.
+// An event must not expose attributes of an earlier event.
 func TestBuffersAreClean(t *testing.T) {
 	t.Parallel()
 	for name, mutate := range map[string]func(*hooks.Event){
@@ -260,7 +258,7 @@ func TestBuffersAreClean(t *testing.T) {
 				client.String(context.Background(), "none", "", user("anna"))
 			}
 			if len(sink.left) == 0 {
-				t.Fatal("nothing to look at")
+				t.Fatal("no event had room behind its attributes")
 			}
 			for _, left := range sink.left {
 				if !reflect.DeepEqual(left, slog.Attr{}) {
@@ -271,7 +269,7 @@ func TestBuffersAreClean(t *testing.T) {
 	}
 }
 
-// peeking looks at what is behind an event's attributes.
+// peeking is a sink that reads the memory behind an event's attributes.
 type peeking struct{ left []slog.Attr }
 
 func (*peeking) Enabled(context.Context) bool { return true }
@@ -283,7 +281,7 @@ func (p *peeking) Emit(_ context.Context, event hooks.Event) {
 	}
 }
 
-// A hook that panics in its finally stage keeps those after it from running theirs.
+// If a hook panics in its finally stage, the finally stages of other hooks do not run.
 func TestMissingErrorIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

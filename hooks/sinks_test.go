@@ -16,7 +16,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
-// tracked is what a tracker was called with.
+// tracked is one call of Track.
 type tracked struct {
 	name    string
 	context openfeature.EvaluationContext
@@ -150,7 +150,7 @@ func TestSlogSinkLevel(t *testing.T) {
 	}
 }
 
-// viaSink is a handler whose records take the way through a sink.
+// viaSink is a handler that passes records through a sink.
 type viaSink struct{ slog.Handler }
 
 func (h viaSink) Handle(ctx context.Context, record slog.Record) error {

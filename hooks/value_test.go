@@ -118,8 +118,8 @@ func TestLowerSnake(t *testing.T) {
 	}
 }
 
-// FuzzEncodeValue checks what every sink relies on, for values of every shape
-// that JSON has, and some that it has not.
+// FuzzEncodeValue checks the guarantees of an Event's attributes for values of every JSON type, and
+// for some that JSON cannot represent.
 func FuzzEncodeValue(f *testing.F) {
 	for _, seed := range []string{`null`, `true`, `1e400`, `"\ud800"`, `[1,[2,{"a":[]}]]`, `{"a":{"b":null}}`, "\xff", strings.Repeat("[", 300)} {
 		f.Add([]byte(seed), 0.1, 10)

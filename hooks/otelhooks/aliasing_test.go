@@ -16,8 +16,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
-// Exporters read events long after Emit has returned, from another goroutine,
-// and must not see memory that is used again.
+// Exporters read events on another goroutine after Emit has returned, so events must not share memory
+// that is reused.
 func TestEventsOutliveTheirEmission(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds = 4, 50

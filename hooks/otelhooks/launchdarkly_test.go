@@ -25,7 +25,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// TestWithLaunchDarkly evaluates a flag of LaunchDarkly in a box, and reads all three signals.
+// TestWithLaunchDarkly evaluates a LaunchDarkly flag and reads all three signals.
 func TestWithLaunchDarkly(t *testing.T) {
 	defer goleak.VerifyNone(t, sdkleaks.Ignore()...)
 	box := launchdarklytest.NewServer()

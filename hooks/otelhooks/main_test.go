@@ -95,7 +95,7 @@ func evaluations() []evaluation {
 	}
 }
 
-// same compares attributes in any order.
+// same reports whether two lists have the same attributes in any order.
 func same(a, b []attribute.KeyValue) bool {
 	as, bs := attribute.NewSet(a...), attribute.NewSet(b...)
 	return len(a) == len(b) && as.Equals(&bs)

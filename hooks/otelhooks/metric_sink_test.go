@@ -77,7 +77,7 @@ func TestMetricSink(t *testing.T) {
 	}, collect(t, reader), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 }
 
-func TestMetricSinkFollowsExclusion(t *testing.T) {
+func TestMetricSinkOmitsExcludedAttributes(t *testing.T) {
 	t.Parallel()
 	reader := metric.NewManualReader()
 	sink := otelhooks.NewMetricSink(metric.NewMeterProvider(metric.WithReader(reader)))

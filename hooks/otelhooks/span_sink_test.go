@@ -70,7 +70,7 @@ func TestSpanSinkEnabled(t *testing.T) {
 	}
 }
 
-// Buffers are used again, and not every event fits into one.
+// Buffers are reused, and some events are larger than a buffer.
 func TestSpanSinkKeepsEventsApart(t *testing.T) {
 	t.Parallel()
 	exporter := tracetest.NewInMemoryExporter()
