@@ -75,8 +75,8 @@ func BenchmarkRepeatedExposureParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkEvaluation measures a whole evaluation with OpenFeature's in-memory provider, to show the
-// share of the hook.
+// BenchmarkEvaluation measures a whole evaluation with OpenFeature's in-memory provider, to show
+// the share of the hook.
 func BenchmarkEvaluation(b *testing.B) {
 	for name, installed := range map[string][]openfeature.Hook{
 		"without hook":      nil,

@@ -249,7 +249,7 @@ func ExampleWithDeduplication() {
 	// bool on ben
 }
 
-// The events are named after the flag and have a value to sum up, so that each flag can be a metric.
+// The events are named after the flag and have a value to sum up: each flag can be a metric.
 func ExampleWithTrackingNameFunc() {
 	analytics := provider()
 	client, shutdown := demo()

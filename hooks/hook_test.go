@@ -171,7 +171,8 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// All evaluations have the same flag, context.Context and hook, and differ in the evaluation context.
+// All evaluations have the same flag, context.Context and hook, and differ in the evaluation
+// context.
 func TestConcurrentErrorsReachTheirOwnEvent(t *testing.T) {
 	t.Parallel()
 	fail := func(stage string) func(openfeature.HookContext) error {

@@ -19,8 +19,8 @@ import (
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 )
 
-// tracing is a hook of LaunchDarkly's SDK that works as LaunchDarkly's tracing hook does: it adds an
-// event to the span that it finds in the context.
+// tracing is a hook of LaunchDarkly's SDK that works as LaunchDarkly's tracing hook does: it adds
+// an event to the span that it finds in the context.
 type tracing struct{ ldhooks.Unimplemented }
 
 func (tracing) Metadata() ldhooks.Metadata { return ldhooks.NewMetadata("tracing") }

@@ -16,8 +16,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
-// Exporters read events on another goroutine after Emit has returned, so events must not share memory
-// that is reused.
+// Exporters read events on another goroutine after Emit has returned, so events must not share
+// memory that is reused.
 func TestEventsOutliveTheirEmission(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds = 4, 50

@@ -15,7 +15,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
-// recording is a span that reads the options of events and discards them, to measure the hook alone.
+// recording is a span that reads the options of events and discards them, to measure the hook
+// alone.
 type recording struct{ trace.Span }
 
 func (recording) IsRecording() bool { return true }
@@ -94,8 +95,8 @@ type disabled struct{}
 func (disabled) Enabled(context.Context) bool      { return false }
 func (disabled) Emit(context.Context, hooks.Event) {}
 
-// BenchmarkHookedEvaluation measures a whole evaluation with one hook, of a boolean flag for a context
-// with ten attributes. by=none is without a hook; by=tracker has a repeated exposure.
+// BenchmarkHookedEvaluation measures a whole evaluation with one hook, of a boolean flag for a
+// context with ten attributes. by=none is without a hook; by=tracker has a repeated exposure.
 func BenchmarkHookedEvaluation(b *testing.B) {
 	s := newSubjects(b)
 	c := withAttributes(10)
