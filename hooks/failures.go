@@ -3,7 +3,6 @@ package hooks
 import (
 	"context"
 	"hash/maphash"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +19,7 @@ const (
 	maxFailureTime = time.Minute
 )
 
-// failures carries the failure of an evaluation from the error stage to the finally stage.
+// failures carries the error of an evaluation from the error stage to the finally stage.
 //
 // OpenFeature's Go SDK (v1.20.0) passes the error to the error stage only. The details of the
 // finally stage repeat it if the provider or the SDK failed. If a before or after hook failed, they
@@ -37,7 +36,7 @@ type failures struct {
 	count atomic.Int32 // len(waiting), so that the finally stage needs no lock while it is 0
 
 	mu      sync.Mutex
-	waiting *simplelru.LRU[evaluationKey, waitingFailure]
+	waiting *simplelru.LRU[evaluationKey, failure]
 }
 
 // evaluationKey identifies an evaluation. It holds the context.Context itself so that its address
@@ -47,8 +46,8 @@ type evaluationKey struct {
 	hash uint64
 }
 
-type waitingFailure struct {
-	failure
+type failure struct {
+	err    error
 	since  time.Time
 	stages int // error stages without a finally stage: two if the hook is registered twice
 }
@@ -62,46 +61,52 @@ func (f *failures) keyOf(ctx context.Context, hookContext *openfeature.HookConte
 	writeString(&h, hookContext.ClientMetadata().Domain())
 	writeContext(&h, f.seed, nil, hookContext.EvaluationContext())
 	key := evaluationKey{hash: h.Sum64()}
-	if reflect.ValueOf(ctx).Comparable() {
+	if equal(ctx, ctx) {
 		key.ctx = ctx
 	}
 	return key
 }
 
-// put keeps the failure of an evaluation until take. It reports false if an earlier failure was
+// equal reports whether a and b are equal, and false if they are not comparable.
+func equal(a, b context.Context) (ok bool) {
+	defer func() { _ = recover() }()
+	return a == b
+}
+
+// put keeps the error of an evaluation until take. It reports false if an earlier error was
 // discarded to make room.
-func (f *failures) put(ctx context.Context, hookContext *openfeature.HookContext, failed failure) bool {
+func (f *failures) put(ctx context.Context, hookContext *openfeature.HookContext, err error) bool {
 	key := f.keyOf(ctx, hookContext)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.waiting == nil {
-		waiting, err := simplelru.NewLRU[evaluationKey, waitingFailure](maxFailures, nil)
-		if err != nil { // only for a size that is not positive
+		waiting, lruErr := simplelru.NewLRU[evaluationKey, failure](maxFailures, nil)
+		if lruErr != nil { // only for a size that is not positive
 			return false
 		}
 		f.waiting = waiting
 	}
 	entry, _ := f.waiting.Peek(key)
-	entry.failure, entry.since = failed, time.Now()
+	entry.err, entry.since = err, time.Now()
 	entry.stages++
 	evicted := f.waiting.Add(key, entry)
 	f.count.Store(int32(f.waiting.Len()))
 	return !evicted
 }
 
-// take returns the failure of an evaluation and forgets it; it is zero if there is none. It costs
-// one atomic load while no evaluation is failing. It reports false if an earlier failure did not
-// reach its finally stage.
-func (f *failures) take(ctx context.Context, hookContext *openfeature.HookContext) (failure, bool) {
+// take returns the error of an evaluation and forgets it; it is nil if there is none. It costs one
+// atomic load while no evaluation is failing. It reports false if an earlier error did not reach its
+// finally stage.
+func (f *failures) take(ctx context.Context, hookContext *openfeature.HookContext) (error, bool) {
 	if f.count.Load() == 0 {
-		return failure{}, true
+		return nil, true
 	}
 	key := f.keyOf(ctx, hookContext)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	entry, ok := f.waiting.Peek(key)
 	if !ok {
-		return failure{}, !f.discardOverdue()
+		return nil, !f.discardOverdue()
 	}
 	if entry.stages--; entry.stages > 0 {
 		f.waiting.Add(key, entry)
@@ -109,7 +114,7 @@ func (f *failures) take(ctx context.Context, hookContext *openfeature.HookContex
 		f.waiting.Remove(key)
 	}
 	f.count.Store(int32(f.waiting.Len()))
-	return entry.failure, true
+	return entry.err, true
 }
 
 // discardOverdue removes the oldest failure if its finally stage is overdue, and reports whether it

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"strconv"
 	"testing"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/open-feature/go-sdk/openfeature"
 )
+
+var errBoom = errors.New("boom")
 
 func newFailures() *failures { return &failures{seed: maphash.MakeSeed()} }
 
@@ -24,19 +27,19 @@ func TestFailuresAreBounded(t *testing.T) {
 	f := newFailures()
 	for i := range maxFailures + 1 {
 		user := strconv.Itoa(i)
-		if ok := f.put(t.Context(), evaluationOf("flag", user), failure{message: user}); ok != (i < maxFailures) {
+		if ok := f.put(t.Context(), evaluationOf("flag", user), errors.New(user)); ok != (i < maxFailures) {
 			t.Errorf("failure %d: put reports %v", i, ok)
 		}
 	}
 	if got := f.count.Load(); got != maxFailures {
 		t.Errorf("got %d entries", got)
 	}
-	if got, _ := f.take(t.Context(), evaluationOf("flag", "0")); got != (failure{}) {
+	if got, _ := f.take(t.Context(), evaluationOf("flag", "0")); got != nil {
 		t.Errorf("the oldest was kept: %v", got)
 	}
 	for i := range maxFailures {
 		user := strconv.Itoa(i + 1)
-		if got, ok := f.take(t.Context(), evaluationOf("flag", user)); got.message != user || !ok {
+		if got, ok := f.take(t.Context(), evaluationOf("flag", user)); got == nil || got.Error() != user || !ok {
 			t.Fatalf("evaluation %s got %v, %v", user, got, ok)
 		}
 	}
@@ -51,7 +54,7 @@ func TestFailuresAreKeptApart(t *testing.T) {
 	f := newFailures()
 	request, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	f.put(request, evaluationOf("flag", "anna"), failure{message: "boom"})
+	f.put(request, evaluationOf("flag", "anna"), errBoom)
 	for name, other := range map[string]struct {
 		ctx         context.Context
 		hookContext *openfeature.HookContext
@@ -61,11 +64,11 @@ func TestFailuresAreKeptApart(t *testing.T) {
 		"targeting key":    {request, evaluationOf("flag", "ben")},
 		"no targeting key": {request, evaluationOf("flag", "")},
 	} {
-		if got, ok := f.take(other.ctx, other.hookContext); got != (failure{}) || !ok {
+		if got, ok := f.take(other.ctx, other.hookContext); got != nil || !ok {
 			t.Errorf("another %s got %v, %v", name, got, ok)
 		}
 	}
-	if got, _ := f.take(request, evaluationOf("flag", "anna")); got.message != "boom" {
+	if got, _ := f.take(request, evaluationOf("flag", "anna")); !errors.Is(got, errBoom) {
 		t.Errorf("got %v", got)
 	}
 }
@@ -76,16 +79,16 @@ func TestOverdueFailuresAreDiscarded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFailures()
 		lost, other := evaluationOf("flag", "lost"), evaluationOf("flag", "other")
-		f.put(t.Context(), lost, failure{message: "lost"})
+		f.put(t.Context(), lost, errBoom)
 		time.Sleep(maxFailureTime)
-		if got, ok := f.take(t.Context(), other); got != (failure{}) || !ok || f.count.Load() != 1 {
+		if got, ok := f.take(t.Context(), other); got != nil || !ok || f.count.Load() != 1 {
 			t.Errorf("too early: got %v, %v, %d entries", got, ok, f.count.Load())
 		}
 		time.Sleep(time.Nanosecond)
-		if got, ok := f.take(t.Context(), other); got != (failure{}) || ok || f.count.Load() != 0 {
+		if got, ok := f.take(t.Context(), other); got != nil || ok || f.count.Load() != 0 {
 			t.Errorf("got %v, %v, %d entries", got, ok, f.count.Load())
 		}
-		if got, _ := f.take(t.Context(), lost); got != (failure{}) {
+		if got, _ := f.take(t.Context(), lost); got != nil {
 			t.Errorf("got %v", got)
 		}
 	})
@@ -100,8 +103,8 @@ type incomparable struct {
 func TestIncomparableContextIsIgnored(t *testing.T) {
 	t.Parallel()
 	f := newFailures()
-	f.put(incomparable{t.Context(), []int{1}}, evaluationOf("flag", "anna"), failure{message: "boom"})
-	if got, _ := f.take(incomparable{t.Context(), []int{1}}, evaluationOf("flag", "anna")); got.message != "boom" {
+	f.put(incomparable{t.Context(), []int{1}}, evaluationOf("flag", "anna"), errBoom)
+	if got, _ := f.take(incomparable{t.Context(), []int{1}}, evaluationOf("flag", "anna")); !errors.Is(got, errBoom) {
 		t.Errorf("got %v", got)
 	}
 }

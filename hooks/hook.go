@@ -70,7 +70,7 @@ func (h *EvaluationHook) Error(
 	if err == nil || len(h.enabled(ctx, room[:0])) == 0 {
 		return
 	}
-	if !h.failures.put(ctx, &hookContext, failureOf(err)) {
+	if !h.failures.put(ctx, &hookContext, err) {
 		h.reporter.unmatched(ctx)
 	}
 }
@@ -82,7 +82,7 @@ func (h *EvaluationHook) Finally(
 	details openfeature.InterfaceEvaluationDetails,
 	_ openfeature.HookHints,
 ) {
-	failed, ok := h.failures.take(ctx, &hookContext)
+	err, ok := h.failures.take(ctx, &hookContext)
 	if !ok {
 		h.reporter.unmatched(ctx)
 	}
@@ -91,7 +91,7 @@ func (h *EvaluationHook) Finally(
 	if len(wanted) == 0 {
 		return
 	}
-	recipients, memory := h.prepare(ctx, wanted, &hookContext, &details, failed)
+	recipients, memory := h.prepare(ctx, wanted, &hookContext, &details, err)
 	if len(recipients) == 0 {
 		return
 	}
@@ -134,7 +134,7 @@ func (h *EvaluationHook) prepare(
 	wanted []*branch,
 	hookContext *openfeature.HookContext,
 	details *openfeature.InterfaceEvaluationDetails,
-	failed failure,
+	err error,
 ) (recipients []*branch, memory *buffer) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -146,7 +146,7 @@ func (h *EvaluationHook) prepare(
 		return nil, nil
 	}
 	var result outcome
-	result.read(hookContext, details, failed)
+	result.read(hookContext, details, err)
 	recipients = h.withoutRepeated(wanted, hookContext, details, &result)
 	if len(recipients) == 0 || !h.config.samples() {
 		return nil, nil

@@ -18,20 +18,15 @@ type outcome struct {
 	replaced  bool // the caller got the default value because another hook failed
 }
 
-// failure is the error that was passed to the error stage.
-type failure struct {
-	code    openfeature.ErrorCode
-	message string
-}
-
-// failureOf reads an error. If a method of the error panics, the message is the error's type.
-func failureOf(err error) (f failure) {
+// describe returns the code and the message of an error. If a method of the error panics, the
+// message is the error's type.
+func describe(err error) (code openfeature.ErrorCode, message string) {
 	defer func() {
 		if recover() != nil {
-			f = failure{code: openfeature.GeneralCode, message: fmt.Sprintf("%T", err)}
+			code, message = openfeature.GeneralCode, fmt.Sprintf("%T", err)
 		}
 	}()
-	return failure{code: errorCodeOf(err), message: err.Error()}
+	return errorCodeOf(err), err.Error()
 }
 
 // errorCodeOf returns the code of a resolution error in the chain of err, and GENERAL if there is
@@ -46,16 +41,15 @@ func errorCodeOf(err error) openfeature.ErrorCode {
 	return openfeature.GeneralCode
 }
 
-// read combines the details of the finally stage with the failure of the error stage, which is zero
-// if there was none. An error code in the details takes precedence.
+// read combines the details of the finally stage with the error of the error stage, nil if there was
+// none. An error code in the details takes precedence.
 func (o *outcome) read(
-	hookContext *openfeature.HookContext, details *openfeature.InterfaceEvaluationDetails, f failure,
+	hookContext *openfeature.HookContext, details *openfeature.InterfaceEvaluationDetails, err error,
 ) {
-	if f.code != "" && details.ErrorCode == "" {
+	if err != nil && details.ErrorCode == "" {
 		o.value = hookContext.DefaultValue()
 		o.reason = openfeature.ErrorReason
-		o.errorCode = f.code
-		o.message = f.message
+		o.errorCode, o.message = describe(err)
 		o.replaced = true
 		return
 	}
