@@ -501,7 +501,7 @@ func ExampleWithHooks() {
 	}))
 	provider, err := launchdarkly.NewProvider(box.SDKKey(),
 		launchdarkly.WithConfig(box.Config()),
-		launchdarkly.WithHooks(hooks.NewEvaluationHook(hooks.NewSlogSink(logger, slog.LevelInfo), hooks.WithVariantOverValue())),
+		launchdarkly.WithHooks(hooks.NewEvaluationHook(hooks.NewSlogSink(logger, slog.LevelInfo))),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
 	if err != nil {
@@ -517,7 +517,7 @@ func ExampleWithHooks() {
 	openfeature.NewClient("with hooks").Boolean(context.Background(), "new-checkout", false,
 		openfeature.NewEvaluationContext("user-42", nil))
 	// Output:
-	// level=INFO msg=feature_flag.evaluation feature_flag.key=new-checkout feature_flag.provider.name=LaunchDarkly feature_flag.result.variant=0 feature_flag.result.reason=fallthrough feature_flag.context.id=user-42 launchdarkly.reason.kind=fallthrough
+	// level=INFO msg=feature_flag.evaluation feature_flag.key=new-checkout feature_flag.provider.name=LaunchDarkly feature_flag.result.variant=0 feature_flag.result.reason=default feature_flag.context.id=user-42 launchdarkly.reason.kind=fallthrough
 }
 
 // The counters say where every tracked event is.

@@ -11,13 +11,13 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
-// null is a sink that costs nothing, so that what is left is the hook's price.
+// null is a sink that costs nothing, to measure the hook alone.
 type null struct{ disabled bool }
 
 func (n null) Enabled(context.Context) bool      { return !n.disabled }
 func (n null) Emit(context.Context, hooks.Event) {}
 
-// forgetting is a handler that takes records, which slog.DiscardHandler does not.
+// forgetting is a handler that is enabled and discards records; slog.DiscardHandler is disabled.
 type forgetting struct{ slog.Handler }
 
 func (forgetting) Enabled(context.Context, slog.Level) bool  { return true }
@@ -75,8 +75,8 @@ func BenchmarkRepeatedExposureParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkEvaluation is a whole evaluation with OpenFeature's in-memory
-// provider, to see the hook's share in it.
+// BenchmarkEvaluation measures a whole evaluation with OpenFeature's in-memory provider, to show
+// the share of the hook.
 func BenchmarkEvaluation(b *testing.B) {
 	for name, installed := range map[string][]openfeature.Hook{
 		"without hook":      nil,

@@ -12,29 +12,26 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// What deduplication does unless [WithDeduplication] says otherwise.
+// Defaults of [WithDeduplication].
 const (
-	// DefaultDeduplicationWindow is how long an exposure stands for its
-	// repetitions.
+	// DefaultDeduplicationWindow is the time during which a repeated exposure is not emitted.
 	DefaultDeduplicationWindow = time.Hour
 
-	// DefaultDeduplicationSize is how many exposures are remembered. They take
-	// about 200 bytes each.
+	// DefaultDeduplicationSize is the number of exposures that are remembered. Each takes about
+	// 200 bytes.
 	DefaultDeduplicationSize = 10_000
 )
 
-// deduplicator lets each exposure through once per window. The least recently
-// seen ones are forgotten first when there are too many, which costs an event
-// too many and never one too few.
+// deduplicator passes each exposure once per window. If its cache is full, it evicts the least
+// recently seen exposure, which can cause a repeated event but never a missing one.
 //
-// The library's own expirable cache would do, but for the goroutine that each
-// starts and that nothing can stop.
+// The library's expirable cache is not used because it starts a goroutine that cannot be stopped.
 type deduplicator struct {
 	window time.Duration
 	start  time.Time // monotonic reference, so that entries are 8 bytes
 
 	mu   sync.Mutex
-	seen *simplelru.LRU[uint64, time.Duration] // when the exposure went through
+	seen *simplelru.LRU[uint64, time.Duration] // when the exposure was passed
 }
 
 func newDeduplicator(window time.Duration, size int) *deduplicator {
@@ -51,8 +48,8 @@ func newDeduplicator(window time.Duration, size int) *deduplicator {
 	return &deduplicator{window: window, start: time.Now(), seen: seen}
 }
 
-// first reports whether the exposure is to be emitted, and to exactly one of
-// several callers that ask at once. Repetitions do not prolong the window.
+// first reports whether the exposure should be emitted. Of several concurrent calls for an
+// exposure, one returns true. Repetitions do not extend the window.
 func (d *deduplicator) first(exposure uint64) bool {
 	now := time.Since(d.start)
 	d.mu.Lock()
@@ -64,12 +61,11 @@ func (d *deduplicator) first(exposure uint64) bool {
 	return true
 }
 
-// exposureKey identifies who got which variant of which flag. It is a hash, so
-// that the cache is bounded in bytes too, whatever the length of keys. The seed
-// is the hook's own: nobody can prepare contexts that collide.
+// exposureKey returns a hash of context, flag and variant. A hash bounds the cache in bytes,
+// however long the keys are.
 //
-// Where there is no variant, the value takes its place. The error code is part
-// of it, so that a failure and a success of the same default are not one.
+// Without a variant, the value takes its place. The error code is included so that a failed
+// evaluation differs from a successful one with the same value.
 func exposureKey(
 	seed maphash.Seed,
 	hookContext *openfeature.HookContext,
@@ -90,13 +86,13 @@ func exposureKey(
 	return h.Sum64()
 }
 
-// writeContext writes who was evaluated: the id that the provider reports, else
-// kind and key. Other attributes are left out; they may differ on every request
-// of the same user.
+// writeContext writes the identity of the evaluated context: the ID reported by the provider, or
+// kind and key. Other attributes are left out, because they may change with every request of a
+// user.
 func writeContext(h *maphash.Hash, seed maphash.Seed, metadata openfeature.FlagMetadata, evalCtx openfeature.EvaluationContext) {
 	if len(metadata) > 0 {
 		if id := metadataString(metadata, metadataContextID); id != "" {
-			writeString(h, "") // in place of a kind, which is never empty
+			writeString(h, "") // in place of the kind, which is never empty
 			writeString(h, id)
 			return
 		}
@@ -107,7 +103,7 @@ func writeContext(h *maphash.Hash, seed maphash.Seed, metadata openfeature.FlagM
 		return
 	}
 	if kind == "" {
-		kind = "user" // what no kind means to LaunchDarkly
+		kind = "user" // LaunchDarkly's default kind
 	}
 	key := evalCtx.TargetingKey()
 	if key == "" {
@@ -117,7 +113,7 @@ func writeContext(h *maphash.Hash, seed maphash.Seed, metadata openfeature.FlagM
 	writeString(h, key)
 }
 
-// multiContextKey adds up the parts, because a map has no order.
+// multiContextKey adds up the hashes of the parts, because a map has no order.
 func multiContextKey(seed maphash.Seed, attributes map[string]any) uint64 {
 	var sum uint64
 	for kind, part := range attributes {
@@ -148,7 +144,7 @@ func partKey(targetingKey, key any) any {
 	return key
 }
 
-// writeString writes the length first: two strings cannot run into each other.
+// writeString writes the length first, so that consecutive strings are unambiguous.
 func writeString(h *maphash.Hash, s string) {
 	writeUint64(h, uint64(len(s)))
 	_, _ = h.WriteString(s) // never fails
@@ -171,7 +167,7 @@ func writeValue(h *maphash.Hash, v any) {
 	case slog.KindFloat64:
 		writeUint64(h, math.Float64bits(value.Float64()))
 	case slog.KindBool:
-		b := byte(0) // written as well: every value is as long as its kind says
+		b := byte(0)
 		if value.Bool() {
 			b = 1
 		}

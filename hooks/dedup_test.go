@@ -32,14 +32,14 @@ func TestDeduplicationWindow(t *testing.T) {
 		time.Sleep(40 * time.Second)
 		expect(1)
 		time.Sleep(19 * time.Second)
-		expect(1) // the repetition did not prolong the window
+		expect(1) // the repetition did not extend the window
 		time.Sleep(time.Second)
 		expect(2)
 		expect(2)
 	})
 }
 
-func TestDeduplicationIsOnePerKeyWhateverTheGoroutines(t *testing.T) {
+func TestDeduplicationEmitsOncePerKeyAcrossGoroutines(t *testing.T) {
 	t.Parallel()
 	var sink recorder
 	client := newClient(t, provider(), hooks.NewEvaluationHook(&sink, hooks.WithDeduplication(0, 0)))
@@ -64,7 +64,7 @@ func TestDeduplicationIsOnePerKeyWhateverTheGoroutines(t *testing.T) {
 	}
 }
 
-func TestDeduplicationForgetsTheLeastRecentlySeen(t *testing.T) {
+func TestDeduplicationEvictsTheLeastRecentlySeen(t *testing.T) {
 	t.Parallel()
 	var sink recorder
 	client := newClient(t, provider(), hooks.NewEvaluationHook(&sink, hooks.WithDeduplication(time.Hour, 2)))
@@ -217,8 +217,8 @@ func TestSamplingOfExposures(t *testing.T) {
 	}
 }
 
-// The hook stays silent for a disabled sink, and does not take note either.
-func TestDisabledSinkIsNotExposed(t *testing.T) {
+// An evaluation while the sink is disabled does not count as an exposure.
+func TestDisabledSinkRecordsNoExposure(t *testing.T) {
 	t.Parallel()
 	sink := recorder{disabled: true}
 	client := newClient(t, provider(), hooks.NewEvaluationHook(&sink, hooks.WithDeduplication(0, 0)))

@@ -38,7 +38,7 @@ func TestEvaluations(t *testing.T) {
 		t.Run(tt.flag, func(t *testing.T) {
 			t.Parallel()
 			var sink recorder
-			tt.evaluate(newClient(t, provider(), hooks.NewEvaluationHook(&sink)))
+			tt.evaluate(newClient(t, provider(), hooks.NewEvaluationHook(&sink, hooks.WithValues())))
 			event := sink.only(t)
 			want := maps.Clone(base)
 			want["feature_flag.key"] = tt.flag
@@ -126,6 +126,10 @@ func TestErrors(t *testing.T) {
 					"feature_flag.result.value":  false,
 				}
 				maps.Copy(want, tt.want)
+				want["feature_flag.error.message"] = want["error.message"]
+				if want["feature_flag.result.variant"] != nil {
+					delete(want, "feature_flag.result.value")
+				}
 				event := sink.only(t)
 				if got := attributes(event); !reflect.DeepEqual(got, want) {
 					t.Errorf("got  %v\nwant %v", got, want)
@@ -159,6 +163,7 @@ func TestErrors(t *testing.T) {
 			"feature_flag.result.value":  false,
 			"error.type":                 "provider_not_ready",
 			"error.message":              "provider not yet initialized",
+			"feature_flag.error.message": "provider not yet initialized",
 		}
 		if got := attributes(sink.only(t)); !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)
@@ -166,8 +171,8 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-// Every evaluation uses the same flag, context.Context and hook; only the
-// evaluation context tells them apart.
+// All evaluations have the same flag, context.Context and hook, and differ in the evaluation
+// context.
 func TestConcurrentErrorsReachTheirOwnEvent(t *testing.T) {
 	t.Parallel()
 	fail := func(stage string) func(openfeature.HookContext) error {
@@ -235,7 +240,7 @@ func TestFlagMetadata(t *testing.T) {
 		}},
 		{"LaunchDarkly", openfeature.FlagMetadata{"reasonKind": "RULE_MATCH", "ruleIndex": 1, "ruleId": "r", "inExperiment": true}, "RULE_MATCH", map[string]any{
 			"feature_flag.context.id":    "anna",
-			"feature_flag.result.reason": "rule_match",
+			"feature_flag.result.reason": "split",
 			hooks.ReasonKindKey:          "rule_match",
 			hooks.InExperimentKey:        true,
 		}},
@@ -270,7 +275,7 @@ func (contributing) Before(context.Context, openfeature.HookContext, openfeature
 	return &evalCtx, nil
 }
 
-func TestContextIsTheMergedOne(t *testing.T) {
+func TestEventHasTheMergedContext(t *testing.T) {
 	t.Parallel()
 	var sink recorder
 	api := isolated.NewAPI()
@@ -295,7 +300,7 @@ func TestContextIsTheMergedOne(t *testing.T) {
 	}
 }
 
-func TestNothingToEmitTo(t *testing.T) {
+func TestHookWithoutSinkDoesNotChangeEvaluations(t *testing.T) {
 	t.Parallel()
 	var typedNil *hooks.TrackerSink
 	for name, hook := range map[string]openfeature.Hook{

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// recorder is a sink that keeps what it gets.
+// recorder is a sink that records events.
 type recorder struct {
 	mu       sync.Mutex
 	events   []hooks.Event
@@ -49,7 +49,7 @@ func (r *recorder) only(t *testing.T) hooks.Event {
 	return events[0]
 }
 
-// attributes makes an event's attributes comparable.
+// attributes returns an event's attributes as a map, for comparisons.
 func attributes(event hooks.Event) map[string]any {
 	m := make(map[string]any, len(event.Attributes))
 	for _, attr := range event.Attributes {
@@ -74,7 +74,7 @@ func provider() *memprovider.InMemoryProvider {
 	})
 }
 
-// resolving returns a provider with one flag, "flag", that resolves as it is told.
+// resolving returns a provider with one flag, "flag", that resolves to the given details.
 func resolving(value any, detail openfeature.ProviderResolutionDetail) *memprovider.InMemoryProvider {
 	resolve := func(memprovider.InMemoryFlag, openfeature.FlattenedContext) (any, openfeature.ProviderResolutionDetail) {
 		return value, detail
@@ -84,7 +84,7 @@ func resolving(value any, detail openfeature.ProviderResolutionDetail) *memprovi
 	})
 }
 
-// newClient registers the provider with an API of its own.
+// newClient returns a client of an isolated API with the provider.
 func newClient(tb testing.TB, p openfeature.FeatureProvider, installed ...openfeature.Hook) *openfeature.Client {
 	tb.Helper()
 	api := isolated.NewAPI()
@@ -101,7 +101,7 @@ func user(key string) openfeature.EvaluationContext {
 	return openfeature.NewEvaluationContext(key, nil)
 }
 
-// failing is a hook whose stages fail as told.
+// failing is a hook whose before or after stage fails.
 type failing struct {
 	openfeature.UnimplementedHook
 	before func(openfeature.HookContext) error

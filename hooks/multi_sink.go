@@ -4,17 +4,16 @@ import "context"
 
 var _ Sink = (*MultiSink)(nil)
 
-// MultiSink hands events to several sinks, in order. The zero value is disabled.
+// MultiSink passes events to several sinks in order. The zero value is disabled.
 //
-// In a hook, each of its sinks is treated as if it were the only one: it is
-// asked whether it is enabled, is deduplicated by its own default, and panics by
-// itself.
+// A hook treats each of its sinks separately: it asks each whether it is enabled, deduplicates by
+// its own default, and recovers its panics.
 type MultiSink struct {
 	sinks []Sink
 }
 
-// NewMultiSink returns a fan-out to sinks. Nil ones are left out, and a
-// MultiSink among them is replaced with what it consists of.
+// NewMultiSink returns a fan-out to sinks. Nil sinks are ignored, and a MultiSink among them is
+// replaced by the sinks it consists of.
 func NewMultiSink(sinks ...Sink) *MultiSink {
 	m := &MultiSink{}
 	for _, sink := range sinks {
@@ -36,8 +35,8 @@ func (m *MultiSink) Enabled(ctx context.Context) bool {
 	return false
 }
 
-// Emit hands the event to the sinks that are enabled. When one panics, the
-// others get it before the panic goes on.
+// Emit passes the event to the sinks that are enabled. If one panics, the others receive the event
+// before the panic propagates.
 func (m *MultiSink) Emit(ctx context.Context, event Event) {
 	if m != nil {
 		emitAll(ctx, m.sinks, event)
@@ -50,8 +49,8 @@ func emitAll(ctx context.Context, sinks []Sink, event Event) {
 	}
 }
 
-// emitOne continues with the rest while a panic unwinds, so that it reaches the
-// caller as it was thrown, with its stack.
+// emitOne emits to the rest while a panic unwinds, so that the panic reaches the caller with its
+// original value and stack.
 func emitOne(ctx context.Context, sink Sink, rest []Sink, event Event) {
 	returned := false
 	defer func() {
@@ -65,7 +64,7 @@ func emitOne(ctx context.Context, sink Sink, rest []Sink, event Event) {
 	returned = true
 }
 
-// flatten returns the sinks that a sink consists of: none, itself or a fan-out's.
+// flatten returns the sinks that a sink consists of: none, itself, or those of a fan-out.
 func flatten(sink Sink) []Sink {
 	switch sink := sink.(type) {
 	case nil:

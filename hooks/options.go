@@ -2,17 +2,21 @@ package hooks
 
 import (
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// DefaultMaxValueBytes is the length that feature_flag.result.value is cut to
-// unless [WithMaxValueBytes] says otherwise.
+// DefaultMaxValueBytes is the maximum length of feature_flag.result.value unless
+// [WithMaxValueBytes] sets another one.
 const DefaultMaxValueBytes = 1024
 
-// Option changes what an [EvaluationHook] emits. Options are applied in order;
-// of two that contradict each other, the later one holds.
+// Option changes what an [EvaluationHook] emits. Options are applied in order; if two contradict
+// each other, the later one wins.
+//
+// For each evaluation with an enabled sink, the hook applies flag filters, deduplication, sampling,
+// attribute mappers and event mutators, in this order.
 type Option interface {
 	apply(config) config
 }
@@ -22,15 +26,13 @@ type optionFunc func(config) config
 func (f optionFunc) apply(c config) config { return f(c) }
 
 type config struct {
+	filters  []func(flagKey string) bool
 	mappers  []AttributeMapper
 	mutators []func(*Event)
-	filters  []func(flagKey string) bool
 	excluded []string
 
-	withoutValues    bool
-	variantOverValue bool
-	withoutContextID bool
-	maxValueBytes    int
+	values        bool
+	maxValueBytes int
 
 	sampled bool
 	ratio   float64
@@ -42,7 +44,7 @@ type config struct {
 	logger *slog.Logger
 }
 
-// mode is a choice that a sink makes unless the user does.
+// mode is a setting whose default depends on the sink.
 type mode int
 
 const (
@@ -61,26 +63,44 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// wantsValue reports whether the value is an attribute, given the variant.
-func (c *config) wantsValue(variant string) bool {
-	return !c.withoutValues && c.maxValueBytes != 0 && (variant == "" || !c.variantOverValue)
+// accepts reports whether all filters accept the flag.
+func (c *config) accepts(flagKey string) bool {
+	for _, accept := range c.filters {
+		if !accept(flagKey) {
+			return false
+		}
+	}
+	return true
 }
 
-// AttributeMapper returns attributes to add to an event. It gets what OpenFeature
-// gives to a finally hook, which after an error of another hook is still what
-// the provider resolved. It is called concurrently, and must not change the maps
-// in its arguments: they are the evaluation's own.
+// samples reports whether an event is part of the sample; the result is random.
+func (c *config) samples() bool {
+	return !c.sampled || rand.Float64() < c.ratio
+}
+
+// deduplicates reports whether events for the sink are deduplicated.
+func (c *config) deduplicates(sink Sink) bool {
+	if c.deduplication == bySink {
+		_, billed := sink.(*TrackerSink)
+		return billed
+	}
+	return c.deduplication == on
+}
+
+// AttributeMapper returns attributes to add to an event. It receives what OpenFeature passes to a
+// finally hook; if another hook failed, the details still hold what the provider resolved. It is
+// called concurrently and must not modify the maps in its arguments, which belong to the
+// evaluation.
 type AttributeMapper func(openfeature.HookContext, openfeature.InterfaceEvaluationDetails) []slog.Attr
 
-// WithAttributeMapper adds the attributes that f returns. They replace ones
-// with the same key; those with an empty key are ignored. Values that are not
-// of a kind that an [Event] carries are converted: durations and times to text,
-// groups and anything else to JSON. The length of what f adds is not limited by
-// [WithMaxValueBytes]. Given more than once, all mappers run in order. A nil f
+// WithAttributeMapper adds the attributes that f returns. They replace attributes with the same
+// key; those with an empty key are ignored. Values of kinds that an [Event] does not have are
+// converted: durations and times to text, groups and everything else to JSON. [WithMaxValueBytes]
+// does not apply to them. If the option is given more than once, all mappers run in order. A nil f
 // is ignored. If f panics, the event is not emitted.
 //
-// Privacy: f can copy anything from the evaluation context into what is sent.
-// Cost: f runs once for each event that is emitted.
+// Privacy: f can send any part of the evaluation context.
+// Cost: f runs once for each emitted event.
 func WithAttributeMapper(f AttributeMapper) Option {
 	return optionFunc(func(c config) config {
 		if f != nil {
@@ -90,13 +110,15 @@ func WithAttributeMapper(f AttributeMapper) Option {
 	})
 }
 
-// WithExcludedAttributes leaves out the attributes with these keys, those from
-// attribute mappers included. Event mutators run afterwards. Keys of several
-// such options add up.
+// WithExcludedAttributes removes the attributes with the given keys, including those of attribute
+// mappers. Event mutators run afterwards. The keys of several such options add up.
 //
-// Privacy: what is named here is not in [Event].Attributes, which is all that
-// the sinks of this module send, the Tracker sink's evaluation context excepted.
-// Cost: a comparison per attribute and key; fewer attributes to send.
+// It is also the way to never send flag values (feature_flag.result.value) or who was evaluated
+// (feature_flag.context.id). An error message has two keys: see [ErrorMessageKey].
+//
+// Privacy: excluded attributes are not in [Event].Attributes, which is all that the sinks of this
+// module send, except for the evaluation context of a [TrackerSink].
+// Cost: one comparison per attribute and key. Excluded values are not encoded.
 func WithExcludedAttributes(keys ...string) Option {
 	return optionFunc(func(c config) config {
 		c.excluded = append(c.excluded, keys...)
@@ -104,16 +126,14 @@ func WithExcludedAttributes(keys ...string) Option {
 	})
 }
 
-// WithEventMutator calls f with each event, after all other options, before
-// sinks get it. f may change the event in any way, its name and its evaluation
-// context included. It must not keep the pointer, nor Attributes. Given more
-// than once, all mutators run in order. A nil f is ignored. If f panics, the
-// event is not emitted.
+// WithEventMutator calls f with each event after all other options were applied and before sinks
+// receive it. f may change everything in the event, including its name and evaluation context. It
+// must not retain the pointer or Attributes. If the option is given more than once, all mutators
+// run in order. A nil f is ignored. If f panics, the event is not emitted.
 //
-// Privacy: f has the last word on what is sent. Its only correction is that
-// attribute values are brought to the kinds that an [Event] carries, and that
-// what is not UTF-8 is replaced with U+FFFD.
-// Cost: f runs once for each event that is emitted.
+// Privacy: f decides what is sent. Only the kinds of attribute values are converted to those of an
+// [Event] afterwards, and invalid UTF-8 is replaced with U+FFFD.
+// Cost: f runs once for each emitted event.
 func WithEventMutator(f func(*Event)) Option {
 	return optionFunc(func(c config) config {
 		if f != nil {
@@ -123,28 +143,26 @@ func WithEventMutator(f func(*Event)) Option {
 	})
 }
 
-// WithoutValues leaves feature_flag.result.value out of every event, whatever
-// other options say about values.
+// WithValues sends feature_flag.result.value with every event. By default, the value is sent only
+// if there is no variant, because OpenTelemetry's semantic conventions make it opt-in otherwise.
+// LaunchDarkly's variants are variation indexes, which are hard to interpret without the value.
 //
-// Privacy: flag values do not leave the process; variants still do.
-// Cost: saves encoding the value, which for objects is most of an event's cost.
-func WithoutValues() Option {
+// Privacy: flag values leave the process, up to the length of [WithMaxValueBytes].
+// Cost: each value is encoded, which for objects is most of the cost of an event.
+func WithValues() Option {
 	return optionFunc(func(c config) config {
-		c.withoutValues = true
+		c.values = true
 		return c
 	})
 }
 
-// WithMaxValueBytes cuts feature_flag.result.value to at most n bytes, not
-// inside a character, with … as the last one of a value that was cut. The mark
-// takes three bytes, and is all that remains if n is less. Numbers and booleans
-// are never cut. Zero leaves values out, as [WithoutValues] does; a negative n
-// means no limit; the default is [DefaultMaxValueBytes]. JSON that was cut is no
-// longer JSON.
+// WithMaxValueBytes truncates feature_flag.result.value to at most n bytes at the end of a
+// character, and ends it with "…". The mark takes three of the n bytes, and is all that remains if
+// n is less than three. A negative n means no limit; the default is [DefaultMaxValueBytes]. Numbers
+// and booleans are never truncated. Truncated JSON is not valid JSON.
 //
-// Privacy: less of a long value leaves the process; short ones do as they are.
-// Cost: bounds what is sent, not what encoding an object takes, as it is encoded
-// first.
+// Privacy: limits how much of a long value leaves the process.
+// Cost: limits what is sent, but not the cost of encoding a value, which happens first.
 func WithMaxValueBytes(n int) Option {
 	return optionFunc(func(c config) config {
 		c.maxValueBytes = n
@@ -152,38 +170,12 @@ func WithMaxValueBytes(n int) Option {
 	})
 }
 
-// WithVariantOverValue leaves feature_flag.result.value out where there is a
-// variant. OpenTelemetry asks for the value only without a variant and calls it
-// opt-in otherwise; Appendix D recommends both, and so does the hook by default,
-// because LaunchDarkly's variants are numbers that say little by themselves.
+// WithFlagFilter emits events only for flags that f accepts. f is called concurrently. If the
+// option is given more than once, all filters must accept. A nil f is ignored. If f panics, the
+// event is not emitted.
 //
-// Privacy: values leave the process only where nothing else tells the result.
-// Cost: saves encoding the value.
-func WithVariantOverValue() Option {
-	return optionFunc(func(c config) config {
-		c.variantOverValue = true
-		return c
-	})
-}
-
-// WithoutContextID leaves feature_flag.context.id out of every event.
-//
-// Privacy: the attributes no longer say who was evaluated. The Tracker sink
-// tells its provider all the same, because an event belongs to a context.
-// Cost: none; backends that index attributes are spared one of high cardinality.
-func WithoutContextID() Option {
-	return optionFunc(func(c config) config {
-		c.withoutContextID = true
-		return c
-	})
-}
-
-// WithFlagFilter emits events only for flags whose key f accepts. f is called
-// concurrently. Given more than once, all of them must accept. A nil f is
-// ignored. If f panics, the event is not emitted.
-//
-// Privacy: nothing of a flag that is refused reaches a sink.
-// Cost: f runs for every evaluation with an enabled sink, before anything else.
+// Privacy: nothing about a rejected flag reaches a sink.
+// Cost: f runs for every evaluation with an enabled sink.
 func WithFlagFilter(f func(flagKey string) bool) Option {
 	return optionFunc(func(c config) config {
 		if f != nil {
@@ -193,14 +185,13 @@ func WithFlagFilter(f func(flagKey string) bool) Option {
 	})
 }
 
-// WithSampling emits a random part of the events: ratio 0.1 is one in ten, 0 or
-// less none, 1 or more all. NaN is ignored. The choice is made once for all
-// sinks of an evaluation. With deduplication it is made among exposures, not
-// among evaluations: an exposure that was not chosen is not asked about again
-// before its window is over.
+// WithSampling emits a random sample of the events: a ratio of 0.1 is one in ten, 0 or less is
+// none, and 1 or more is all. NaN is ignored. All sinks receive the same sample. With
+// deduplication, the sample is one of exposures rather than of evaluations: an exposure that is not
+// part of it is not considered again within its window.
 //
-// Privacy: none; a sample is still of real people.
-// Cost: the share of what events cost that the ratio says, plus a random number.
+// Privacy: none; a sample is still about real people.
+// Cost: one random number per event, and the ratio's share of the cost of events.
 func WithSampling(ratio float64) Option {
 	return optionFunc(func(c config) config {
 		if ratio == ratio { //nolint:gocritic // not NaN
@@ -211,25 +202,22 @@ func WithSampling(ratio float64) Option {
 	})
 }
 
-// WithDeduplication emits one event per context, flag, variant and window; the
-// next one comes with the first evaluation after the window. It is the default
-// of [TrackerSink], and this option turns it on for every sink of the hook, each
-// of which has a cache for up to size exposures. The window is
-// [DefaultDeduplicationWindow] and the size [DefaultDeduplicationSize] unless
-// they are positive. When the cache is full, the exposures that were not seen
-// for longest are forgotten, and emitted once more when they come again.
+// WithDeduplication emits one event per context, flag, variant and window; the next one is emitted
+// by the first evaluation after the window. It is the default for [TrackerSink]; this option turns
+// it on for every sink of the hook, each with its own cache for up to size exposures. A window or
+// size that is not positive stands for [DefaultDeduplicationWindow] or [DefaultDeduplicationSize].
+// If the cache is full, the least recently seen exposures are evicted, and emitted again when they
+// recur.
 //
-// A context is known by flag metadata contextId, else by its kind and key; its
-// other attributes do not count. Contexts that have no key at all are one
-// context. Providers and domains are kept apart. Where there is no variant, the
-// value takes its place. Failures count as a variant per error code. An exposure
-// that a sink lost, or an option that panicked, counts as emitted.
+// A context is identified by flag metadata contextId, or by its kind and key; other attributes do
+// not count. All contexts without a key are the same context. Providers and domains are kept apart.
+// Without a variant, the value takes its place. Failed evaluations have a variant per error code.
+// An exposure that was lost in a sink or to a panicking option counts as emitted.
 //
-// Privacy: what is remembered are hashes, not keys.
-// Cost: a repeated exposure costs a hash and a look-up under a lock, without
-// allocating; a multi-kind context without contextId, or an object without a
-// variant, costs more. Backends get fewer events, but can no longer count
-// evaluations.
+// Privacy: the cache holds hashes, not keys.
+// Cost: a repeated exposure costs a hash and a look-up under a lock, and no allocation; a
+// multi-kind context without contextId, or an object without a variant, costs more. Backends
+// receive fewer events, but can no longer count evaluations.
 func WithDeduplication(window time.Duration, size int) Option {
 	return optionFunc(func(c config) config {
 		c.deduplication, c.window, c.size = on, window, size
@@ -237,12 +225,11 @@ func WithDeduplication(window time.Duration, size int) Option {
 	})
 }
 
-// WithoutDeduplication emits an event for every evaluation, to every sink of the
-// hook, [TrackerSink] included.
+// WithoutDeduplication emits an event for every evaluation to every sink of the hook, including
+// [TrackerSink].
 //
 // Privacy: none.
-// Cost: with a [TrackerSink], one event of the provider's, which may be billed,
-// for every evaluation.
+// Cost: with a [TrackerSink], one tracking event per evaluation, which may be billed.
 func WithoutDeduplication() Option {
 	return optionFunc(func(c config) config {
 		c.deduplication = off
@@ -250,11 +237,11 @@ func WithoutDeduplication() Option {
 	})
 }
 
-// WithLogger sets where the hook reports a sink that panicked. Nil, and the
-// default, is [slog.Default] at that moment.
+// WithLogger sets the logger for panics of sinks and options, and for errors of other hooks that
+// are missing in an event. If logger is nil, and by default, it is [slog.Default] at that time.
 //
-// Privacy: the line names the sink's type and the stack, and no attribute.
-// Cost: one line per hook, ever.
+// Privacy: log lines name the type of the sink and the stack, and hold no attribute.
+// Cost: at most one line of each kind per hook.
 func WithLogger(logger *slog.Logger) Option {
 	return optionFunc(func(c config) config {
 		c.logger = logger

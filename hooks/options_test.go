@@ -43,14 +43,14 @@ func TestAttributeOptions(t *testing.T) {
 	}{
 		{"none", nil, nil},
 		{"nil functions", []hooks.Option{nil, hooks.WithAttributeMapper(nil), hooks.WithEventMutator(nil), hooks.WithFlagFilter(nil)}, nil},
-		{"no values", []hooks.Option{hooks.WithoutValues(), hooks.WithMaxValueBytes(9)}, map[string]any{"feature_flag.result.value": nil}},
-		{"zero bytes", []hooks.Option{hooks.WithMaxValueBytes(0)}, map[string]any{"feature_flag.result.value": nil}},
-		{"variant over value", []hooks.Option{hooks.WithVariantOverValue()}, map[string]any{"feature_flag.result.value": nil}},
-		{"cut", []hooks.Option{hooks.WithMaxValueBytes(7)}, map[string]any{"feature_flag.result.value": "öö…"}},
-		{"cut to the mark", []hooks.Option{hooks.WithMaxValueBytes(1)}, map[string]any{"feature_flag.result.value": "…"}},
-		{"fits", []hooks.Option{hooks.WithMaxValueBytes(8)}, nil},
-		{"no limit", []hooks.Option{hooks.WithMaxValueBytes(-1)}, nil},
-		{"no context id", []hooks.Option{hooks.WithoutContextID()}, map[string]any{"feature_flag.context.id": nil}},
+		{"values", []hooks.Option{hooks.WithValues()}, map[string]any{"feature_flag.result.value": "öööö"}},
+		{"truncated", []hooks.Option{hooks.WithValues(), hooks.WithMaxValueBytes(7)}, map[string]any{"feature_flag.result.value": "öö…"}},
+		{"truncated to the mark", []hooks.Option{hooks.WithMaxValueBytes(1), hooks.WithValues()}, map[string]any{"feature_flag.result.value": "…"}},
+		{"truncated to zero bytes", []hooks.Option{hooks.WithMaxValueBytes(0), hooks.WithValues()}, map[string]any{"feature_flag.result.value": "…"}},
+		{"fits", []hooks.Option{hooks.WithValues(), hooks.WithMaxValueBytes(8)}, map[string]any{"feature_flag.result.value": "öööö"}},
+		{"no limit", []hooks.Option{hooks.WithValues(), hooks.WithMaxValueBytes(-1)}, map[string]any{"feature_flag.result.value": "öööö"}},
+		{"no context ID", []hooks.Option{hooks.WithExcludedAttributes("feature_flag.context.id")}, map[string]any{"feature_flag.context.id": nil}},
+		{"excluded values", []hooks.Option{hooks.WithValues(), hooks.WithExcludedAttributes("feature_flag.result.value")}, nil},
 		{"excluded", []hooks.Option{hooks.WithExcludedAttributes("feature_flag.key", "none"), hooks.WithExcludedAttributes("feature_flag.provider.name")},
 			map[string]any{"feature_flag.key": nil, "feature_flag.provider.name": nil}},
 		{"mapped", []hooks.Option{hooks.WithAttributeMapper(mapper)},
@@ -90,7 +90,6 @@ func TestAttributeOptions(t *testing.T) {
 				"feature_flag.key":            "flag",
 				"feature_flag.provider.name":  "InMemoryProvider",
 				"feature_flag.result.variant": "v",
-				"feature_flag.result.value":   "öööö",
 				"feature_flag.result.reason":  "static",
 				"feature_flag.context.id":     "anna",
 			}
@@ -106,18 +105,28 @@ func TestAttributeOptions(t *testing.T) {
 	}
 }
 
-func TestLongValuesAreCutByDefault(t *testing.T) {
+func TestLongValuesAreTruncatedByDefault(t *testing.T) {
 	t.Parallel()
-	value := attributes(evaluate(t, "v", strings.Repeat("x", 5000))[0])["feature_flag.result.value"].(string)
+	value := attributes(evaluate(t, "v", strings.Repeat("x", 5000), hooks.WithValues())[0])["feature_flag.result.value"].(string)
 	if len(value) != hooks.DefaultMaxValueBytes || !strings.HasSuffix(value, "x…") {
 		t.Errorf("got %d bytes", len(value))
 	}
 }
 
-func TestVariantOverValueKeepsTheValueWithoutVariant(t *testing.T) {
+func TestValueIsSentWithoutVariant(t *testing.T) {
 	t.Parallel()
-	if got := attributes(evaluate(t, "", "x", hooks.WithVariantOverValue())[0])["feature_flag.result.value"]; got != "x" {
-		t.Errorf("got %v", got)
+	for _, tt := range []struct {
+		name string
+		opts []hooks.Option
+		want any
+	}{
+		{"by default", nil, "long value"},
+		{"truncated", []hooks.Option{hooks.WithMaxValueBytes(7)}, "long…"},
+		{"excluded", []hooks.Option{hooks.WithExcludedAttributes("feature_flag.result.value")}, nil},
+	} {
+		if got := attributes(evaluate(t, "", "long value", tt.opts...)[0])["feature_flag.result.value"]; got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
 	}
 }
 
@@ -168,7 +177,7 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// panicking panics with a value that nobody may log.
+// panicking is a sink that panics with a value that must not be logged.
 type panicking struct{ inEnabled bool }
 
 func (p panicking) Enabled(context.Context) bool {
@@ -227,7 +236,7 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-func TestPanicsOfTheRuntimeAreNamed(t *testing.T) {
+func TestRuntimeErrorsAreLoggedWithTheirText(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	var none map[string]int

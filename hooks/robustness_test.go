@@ -1,6 +1,7 @@
 package hooks_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -17,8 +18,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 )
 
-// keeping is a handler as asynchronous ones are: it reads records after Handle
-// has returned.
+// keeping is an asynchronous handler: it reads records after Handle has returned.
 type keeping struct {
 	slog.Handler
 	records chan slog.Record
@@ -31,7 +31,7 @@ func (k keeping) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// What a handler keeps must not be the attributes that the hook uses again.
+// A record must not share the attributes' memory, which the hook reuses.
 func TestRecordsOutliveTheirEvent(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds = 4, 100
@@ -54,14 +54,14 @@ func TestRecordsOutliveTheirEvent(t *testing.T) {
 			got[attr.Key] = attr.Value.String()
 			return true
 		})
-		if len(got) != 7 || got["id"] != got["feature_flag.context.id"] || got["feature_flag.key"] != "bool" {
+		if len(got) != 6 || got["id"] != got["feature_flag.context.id"] || got["feature_flag.key"] != "bool" {
 			t.Errorf("got %v", got)
 		}
 	}
 	wg.Wait()
 }
 
-// The value that was part of an experiment is not the one that the caller got.
+// The caller did not get the value that was part of an experiment.
 func TestFailingAfterHookLeavesNoExposure(t *testing.T) {
 	t.Parallel()
 	var sink recorder
@@ -84,13 +84,14 @@ func TestFailingAfterHookLeavesNoExposure(t *testing.T) {
 		"feature_flag.version":       "7",
 		"error.type":                 "general",
 		"error.message":              "after hook: boom",
+		"feature_flag.error.message": "after hook: boom",
 	}
 	if got := attributes(sink.only(t)); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
 
-// fatal is a provider that cannot be initialized, ever.
+// fatal is a provider whose initialization fails permanently.
 type fatal struct{ openfeature.FeatureProvider }
 
 func (fatal) Init(openfeature.EvaluationContext) error {
@@ -120,8 +121,8 @@ func TestProviderFatal(t *testing.T) {
 	}
 }
 
-// A panic of the provider is not the hook's to stop.
-func TestPanickingProvider(t *testing.T) {
+// The hook does not recover panics of the provider.
+func TestPanicOfTheProviderPropagates(t *testing.T) {
 	t.Parallel()
 	var sink recorder
 	client := newClient(t, panickingProvider{provider()}, hooks.NewEvaluationHook(&sink))
@@ -145,8 +146,7 @@ func (panickingProvider) BooleanEvaluation(context.Context, string, bool, openfe
 	panic("provider")
 }
 
-// evaluating is a handler that evaluates a flag for each record, with the hook
-// whose panic it is told about.
+// evaluating is a handler that evaluates a flag for each record, with the hook that logs.
 type evaluating struct {
 	slog.Handler
 	client *openfeature.Client
@@ -228,23 +228,7 @@ func TestKeysAndNamesAreUTF8(t *testing.T) {
 	}
 }
 
-func TestLaterValueLimitHolds(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		opts []hooks.Option
-		want any
-	}{
-		{[]hooks.Option{hooks.WithMaxValueBytes(0), hooks.WithMaxValueBytes(9)}, "x"},
-		{[]hooks.Option{hooks.WithMaxValueBytes(9), hooks.WithMaxValueBytes(0)}, nil},
-		{[]hooks.Option{hooks.WithoutValues(), hooks.WithMaxValueBytes(9)}, nil},
-	} {
-		if got := attributes(evaluate(t, "", "x", tt.opts...)[0])["feature_flag.result.value"]; got != tt.want {
-			t.Errorf("got %v, want %v", got, tt.want)
-		}
-	}
-}
-
-// An event must not show what another one left behind, whatever is done to it.
+// An event must not expose attributes of an earlier event.
 func TestBuffersAreClean(t *testing.T) {
 	t.Parallel()
 	for name, mutate := range map[string]func(*hooks.Event){
@@ -274,7 +258,7 @@ func TestBuffersAreClean(t *testing.T) {
 				client.String(context.Background(), "none", "", user("anna"))
 			}
 			if len(sink.left) == 0 {
-				t.Fatal("nothing to look at")
+				t.Fatal("no event had room behind its attributes")
 			}
 			for _, left := range sink.left {
 				if !reflect.DeepEqual(left, slog.Attr{}) {
@@ -285,7 +269,7 @@ func TestBuffersAreClean(t *testing.T) {
 	}
 }
 
-// peeking looks at what is behind an event's attributes.
+// peeking is a sink that reads the memory behind an event's attributes.
 type peeking struct{ left []slog.Attr }
 
 func (*peeking) Enabled(context.Context) bool { return true }
@@ -294,5 +278,57 @@ func (p *peeking) Emit(_ context.Context, event hooks.Event) {
 	attrs := event.Attributes
 	if cap(attrs) == 16 && event.FlagKey == "string" { // the hook's room
 		p.left = append(p.left, attrs[len(attrs):cap(attrs)]...)
+	}
+}
+
+// If a hook panics in its finally stage, the finally stages of other hooks do not run.
+func TestMissingErrorIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var sink recorder
+	hook := hooks.NewEvaluationHook(&sink, hooks.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	for i := range 1100 { // more than the failures that are kept
+		hc := openfeature.NewHookContext("flag", openfeature.Boolean, false, openfeature.ClientMetadata{},
+			openfeature.Metadata{}, user(strconv.Itoa(i)))
+		hook.Error(context.Background(), hc, errBoom, openfeature.HookHints{})
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("got %d lines: %s", lines, &log)
+	}
+}
+
+func TestErrorOfTheProviderIsNotMissing(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var sink recorder
+	client := newClient(t, provider(),
+		hooks.NewEvaluationHook(&sink, hooks.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+	for range 2000 { // more than the failures that are kept
+		client.Boolean(context.Background(), "none", false, user("anna"))
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged %s", &log)
+	}
+	for _, event := range sink.all() {
+		if event.ErrorCode != openfeature.FlagNotFoundCode {
+			t.Fatalf("got %+v", event)
+		}
+	}
+}
+
+func TestManySinks(t *testing.T) {
+	t.Parallel()
+	sinks := make([]recorder, 20)
+	all := hooks.NewMultiSink()
+	for i := range sinks {
+		sinks[i].disabled = i%3 == 0
+		all = hooks.NewMultiSink(all, &sinks[i])
+	}
+	client := newClient(t, provider(), hooks.NewEvaluationHook(all))
+	client.Boolean(context.Background(), "bool", false, user("anna"))
+	for i := range sinks {
+		if got, want := len(sinks[i].all()) == 1, i%3 != 0; got != want {
+			t.Errorf("sink %d: received: %v, want %v", i, got, want)
+		}
 	}
 }

@@ -4,26 +4,23 @@ import "context"
 
 // Sink receives the events of an [EvaluationHook].
 //
-// Both methods run inside the evaluation, on the caller's goroutine, and from
-// many goroutines at once. They must be safe for that, and must not block: what
-// needs I/O puts the event in a queue. A flag evaluation cannot fail because of
-// them. A panic is recovered and the first one of each hook is logged. A sink
-// has no way to report an error to the caller, and deals with its own.
+// Both methods run within the evaluation, on the caller's goroutine, and concurrently. They must
+// not block; a sink that needs I/O queues the event. They cannot fail an evaluation: a panic is
+// recovered, and the first one of each hook is logged. A sink handles its own errors.
 //
-// A sink may track events, and may evaluate flags with a client other than the
-// one that is evaluating. OpenFeature's client is locked for reading during an
-// evaluation, its hooks included: a sink that evaluates with the same client, or
-// reads anything of it, hangs if another goroutine is about to change the client,
-// and one that changes the client itself always does. Where the other client has
-// the same hook, the sink must not evaluate without end.
+// A sink may track events, and may evaluate flags with another client. OpenFeature's client holds a
+// read lock during an evaluation, including its hooks. A sink that evaluates with the same client
+// or reads from it therefore deadlocks if another goroutine is about to change the client, and a
+// sink that changes the client always does. If the other client has the same hook, the sink must
+// prevent endless recursion.
 type Sink interface {
-	// Enabled reports whether an event emitted with ctx would be of use. It is
-	// asked first, for every evaluation, and nothing is built when it says no,
-	// so it should be cheap. An event may still be emitted after it said no.
+	// Enabled reports whether an event that is emitted with ctx would be used. The hook calls it
+	// first and builds no event if it returns false, so it should be cheap. It is called once per
+	// evaluation, and twice if the evaluation fails. Emit may be called even though Enabled
+	// returned false.
 	Enabled(ctx context.Context) bool
 
-	// Emit takes an event. Its Attributes are shared with other sinks and must
-	// not be changed; a sink that keeps the event after Emit has returned keeps
-	// an [Event.Clone].
+	// Emit sends an event. The sink must not change its Attributes, which other sinks share. To
+	// keep the event after Emit has returned, use [Event.Clone].
 	Emit(ctx context.Context, event Event)
 }

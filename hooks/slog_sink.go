@@ -8,29 +8,25 @@ import (
 
 var _ Sink = (*SlogSink)(nil)
 
-// SlogSink logs events: the message is the event's name and the attributes are
-// the event's, with their types. The zero value logs to [slog.Default] at
-// [slog.LevelInfo].
+// SlogSink logs events. The message is the event's name, and the attributes are the event's, with
+// their types. The zero value logs to [slog.Default] at [slog.LevelInfo].
 //
-// It builds records for the logger's handler itself, so they have no source
-// position; it would be one inside OpenFeature.
+// The records have no source position, because it would be one within OpenFeature's SDK.
 type SlogSink struct {
 	logger *slog.Logger
 	level  slog.Leveler
 }
 
-// NewSlogSink returns a sink that logs to logger at a level. A nil logger is
-// [slog.Default], looked up for each event; a nil level is [slog.LevelInfo]. A
-// [slog.LevelVar] can change while the sink is in use.
+// NewSlogSink returns a sink that logs to logger at the given level. If logger is nil, it is
+// [slog.Default] at the time of each event; if level is nil, it is [slog.LevelInfo]. A
+// [slog.LevelVar] may change while the sink is in use.
 //
-// Whether the sink is enabled is for the logger's handler to say. It is safe for
-// concurrent use, as handlers are. Errors of the handler are dropped, as
-// [slog.Logger] drops them.
+// The sink is safe for concurrent use. Like [slog.Logger], it ignores errors of the handler.
 func NewSlogSink(logger *slog.Logger, level slog.Leveler) *SlogSink {
 	return &SlogSink{logger: logger, level: level}
 }
 
-// Enabled reports whether the handler takes records at the sink's level.
+// Enabled reports whether the logger's handler is enabled for the sink's level.
 func (s *SlogSink) Enabled(ctx context.Context) bool {
 	return s != nil && s.handler().Enabled(ctx, s.at())
 }

@@ -9,12 +9,12 @@ import (
 
 var _ Sink = (*TrackerSink)(nil)
 
-// TrackerSink tracks evaluations: each becomes a custom event for the context
-// that was evaluated, with the event's attributes as its data. In LaunchDarkly,
-// such events let experiments measure flags that another system serves.
+// TrackerSink tracks each evaluation as a custom event for the evaluated context, with the event's
+// attributes as its data. With such events, LaunchDarkly's experiments can measure flags that
+// another system serves.
 //
-// Custom events are usually billed, so a hook deduplicates them unless
-// [WithoutDeduplication] tells it not to. The zero value is disabled.
+// Custom events are usually billed, so a hook deduplicates them unless [WithoutDeduplication] is
+// given. The zero value is disabled.
 type TrackerSink struct {
 	tracker openfeature.Tracker
 	name    func(Event) string
@@ -30,8 +30,8 @@ type trackerOptionFunc func(TrackerSink) TrackerSink
 
 func (f trackerOptionFunc) applyTracker(s TrackerSink) TrackerSink { return f(s) }
 
-// WithTrackingName sets the name of the tracking events, which is the event's
-// own, feature_flag.evaluation, by default and if name is empty.
+// WithTrackingName sets the name of the tracking events. By default and if name is empty, it is the
+// event's name, feature_flag.evaluation.
 func WithTrackingName(name string) TrackerOption {
 	if name == "" {
 		return WithTrackingNameFunc(nil)
@@ -39,9 +39,9 @@ func WithTrackingName(name string) TrackerOption {
 	return WithTrackingNameFunc(func(Event) string { return name })
 }
 
-// WithTrackingNameFunc names each tracking event by what it is about, such as
-// the flag's key. An empty name stands for the default. f is called
-// concurrently; a nil f is the default.
+// WithTrackingNameFunc sets a function that returns the name of each tracking event, for example
+// one with the flag key. An empty name stands for the default, and so does a nil f. f is called
+// concurrently.
 func WithTrackingNameFunc(f func(Event) string) TrackerOption {
 	return trackerOptionFunc(func(s TrackerSink) TrackerSink {
 		s.name = f
@@ -49,10 +49,9 @@ func WithTrackingNameFunc(f func(Event) string) TrackerOption {
 	})
 }
 
-// WithTrackingValue sets the numeric value of the tracking events, 0 by default.
-// OpenFeature cannot say that there is none, but for this module's LaunchDarkly
-// provider [math.NaN] says so: the events then have no metric value. Do not use
-// NaN with a provider that is not known to accept it, since JSON has no NaN.
+// WithTrackingValue sets the numeric value of the tracking events; the default is 0. OpenFeature
+// has no way to omit it, but this module's LaunchDarkly provider sends no metric value for
+// [math.NaN]. Use NaN only with a provider that is known to accept it, because JSON has no NaN.
 func WithTrackingValue(value float64) TrackerOption {
 	return trackerOptionFunc(func(s TrackerSink) TrackerSink {
 		s.value = value
@@ -60,22 +59,19 @@ func WithTrackingValue(value float64) TrackerOption {
 	})
 }
 
-// NewTrackerSink returns a sink that tracks with tracker: a provider that
-// implements [openfeature.Tracker], or an [openfeature.Client]. It need not be
-// the provider whose evaluations are tracked. A nil tracker, or a nil pointer to
-// one, makes a sink that is disabled. Nil options are ignored.
+// NewTrackerSink returns a sink that tracks with tracker: a provider that implements
+// [openfeature.Tracker], or an [openfeature.Client]. It need not be the provider whose evaluations
+// are tracked. A nil tracker, or a nil pointer to one, makes a sink that is disabled. Nil options
+// are ignored.
 //
-// The context of an event is merged already, with what before hooks added. A
-// provider gets it exactly as it was evaluated. A client merges it once more,
-// over its own, the transaction's and the API's context; the event's own
-// attributes win (requirement 3.2.3), so this changes nothing but what those
-// contexts have and the evaluation's did not. Prefer the provider where you have
-// it, above all if the client is not the one that evaluates.
+// A provider receives the context exactly as it was evaluated, merged and with the additions of
+// before hooks. A client merges it again with its own, the transaction's and the API's context;
+// attributes of the evaluated context take precedence (OpenFeature requirement 3.2.3), so the merge
+// only adds attributes. Prefer the provider, in particular if another client evaluates.
 //
-// Track must be safe for concurrent use and return without doing I/O, as that of
-// this module's provider does. While that one's queue is full and drains, Track
-// waits for room, for up to 50ms unless delivery.WithMaxWait says otherwise, and
-// the evaluation with it: one more reason to leave deduplication on.
+// Track must be safe for concurrent use and return without I/O, like that of this module's
+// provider. If the provider's queue is full, Track, and with it the evaluation, waits for room for
+// up to 50ms, or as long as delivery.WithMaxWait allows.
 func NewTrackerSink(tracker openfeature.Tracker, opts ...TrackerOption) *TrackerSink {
 	if v := reflect.ValueOf(tracker); v.Kind() == reflect.Pointer && v.IsNil() {
 		tracker = nil

@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// cutMark ends a value that was cut.
-	cutMark = "…"
+	// truncationMark ends a truncated value.
+	truncationMark = "…"
 
-	// maxNesting and maxNodes bound what encoding a value may cost, and keep a
-	// value that contains itself from overflowing the stack.
+	// maxNesting and maxNodes bound the cost of encoding a value, and keep a value that contains
+	// itself from overflowing the stack.
 	maxNesting = 100
 	maxNodes   = 1 << 16
 )
 
-// encodeValue turns what a flag can hold into one of the four kinds that an
-// [Event] carries: scalars as they are, everything else as JSON text. What has
-// no JSON is named by its type. It never panics.
+// encodeValue converts a flag value to one of the four kinds of an [Event]: scalars as they are,
+// everything else to JSON text. A value that cannot be encoded becomes the name of its type. It
+// never panics.
 func encodeValue(v any) slog.Value {
 	switch v := v.(type) {
 	case nil:
@@ -62,7 +62,7 @@ func encodeOther(v any) slog.Value {
 		}
 	}
 	if text, ok := jsonText(v); ok {
-		return slog.StringValue(validString(text)) // raw JSON may not be
+		return slog.StringValue(validString(text)) // raw JSON may be invalid UTF-8
 	}
 	return slog.StringValue(rv.Type().String())
 }
@@ -76,8 +76,8 @@ func marshalsItself(v any) bool {
 	}
 }
 
-// uintValue is a number where it fits, since OpenTelemetry and OpenFeature know
-// no unsigned ones, and decimal text where it does not.
+// uintValue returns a signed number, or decimal text if u does not fit, because OpenTelemetry has
+// no unsigned numbers.
 func uintValue(u uint64) slog.Value {
 	if u > math.MaxInt64 {
 		return slog.StringValue(strconv.FormatUint(u, 10))
@@ -85,8 +85,8 @@ func uintValue(u uint64) slog.Value {
 	return slog.Int64Value(int64(u))
 }
 
-// floatValue is text for NaN and the infinities, because no JSON number carries
-// them and one alone spoils the batch it is sent in.
+// floatValue returns text for NaN and infinities: JSON has no such numbers, and one would make a
+// whole batch impossible to encode.
 func floatValue(f float64) slog.Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return slog.StringValue(strconv.FormatFloat(f, 'g', -1, 64))
@@ -94,8 +94,8 @@ func floatValue(f float64) slog.Value {
 	return slog.Float64Value(f)
 }
 
-// jsonText encodes v, unless it is too large or nested too deeply, or holds
-// something that JSON has no form for. A MarshalJSON that panics counts as that.
+// jsonText encodes v. It reports false if v is too large, nested too deeply or cannot be encoded,
+// or if its MarshalJSON panics.
 func jsonText(v any) (text string, ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -115,8 +115,8 @@ func jsonText(v any) (text string, ok bool) {
 	return string(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))), true
 }
 
-// bounded reports whether v stays within the limits. Values that contain
-// themselves do not. Types that marshal themselves are not looked into.
+// bounded reports whether v is within the limits; a value that contains itself is not. It does not
+// descend into types with a marshaler.
 func bounded(v reflect.Value, depth int, nodes *int) bool {
 	*nodes++
 	if depth < 0 || *nodes > maxNodes {
@@ -145,7 +145,7 @@ func bounded(v reflect.Value, depth int, nodes *int) bool {
 		}
 	case reflect.Slice, reflect.Array:
 		if isScalar(t.Elem().Kind()) {
-			return true // nothing to descend into, and bytes would use up the nodes
+			return true // bytes would use up the nodes
 		}
 		for i := range v.Len() {
 			if !bounded(v.Index(i), depth-1, nodes) {
@@ -155,7 +155,7 @@ func bounded(v reflect.Value, depth int, nodes *int) bool {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if field := t.Field(i); !field.IsExported() && !field.Anonymous {
-				continue // not encoded either
+				continue // not encoded
 			}
 			if !bounded(v.Field(i), depth-1, nodes) {
 				return false
@@ -169,10 +169,9 @@ func isScalar(kind reflect.Kind) bool {
 	return kind <= reflect.Complex128 || kind == reflect.String
 }
 
-// cut shortens text that is longer than limit bytes, at the end of a rune. The
-// mark is part of the limit; where there is not even room for it, it is all
-// that remains. A negative limit is none.
-func cut(v slog.Value, limit int) slog.Value {
+// truncate shortens text that is longer than limit bytes, at the end of a rune. The mark counts
+// towards the limit, and is all that remains if the limit is shorter. A negative limit means none.
+func truncate(v slog.Value, limit int) slog.Value {
 	if v.Kind() != slog.KindString {
 		return v
 	}
@@ -180,15 +179,15 @@ func cut(v slog.Value, limit int) slog.Value {
 	if limit < 0 || len(text) <= limit {
 		return v
 	}
-	keep := max(limit-len(cutMark), 0)
+	keep := max(limit-len(truncationMark), 0)
 	for keep > 0 && !utf8.RuneStart(text[keep]) {
 		keep--
 	}
-	return slog.StringValue(text[:keep] + cutMark)
+	return slog.StringValue(text[:keep] + truncationMark)
 }
 
-// validString replaces what is not UTF-8, as one such string would make a whole
-// OTLP request fail to encode.
+// validString replaces invalid UTF-8, because one such string would make a whole OTLP request
+// impossible to encode.
 func validString(s string) string {
 	if utf8.ValidString(s) {
 		return s
@@ -196,8 +195,8 @@ func validString(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// normalize brings keys and values to what an [Event] promises, whatever
-// attribute mappers and event mutators have put there.
+// normalize converts what attribute mappers and event mutators may have added to what an [Event]
+// guarantees.
 func normalize(attrs []slog.Attr) {
 	for i := range attrs {
 		attrs[i].Key = validString(attrs[i].Key)
@@ -240,8 +239,8 @@ func plainValue(v slog.Value) slog.Value {
 	}
 }
 
-// groupMap turns a group into what JSON can have, unless it is beyond the
-// limits. Groups can contain themselves, as can what a LogValuer returns.
+// groupMap converts a group for JSON. It reports false beyond the limits, which a group or the
+// result of a LogValuer that contains itself exceeds.
 func groupMap(attrs []slog.Attr, depth int, nodes *int) (group map[string]any, ok bool) {
 	group = make(map[string]any, min(len(attrs), maxNodes))
 	for _, attr := range attrs {

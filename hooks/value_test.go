@@ -118,8 +118,8 @@ func TestLowerSnake(t *testing.T) {
 	}
 }
 
-// FuzzEncodeValue checks what every sink relies on, for values of every shape
-// that JSON has, and some that it has not.
+// FuzzEncodeValue checks the guarantees of an Event's attributes for values of every JSON type, and
+// for some that JSON cannot represent.
 func FuzzEncodeValue(f *testing.F) {
 	for _, seed := range []string{`null`, `true`, `1e400`, `"\ud800"`, `[1,[2,{"a":[]}]]`, `{"a":{"b":null}}`, "\xff", strings.Repeat("[", 300)} {
 		f.Add([]byte(seed), 0.1, 10)
@@ -135,7 +135,7 @@ func FuzzEncodeValue(f *testing.F) {
 			map[string]float64{"n": number}, &decoded, text{string(data)}, text{string(data)}, func() {},
 			slog.GroupValue(slog.Float64("n", number), slog.Any("any", decoded)),
 		} {
-			attrs := []slog.Attr{{Key: "encoded", Value: cut(encodeValue(v), limit)}, slog.Any("any", v)}
+			attrs := []slog.Attr{{Key: "encoded", Value: truncate(encodeValue(v), limit)}, slog.Any("any", v)}
 			normalize(attrs)
 			for _, attr := range attrs {
 				switch value := attr.Value; value.Kind() {
@@ -152,7 +152,7 @@ func FuzzEncodeValue(f *testing.F) {
 					t.Errorf("%v: got kind %v", v, value.Kind())
 				}
 			}
-			if value := attrs[0].Value; value.Kind() == slog.KindString && limit >= len(cutMark) && len(value.String()) > limit {
+			if value := attrs[0].Value; value.Kind() == slog.KindString && limit >= len(truncationMark) && len(value.String()) > limit {
 				t.Errorf("%v: got %d bytes, limit %d", v, len(value.String()), limit)
 			}
 		}

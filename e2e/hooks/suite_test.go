@@ -1,5 +1,6 @@
-// Package hooks_test runs evaluation hooks in whole programs: flags from LaunchDarkly in a box or from another provider,
-// exposures back to LaunchDarkly in a box, over real HTTP. OpenTelemetry's sinks have theirs in the module hooks/otelhooks.
+// Package hooks_test runs hooks end to end over HTTP: flags of LaunchDarkly in a box or of another
+// provider, and exposures sent to LaunchDarkly in a box. Module hooks/otelhooks tests the sinks for
+// OpenTelemetry.
 package hooks_test
 
 import (

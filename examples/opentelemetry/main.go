@@ -1,13 +1,13 @@
-// The OpenTelemetry example evaluates flags inside a span and reports each evaluation three times: as a log record, as an
-// event of the span, and in a metric. It prints what OpenTelemetry exported.
+// The OpenTelemetry example evaluates flags within a span and reports each evaluation three times: as
+// a log record, as an event of the span, and in a metric. It prints what OpenTelemetry exports.
 //
 //	go run ./examples/opentelemetry
 //
-// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this machine, and the exporters
-// write to the standard output.
+// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this
+// machine.
 //
-// Start reading at run: it is the wiring of a service. What a service does differently is in telemetry.go: its exporters
-// send to a collector.
+// Start reading at run, which is the wiring of a service. A service differs in its exporters
+// (telemetry.go), which send to a collector.
 package main
 
 import (
@@ -37,29 +37,24 @@ func main() {
 	}
 }
 
-// run wires LaunchDarkly and OpenTelemetry to OpenFeature, serves one request, and shuts everything down.
+// run connects LaunchDarkly and OpenTelemetry to OpenFeature, serves one request, and shuts everything
+// down.
 func run(ctx context.Context, out io.Writer) (err error) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	box.SetValue("new-checkout", true)
 	box.SetValue("headline", "Welcome back")
 
-	telemetry, err := startTelemetry()
-	if err != nil {
-		return err
-	}
-	// Last, when nothing evaluates any more.
-	defer func() { err = errors.Join(err, telemetry.shutdown(context.WithoutCancel(ctx), out)) }()
+	telemetry := startTelemetry(out)
+	// Deferred first, so that it runs last, when nothing evaluates any more.
+	defer func() { err = errors.Join(err, telemetry.shutdown(context.WithoutCancel(ctx))) }()
 
-	// One hook, three sinks. The value of a flag is left out where its variant says the same.
-	evaluations := hooks.NewEvaluationHook(
-		hooks.NewMultiSink(
-			otelhooks.NewLogSink(telemetry.loggers),
-			otelhooks.NewSpanSink(), // whatever span is active
-			otelhooks.NewMetricSink(telemetry.meters),
-		),
-		hooks.WithVariantOverValue(),
-	)
+	// One hook, three sinks. An application can have any of them.
+	evaluations := hooks.NewEvaluationHook(hooks.NewMultiSink(
+		otelhooks.NewLogSink(telemetry.loggers),
+		otelhooks.NewSpanSink(), // adds to the active span
+		otelhooks.NewMetricSink(telemetry.meters),
+	))
 
 	provider, err := launchdarkly.NewProvider(box.SDKKey(),
 		launchdarkly.WithConfig(box.Config()),
@@ -77,7 +72,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	return nil
 }
 
-// serve is what happens for one request: the application evaluates flags, and knows nothing of the hook.
+// serve handles one request. The application evaluates flags and does not know about the hook.
 func serve(ctx context.Context, tracer trace.Tracer, client *openfeature.Client) {
 	ctx, span := tracer.Start(ctx, "GET /checkout",
 		trace.WithSpanKind(trace.SpanKindServer),
@@ -88,5 +83,5 @@ func serve(ctx context.Context, tracer trace.Tracer, client *openfeature.Client)
 	if client.Boolean(ctx, "new-checkout", false, user) {
 		client.String(ctx, "headline", "Welcome", user)
 	}
-	client.Int(ctx, "upload-limit", 10, user) // a flag that nobody has made: the evaluation fails, the request does not
+	client.Int(ctx, "upload-limit", 10, user) // does not exist: the caller gets 10
 }

@@ -1,85 +1,122 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
+	"slices"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/stdout/stdoutlog"
-	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
-	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
-	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
-// telemetry is OpenTelemetry's SDK, one provider for each signal. All of them export in the background, and what is left
-// at shutdown.
+// telemetry is OpenTelemetry's SDK, with one provider for each signal.
 type telemetry struct {
 	tracers *trace.TracerProvider
-	loggers *sdklog.LoggerProvider
+	loggers *log.LoggerProvider
 	meters  *metric.MeterProvider
-
-	// What was exported, each signal for itself. An exporter that sends to a collector needs none of this.
-	spans, records, metrics *bytes.Buffer
 }
 
-// startTelemetry makes the three providers. A service has OTLP exporters in place of the ones here.
-func startTelemetry() (*telemetry, error) {
-	t := &telemetry{spans: &bytes.Buffer{}, records: &bytes.Buffer{}, metrics: &bytes.Buffer{}}
-	spans, err := stdouttrace.New(
-		stdouttrace.WithWriter(t.spans), stdouttrace.WithPrettyPrint(), stdouttrace.WithoutTimestamps())
-	if err != nil {
-		return nil, err
-	}
-	records, err := stdoutlog.New(
-		stdoutlog.WithWriter(t.records), stdoutlog.WithPrettyPrint(), stdoutlog.WithoutTimestamps())
-	if err != nil {
-		return nil, err
-	}
-	metrics, err := stdoutmetric.New(
-		stdoutmetric.WithWriter(t.metrics), stdoutmetric.WithPrettyPrint(), stdoutmetric.WithoutTimestamps())
-	if err != nil {
-		return nil, err
-	}
-
+// startTelemetry creates the providers. The exporters here print a line for each record, span and
+// counter at once. A service has OTLP exporters instead, in a batch processor for logs and spans.
+func startTelemetry(out io.Writer) *telemetry {
 	service := resource.NewSchemaless(attribute.String("service.name", "shop"))
-	t.tracers = trace.NewTracerProvider(trace.WithResource(service), trace.WithBatcher(spans))
-	t.loggers = sdklog.NewLoggerProvider(
-		sdklog.WithResource(service), sdklog.WithProcessor(sdklog.NewBatchProcessor(records)))
-	t.meters = metric.NewMeterProvider(
-		metric.WithResource(service), metric.WithReader(metric.NewPeriodicReader(metrics)))
-	return t, nil
-}
-
-// shutdown exports what has not been exported yet, ends all that runs in the background, and prints what was exported.
-func (t *telemetry) shutdown(ctx context.Context, out io.Writer) error {
-	err := errors.Join(
-		t.tracers.Shutdown(ctx),
-		t.loggers.Shutdown(ctx),
-		t.meters.Shutdown(ctx),
-	)
-	for _, signal := range []struct {
-		name     string
-		exported *bytes.Buffer
-	}{
-		{"Spans, with an event for each evaluation", t.spans},
-		{"Log records, one for each evaluation", t.records},
-		{"Metrics, which count evaluations", t.metrics},
-	} {
-		_, writeErr := fmt.Fprintf(out, "== %s\n%s\n", signal.name, oneLineEach(signal.exported.Bytes()))
-		err = errors.Join(err, writeErr)
+	return &telemetry{
+		tracers: trace.NewTracerProvider(trace.WithResource(service),
+			trace.WithSyncer(spanPrinter{out})),
+		loggers: log.NewLoggerProvider(log.WithResource(service),
+			log.WithProcessor(log.NewSimpleProcessor(logPrinter{out}))),
+		meters: metric.NewMeterProvider(metric.WithResource(service),
+			metric.WithReader(metric.NewPeriodicReader(metricPrinter{out}))),
 	}
-	return err
 }
 
-// oneLineEach puts the attributes in an exporter's JSON on one line each, so that it can be read.
-func oneLineEach(exported []byte) []byte {
-	attribute := regexp.MustCompile(`\{\s+"Key": (.*),\s+"Value": \{\s+"Type": (.*),\s+"Value": (.*)\s+\}\s+\}`)
-	return attribute.ReplaceAll(exported, []byte(`{"Key": $1, "Value": {"Type": $2, "Value": $3}}`))
+// shutdown exports what has not been exported yet, which here are the metrics.
+func (t *telemetry) shutdown(ctx context.Context) error {
+	return errors.Join(t.tracers.Shutdown(ctx), t.loggers.Shutdown(ctx), t.meters.Shutdown(ctx))
+}
+
+type logPrinter struct{ out io.Writer }
+
+func (p logPrinter) Export(_ context.Context, records []log.Record) error {
+	for _, record := range records {
+		var attributes []attribute.KeyValue
+		record.WalkAttributes(func(kv attribute.KeyValue) bool {
+			attributes = append(attributes, kv)
+			return true
+		})
+		fmt.Fprintln(p.out, "log   ", record.EventName(), text(attributes))
+	}
+	return nil
+}
+
+func (logPrinter) ForceFlush(context.Context) error { return nil }
+func (logPrinter) Shutdown(context.Context) error   { return nil }
+
+type spanPrinter struct{ out io.Writer }
+
+func (p spanPrinter) ExportSpans(_ context.Context, spans []trace.ReadOnlySpan) error {
+	for _, span := range spans {
+		fmt.Fprintln(p.out, "span  ", span.Name())
+		for _, event := range span.Events() {
+			fmt.Fprintln(p.out, "  event", event.Name, text(event.Attributes))
+		}
+	}
+	return nil
+}
+
+func (spanPrinter) Shutdown(context.Context) error { return nil }
+
+type metricPrinter struct{ out io.Writer }
+
+func (p metricPrinter) Export(_ context.Context, collected *metricdata.ResourceMetrics) error {
+	for _, scope := range collected.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			counter, ok := m.Data.(metricdata.Sum[int64])
+			if !ok {
+				continue
+			}
+			var lines []string
+			for _, point := range counter.DataPoints {
+				lines = append(lines, fmt.Sprintln("metric", m.Name, point.Value, text(point.Attributes.ToSlice())))
+			}
+			slices.Sort(lines) // points have no order
+			fmt.Fprint(p.out, strings.Join(lines, ""))
+		}
+	}
+	return nil
+}
+
+func (metricPrinter) Temporality(kind metric.InstrumentKind) metricdata.Temporality {
+	return metric.DefaultTemporalitySelector(kind)
+}
+
+func (metricPrinter) Aggregation(kind metric.InstrumentKind) metric.Aggregation {
+	return metric.DefaultAggregationSelector(kind)
+}
+
+func (metricPrinter) ForceFlush(context.Context) error { return nil }
+func (metricPrinter) Shutdown(context.Context) error   { return nil }
+
+// text returns the attributes that this example is about. The others are the provider's name,
+// LaunchDarkly's reason kind and the message of an error.
+func text(attributes []attribute.KeyValue) string {
+	var parts []string
+	for _, key := range []attribute.Key{
+		"feature_flag.key", "feature_flag.result.variant", "feature_flag.result.value",
+		"feature_flag.result.reason", "error.type", "feature_flag.context.id",
+	} {
+		for _, kv := range attributes {
+			if kv.Key == key {
+				parts = append(parts, strings.TrimPrefix(string(key), "feature_flag.")+"="+kv.Value.String())
+			}
+		}
+	}
+	return strings.Join(parts, " ")
 }

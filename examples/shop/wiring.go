@@ -67,7 +67,7 @@ func connectLaunchDarkly(logger *slog.Logger) (*launchDarkly, error) {
 	// Each visitor that the flag is evaluated for is an exposure, which LaunchDarkly hears of, once. It is no metric:
 	// NaN says that it has no value.
 	exposures := hooks.NewTrackerSink(provider, hooks.WithTrackingValue(math.NaN()))
-	openfeature.AddHooks(hooks.NewEvaluationHook(exposures))
+	openfeature.AddHooks(hooks.NewEvaluationHook(exposures, hooks.WithValues())) // the page shows the value
 	return l, nil
 }
 

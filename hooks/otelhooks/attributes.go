@@ -6,8 +6,12 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// convert fills to with the attributes, of which it has room for all. The four
-// kinds are all that an event has.
+// inlineAttributes is the number of attributes that are converted without an allocation: those of
+// the hook and a few more.
+const inlineAttributes = 16
+
+// convert writes the attributes to to, which has room for all of them. An event has no other kinds
+// of attributes than these four.
 func convert(to []attribute.KeyValue, attrs []slog.Attr) []attribute.KeyValue {
 	to = to[:len(attrs)]
 	for i := range attrs {

@@ -16,8 +16,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
-// finally returns a function that runs the hook's part of one evaluation, with
-// a successful result of a boolean flag.
+// finally returns a function that runs the hook's finally stage for a successful evaluation of a
+// boolean flag.
 func finally(ctx context.Context, hook openfeature.Hook) func() {
 	hc := openfeature.NewHookContext("flag-key", openfeature.Boolean, false, openfeature.ClientMetadata{},
 		openfeature.Metadata{Name: "LaunchDarkly"}, openfeature.NewEvaluationContext("user-key", nil))
@@ -28,8 +28,7 @@ func finally(ctx context.Context, hook openfeature.Hook) func() {
 	return func() { hook.Finally(ctx, hc, details, openfeature.HookHints{}) }
 }
 
-// span is a recording span that takes events and forgets them, after doing what
-// the API does with their options.
+// span is a recording span that reads the options of events and discards them.
 type span struct{ trace.Span }
 
 func (span) IsRecording() bool { return true }
@@ -38,9 +37,8 @@ func (span) AddEvent(_ string, options ...trace.EventOption) {
 	_ = trace.NewEventConfig(options...)
 }
 
-// plain is the least that a span event can cost: a hook that appends the same
-// attributes to a slice and knows no options. It is what there is to compare
-// with.
+// plain is the simplest hook that adds the same attributes to a span. It has no options, and is the
+// baseline for comparisons.
 type plain struct{ openfeature.UnimplementedHook }
 
 func (plain) Finally(ctx context.Context, hc openfeature.HookContext, details openfeature.InterfaceEvaluationDetails, _ openfeature.HookHints) {
@@ -59,7 +57,7 @@ func (plain) Finally(ctx context.Context, hc openfeature.HookContext, details op
 	trace.SpanFromContext(ctx).AddEvent("feature_flag.evaluation", trace.WithAttributes(attrs...))
 }
 
-// logger is a logger that takes records and forgets them.
+// logger is an enabled logger that discards records.
 type logger struct{ logapi.Logger }
 
 func (logger) Enabled(context.Context, logapi.EnabledParameters) bool { return true }
@@ -94,7 +92,7 @@ func BenchmarkSinks(b *testing.B) {
 	}
 }
 
-// BenchmarkSDKSpan is the span sink with OpenTelemetry's own SDK.
+// BenchmarkSDKSpan measures the span sink with a span of OpenTelemetry's SDK.
 func BenchmarkSDKSpan(b *testing.B) {
 	for name, hook := range map[string]openfeature.Hook{
 		"sink":  hooks.NewEvaluationHook(otelhooks.NewSpanSink()),

@@ -3,6 +3,7 @@ package otelhooks_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/open-feature/go-sdk/openfeature"
 	"github.com/open-feature/go-sdk/openfeature/isolated"
@@ -13,8 +14,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
 var anna = openfeature.NewEvaluationContext("anna", nil)
@@ -33,7 +36,7 @@ func ExampleSpanSink() {
 	tracers := trace.NewTracerProvider(trace.WithSyncer(exporter))
 	client, shutdown := demo()
 	defer shutdown()
-	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewSpanSink(), hooks.WithoutContextID()))
+	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewSpanSink(), hooks.WithValues(), hooks.WithExcludedAttributes("feature_flag.context.id")))
 
 	ctx, span := tracers.Tracer("shop").Start(context.Background(), "checkout")
 	client.Boolean(ctx, "bool", false, anna)
@@ -58,7 +61,7 @@ func ExampleLogSink() {
 	loggers := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(&exported)))
 	client, shutdown := demo()
 	defer shutdown()
-	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers), hooks.WithoutValues()))
+	client.AddHooks(hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers)))
 
 	client.Boolean(context.Background(), "bool", false, anna)
 
@@ -98,4 +101,53 @@ func ExampleMetricSink() {
 	fmt.Println(counter.Name, variant.AsString(), point.Value)
 	// Output:
 	// feature_flag.evaluation on 3
+}
+
+// The application tracks events as usual; operators see what happens to them.
+func ExampleRegisterDeliveryMetrics() {
+	box := launchdarklytest.NewServer() // in place of LaunchDarkly
+	defer box.Close()
+	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	api := isolated.NewAPI()
+	if err := api.SetProviderAndWait(context.Background(), provider); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = api.Shutdown(context.Background()) }()
+
+	reader := metric.NewManualReader()
+	registration, err := otelhooks.RegisterDeliveryMetrics(provider,
+		otelhooks.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader))))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = registration.Unregister() }()
+
+	api.NewClient().Track(context.Background(), "checkout", anna, openfeature.NewTrackingEventDetails(99.90))
+	if err := provider.Flush(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+
+	var collected metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &collected); err != nil {
+		fmt.Println(err)
+	}
+	for _, m := range collected.ScopeMetrics[0].Metrics {
+		counter, _ := m.Data.(metricdata.Sum[int64])
+		for _, point := range counter.DataPoints {
+			group, _ := point.Attributes.Value(otelhooks.EventGroupKey)
+			if group.AsString() == otelhooks.TrackedEvents && point.Value > 0 {
+				fmt.Println(m.Name, m.Unit, point.Value)
+			}
+		}
+	}
+	// Output:
+	// launchdarkly.events.recorded {event} 1
+	// launchdarkly.events.delivered {event} 1
 }

@@ -14,19 +14,15 @@ import (
 
 var _ hooks.Sink = (*LogSink)(nil)
 
-// inlineAttributes is how many attributes are converted in room that is there
-// already, the hook's own twelve and a few.
-const inlineAttributes = 16
-
-// LogSink emits events through OpenTelemetry's Logs API, as records with an
-// event name and severity INFO, which is what the semantic conventions ask for.
-// The SDK adds trace and span id of the context. The zero value is disabled.
+// LogSink emits events through OpenTelemetry's Logs API, as records with an event name and severity
+// INFO, which the semantic conventions require. OpenTelemetry's SDK adds the trace and span ID of
+// the context. The zero value is disabled.
 type LogSink struct {
 	logger log.Logger
 }
 
-// NewLogSink returns a sink that emits through a logger of provider; nil is the
-// global provider. It is safe for concurrent use.
+// NewLogSink returns a sink that emits through a logger of provider; nil stands for the global
+// provider. It is safe for concurrent use.
 func NewLogSink(provider log.LoggerProvider) *LogSink {
 	if provider == nil {
 		provider = otel.GetLoggerProvider()
@@ -34,7 +30,7 @@ func NewLogSink(provider log.LoggerProvider) *LogSink {
 	return &LogSink{logger: provider.Logger(scopeName)}
 }
 
-// Enabled asks the logger whether it takes evaluation events at severity INFO.
+// Enabled reports whether the logger is enabled for evaluation events at severity INFO.
 func (s *LogSink) Enabled(ctx context.Context) bool {
 	return s != nil && s.logger != nil && s.logger.Enabled(ctx, log.EnabledParameters{
 		Severity:  log.SeverityInfo,

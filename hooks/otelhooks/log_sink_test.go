@@ -34,7 +34,7 @@ func TestLogSink(t *testing.T) {
 			t.Parallel()
 			var exported records
 			loggers := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(&exported)))
-			client := newClient(t, hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers)))
+			client := newClient(t, hooks.NewEvaluationHook(otelhooks.NewLogSink(loggers), hooks.WithValues()))
 			ctx, span := trace.NewTracerProvider().Tracer("test").Start(context.Background(), "request")
 			tt.evaluate(ctx, client)
 			span.End()

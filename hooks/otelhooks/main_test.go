@@ -79,7 +79,7 @@ func evaluations() []evaluation {
 		{"metadata", func(ctx context.Context, c *openfeature.Client) { c.Int(ctx, "rule", 0, evalCtx) }, []attribute.KeyValue{
 			attribute.String("feature_flag.key", "rule"), provider,
 			attribute.String("feature_flag.result.variant", "1"), attribute.Int("feature_flag.result.value", 42),
-			attribute.String("feature_flag.result.reason", "rule_match"),
+			attribute.String("feature_flag.result.reason", "split"),
 			attribute.String("feature_flag.context.id", "org:acme"),
 			attribute.String("feature_flag.set.id", "set"),
 			attribute.String("feature_flag.version", "v7"),
@@ -90,11 +90,12 @@ func evaluations() []evaluation {
 			attribute.String("feature_flag.key", "none"), provider, attribute.Bool("feature_flag.result.value", false),
 			attribute.String("feature_flag.result.reason", "error"), anna,
 			attribute.String("error.type", "flag_not_found"), attribute.String("error.message", "flag for key none not found"),
+			attribute.String("feature_flag.error.message", "flag for key none not found"),
 		}},
 	}
 }
 
-// same compares attributes in any order.
+// same reports whether two lists have the same attributes in any order.
 func same(a, b []attribute.KeyValue) bool {
 	as, bs := attribute.NewSet(a...), attribute.NewSet(b...)
 	return len(a) == len(b) && as.Equals(&bs)

@@ -15,36 +15,34 @@ import (
 
 var _ hooks.Sink = (*MetricSink)(nil)
 
-// CounterName is the instrument of a [MetricSink].
+// CounterName is the name of the instrument of a [MetricSink].
 const CounterName = telemetry.FlagEvaluationKey
 
-// maxSeries bounds the attribute sets that a sink keeps ready. When there are
-// more, those not used for longest are built anew when they come again.
+// maxSeries is the number of attribute sets that a sink caches. Beyond it, the least recently used
+// ones are built again when they recur.
 const maxSeries = 2048
 
-// MetricSink counts evaluations with an int64 counter named [CounterName], unit
-// {evaluation}. Its attributes are those of the event that do not grow with the
-// number of users: feature_flag.key, feature_flag.provider.name,
-// feature_flag.result.variant, feature_flag.result.reason and error.type. There
-// is no context id and no value among them, whatever the hook's options. An
-// application that evaluates keys from user input should add a flag filter: flags
-// that do not exist are counted by key too.
+// MetricSink counts evaluations with an int64 counter named [CounterName], unit {evaluation}. Its
+// attributes are those of the event whose number of values does not depend on the number of users:
+// feature_flag.key, feature_flag.provider.name, feature_flag.result.variant,
+// feature_flag.result.reason and error.type. Context IDs and flag values are never among them. If
+// flag keys come from user input, add a flag filter, because flags that do not exist are counted by
+// key too.
 //
-// Deduplication and sampling are applied before events are counted. The zero
-// value is disabled.
+// Deduplication and sampling are applied before events are counted. The zero value is disabled.
 type MetricSink struct {
 	counter metric.Int64Counter
 	series  *lru.Cache[dimensions, []metric.AddOption]
 }
 
-// dimensions are the values of a counter's attributes; empty ones are absent.
+// dimensions are the values of the counter's attributes. Empty ones are absent.
 type dimensions struct {
 	key, provider, variant, reason, errorType string
 }
 
-// NewMetricSink returns a sink that counts with a meter of provider; nil is the
-// global provider. A provider that refuses to make the counter is reported to
-// OpenTelemetry's error handler. It is safe for concurrent use.
+// NewMetricSink returns a sink that counts with a meter of provider; nil stands for the global
+// provider. An error of creating the counter is passed to OpenTelemetry's error handler. The sink
+// is safe for concurrent use.
 func NewMetricSink(provider metric.MeterProvider) *MetricSink {
 	if provider == nil {
 		provider = otel.GetMeterProvider()
@@ -63,12 +61,12 @@ func NewMetricSink(provider metric.MeterProvider) *MetricSink {
 	return &MetricSink{counter: counter, series: series}
 }
 
-// Enabled reports whether the counter is collected.
+// Enabled reports whether the counter is enabled.
 func (s *MetricSink) Enabled(ctx context.Context) bool {
 	return s != nil && s.counter != nil && s.series != nil && s.counter.Enabled(ctx)
 }
 
-// Emit adds one.
+// Emit adds 1 to the counter.
 func (s *MetricSink) Emit(ctx context.Context, event hooks.Event) {
 	if s == nil || s.counter == nil || s.series == nil {
 		return
@@ -82,8 +80,8 @@ func (s *MetricSink) Emit(ctx context.Context, event hooks.Event) {
 	s.counter.Add(ctx, 1, options...)
 }
 
-// dimensionsOf reads the attributes rather than the event's fields, so that what
-// the hook's options leave out or rewrite is so in the metric, too.
+// dimensionsOf reads the attributes rather than the event's fields, so that the hook's options
+// apply to the metric too.
 func dimensionsOf(attrs []slog.Attr) dimensions {
 	var d dimensions
 	for i := range attrs {

@@ -68,7 +68,7 @@ func TestMetricSink(t *testing.T) {
 					attribute.String("feature_flag.result.reason", "static")),
 				point(attribute.String("feature_flag.key", "rule"),
 					attribute.String("feature_flag.result.variant", "1"),
-					attribute.String("feature_flag.result.reason", "rule_match")),
+					attribute.String("feature_flag.result.reason", "split")),
 				point(attribute.String("feature_flag.key", "none"),
 					attribute.String("feature_flag.result.reason", "error"),
 					attribute.String("error.type", "flag_not_found")),
@@ -77,7 +77,7 @@ func TestMetricSink(t *testing.T) {
 	}, collect(t, reader), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 }
 
-func TestMetricSinkFollowsExclusion(t *testing.T) {
+func TestMetricSinkOmitsExcludedAttributes(t *testing.T) {
 	t.Parallel()
 	reader := metric.NewManualReader()
 	sink := otelhooks.NewMetricSink(metric.NewMeterProvider(metric.WithReader(reader)))

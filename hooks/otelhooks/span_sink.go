@@ -12,19 +12,18 @@ import (
 
 var _ hooks.Sink = (*SpanSink)(nil)
 
-// SpanSink adds events to the span that is active in the context of an
-// evaluation. It is disabled where there is none, or where the span is not
-// recorded. It leaves the span's status alone: an evaluation that falls back to
-// its default does not fail the operation. The zero value is ready to use, from
-// many goroutines; it must not be copied.
+// SpanSink adds events to the active span in the context of an evaluation. It is disabled if there
+// is no span or the span is not recording. It does not change the span's status, because an
+// evaluation that falls back to its default does not fail the operation. The zero value is ready
+// for use. It is safe for concurrent use and must not be copied.
 //
-// A span of an application's own must read the options of AddEvent before it
-// returns, as OpenTelemetry's does: their memory is used again.
+// An application's own implementation of a span must read the options of AddEvent before it
+// returns, as OpenTelemetry's SDK does, because their memory is reused.
 type SpanSink struct {
 	buffers sync.Pool // of *buffer
 }
 
-// buffer is the room for a span event's attributes.
+// buffer is the memory for the attributes of a span event.
 type buffer [inlineAttributes]attribute.KeyValue
 
 // NewSpanSink returns a [SpanSink].
@@ -54,7 +53,7 @@ func (s *SpanSink) Emit(ctx context.Context, event hooks.Event) {
 	}
 	attrs := convert(b[:], event.Attributes)
 	span.AddEvent(event.Name, trace.WithAttributes(attrs...))
-	// Options can only be read by making a configuration of them, which copies.
+	// Options can only be read through a configuration, which copies them.
 	clear(attrs)
 	s.buffers.Put(b)
 }

@@ -21,7 +21,7 @@ func TestSpanSink(t *testing.T) {
 			t.Parallel()
 			exporter := tracetest.NewInMemoryExporter()
 			tracers := trace.NewTracerProvider(trace.WithSyncer(exporter))
-			client := newClient(t, hooks.NewEvaluationHook(otelhooks.NewSpanSink()))
+			client := newClient(t, hooks.NewEvaluationHook(otelhooks.NewSpanSink(), hooks.WithValues()))
 
 			ctx, span := tracers.Tracer("test").Start(context.Background(), "request")
 			tt.evaluate(ctx, client)
@@ -70,7 +70,7 @@ func TestSpanSinkEnabled(t *testing.T) {
 	}
 }
 
-// Buffers are used again, and not every event fits into one.
+// Buffers are reused, and some events are larger than a buffer.
 func TestSpanSinkKeepsEventsApart(t *testing.T) {
 	t.Parallel()
 	exporter := tracetest.NewInMemoryExporter()

@@ -15,8 +15,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
-// recording is a span that takes events and forgets them, after doing with their options what every span must. It
-// leaves the hook's own price.
+// recording is a span that reads the options of events and discards them, to measure the hook
+// alone.
 type recording struct{ trace.Span }
 
 func (recording) IsRecording() bool { return true }
@@ -25,7 +25,8 @@ func (recording) AddEvent(_ string, options ...trace.EventOption) {
 	_ = trace.NewEventConfig(options...)
 }
 
-// spans are the contexts that an evaluation may run in.
+// spans returns contexts without a span, with a recording span, and with a span of OpenTelemetry's
+// SDK.
 func spans(b *testing.B) []struct {
 	name string
 	ctx  context.Context
@@ -44,13 +45,14 @@ func spans(b *testing.B) []struct {
 	}
 }
 
-// sameAttributes leaves the three attributes that the community hook has: flag key, provider name and variant.
+// sameAttributes returns a hook with the three attributes of the community hook: flag key, provider
+// name and variant.
 func sameAttributes() openfeature.Hook {
 	return hooks.NewEvaluationHook(otelhooks.NewSpanSink(),
-		hooks.WithoutValues(), hooks.WithoutContextID(), hooks.WithExcludedAttributes(telemetry.ResultReasonKey))
+		hooks.WithExcludedAttributes(telemetry.ContextIDKey, telemetry.ResultReasonKey))
 }
 
-// stage is the one stage of a hook that does something on a success.
+// stage is the stage in which a hook reports a successful evaluation.
 type stage func(context.Context, openfeature.HookContext, openfeature.InterfaceEvaluationDetails, openfeature.HookHints)
 
 func after(hook openfeature.Hook) stage {
@@ -59,8 +61,8 @@ func after(hook openfeature.Hook) stage {
 	}
 }
 
-// BenchmarkSpanHook runs the hooks' part of a successful evaluation, without the evaluation. "ours" has the community
-// hook's attributes, "ours-default" has six: it adds value, reason and context id.
+// BenchmarkSpanHook measures the hooks without the evaluation. "ours" has the attributes of the
+// community hook, "ours-default" adds the reason and the context ID.
 func BenchmarkSpanHook(b *testing.B) {
 	hc := openfeature.NewHookContext("bool", openfeature.Boolean, false, openfeature.NewClientMetadata(""),
 		openfeature.Metadata{Name: "LaunchDarkly"}, openfeature.NewEvaluationContext("user-key", nil))
@@ -87,14 +89,14 @@ func BenchmarkSpanHook(b *testing.B) {
 	}
 }
 
-// disabled is a sink that wants nothing.
+// disabled is a disabled sink.
 type disabled struct{}
 
 func (disabled) Enabled(context.Context) bool      { return false }
 func (disabled) Emit(context.Context, hooks.Event) {}
 
-// BenchmarkHookedEvaluation is a whole evaluation through OpenFeature's client, of a boolean flag of ours for a context
-// of ten attributes, with one hook. by=none is what it costs without; "tracker" sees the same exposure each time.
+// BenchmarkHookedEvaluation measures a whole evaluation with one hook, of a boolean flag for a
+// context with ten attributes. by=none is without a hook; by=tracker has a repeated exposure.
 func BenchmarkHookedEvaluation(b *testing.B) {
 	s := newSubjects(b)
 	c := withAttributes(10)
@@ -125,8 +127,8 @@ func BenchmarkHookedEvaluation(b *testing.B) {
 	}
 }
 
-// BenchmarkHook is the price of the hook alone where it has nothing to emit: for a disabled sink, and for an exposure
-// that the tracker sink has had.
+// BenchmarkHook measures the hook without the evaluation if it emits nothing: for a disabled sink,
+// and for a repeated exposure.
 func BenchmarkHook(b *testing.B) {
 	ctx := b.Context()
 	details := openfeature.InterfaceEvaluationDetails{Value: true, EvaluationDetails: openfeature.EvaluationDetails{
