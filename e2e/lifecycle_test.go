@@ -235,7 +235,7 @@ var _ = Describe("Lifecycle", func() {
 			Eventually(func() uint64 { return p.provider.Stats().Dropped.Closed }).Should(Equal(uint64(3)))
 			Expect(p.provider.Stats().Waiting).To(BeZero())
 			Eventually(p.problems.all).Should(ContainElement(MatchError(launchdarkly.ErrClosed)))
-			Expect(p.log.String()).To(ContainSubstring("tracked events dropped"))
+			Expect(p.log.String()).To(ContainSubstring("events dropped"))
 		})
 
 		It("takes no longer than its deadline while the events service does not answer", func() {

@@ -118,7 +118,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 			Expect(p.provider.Stats().Tracked).To(BeEquivalentTo(11))
 			select {
 			case err := <-done:
-				Expect(err).To(MatchError(ContainSubstring("1 tracked event is not delivered")))
+				Expect(err).To(MatchError(ContainSubstring("1 tracked event not delivered")))
 				ended = true
 			default:
 			}

@@ -226,24 +226,29 @@ var _ = Describe("Tracking", func() {
 		Expect(p.provider.Stats().Delivered).To(Equal(uint64(1)))
 	})
 
-	DescribeTable("reports events that LaunchDarkly refuses",
-		func(refuse func(*launchdarklytest.Server), cause error, count func(launchdarkly.Stats) uint64) {
+	DescribeTable("keeps events that the service refuses together with everything else",
+		func(refuse func(*launchdarklytest.Server), cause error) {
 			p := start(fastRetries)
 			refuse(p.box)
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
+			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			defer cancel()
 			var undelivered *delivery.UndeliveredError
-			Expect(errors.As(p.provider.Flush(waiting()), &undelivered)).To(BeTrue())
+			err := p.provider.Flush(ctx)
+			Expect(errors.As(err, &undelivered)).To(BeTrue(), "%v", err)
 			Expect(undelivered.Events).To(Equal(1))
-			Expect(p.problems.all()).To(ConsistOf(MatchError(cause)))
-			Expect(count(p.provider.Stats())).To(Equal(uint64(1)))
-			Expect(p.box.CustomEvents()).To(BeEmpty())
+			Expect(err).To(MatchError(cause))
+			Expect(p.problems.all()).To(BeEmpty())
+			Expect(p.provider.Stats().Waiting).To(Equal(uint64(1)))
+
+			p.box.AcceptEvents()
+			p.box.LimitEventBytes(0)
+			p.flush()
+			Expect(p.box.CustomEvents("checkout")).To(HaveLen(1))
 		},
-		Entry("as a bad request", func(box *launchdarklytest.Server) { box.RefuseEvents(400) },
-			delivery.ErrRefused, func(s launchdarkly.Stats) uint64 { return s.Dropped.Refused }),
-		Entry("as too large", func(box *launchdarklytest.Server) { box.LimitEventBytes(10) },
-			delivery.ErrTooLarge, func(s launchdarkly.Stats) uint64 { return s.Dropped.TooLarge }),
-		Entry("as unauthorized", func(box *launchdarklytest.Server) { box.RefuseEvents(401) },
-			delivery.ErrUnauthorized, func(s launchdarkly.Stats) uint64 { return s.Dropped.Unauthorized }),
+		Entry("as a bad request", func(box *launchdarklytest.Server) { box.RefuseEvents(400) }, context.DeadlineExceeded),
+		Entry("as too large", func(box *launchdarklytest.Server) { box.LimitEventBytes(10) }, context.DeadlineExceeded),
+		Entry("as unauthorized", func(box *launchdarklytest.Server) { box.RefuseEvents(401) }, delivery.ErrUnauthorized),
 	)
 
 	It("splits what is too much for one request, without asking the events service", func() {
