@@ -286,6 +286,16 @@ func (l *ledger) unfinished() (events [groups]uint64) {
 	return events
 }
 
+// forget drops the losses that no flush has reported.
+func (l *ledger) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.accounts {
+		l.accounts[i].lost, l.accounts[i].cause = [groups]uint64{}, nil
+	}
+	l.advance()
+}
+
 // waiting is pending, with the lock held. It returns how many events of each group wait.
 func (l *ledger) waiting() (waiting [groups]uint64) {
 	for i := range l.accounts {

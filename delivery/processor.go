@@ -119,6 +119,7 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 		}
 	}
 	p.queue.close()
+	p.ledger.forget() // what was lost before was reported then
 	p.closeError = p.FlushContext(ctx)
 	p.stopping()
 	close(p.unformat)

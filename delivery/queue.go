@@ -11,6 +11,8 @@ import (
 const (
 	// maxRawEvents bounds the recorded events of a lane that are not formatted yet.
 	maxRawEvents = 4_000
+	// maxRawEvaluations is the same for evaluations, which never wait. It is what LaunchDarkly's processor takes by default.
+	maxRawEvaluations = 10_000
 	// maxRawBytes bounds them by the memory that they take, of which the last ones that were formatted are the measure.
 	maxRawBytes = 8 << 20
 	// firstBatch is how many of them are formatted together at first, for that measure. Each batch may then be four times
@@ -35,25 +37,25 @@ type queue struct {
 	evaluations func() int    // in the store
 	wake        chan struct{} // to the formatter: something waits, or is to be formatted at once
 
-	mu         sync.Mutex
-	lanes      [lanes]fifo[rawEvent]
-	writers    []*writer // the blocked puts, in the order in which they came; all of the tracked lane
-	limit      int       // raw events of a lane, other than for the last resort
-	unmeasured int       // raw evaluations, until the size of events is known
-	blocked    bool      // whether tracked events wait for room in the store
-	batch      int       // raw events that are formatted together
-	average    int       // bytes of memory, of the last events
-	flushed    uint32    // events of this epoch and earlier ones are wanted at once; valid if flushing
-	flush      bool
-	failing    bool      // whether the last attempt at a request failed
-	since      time.Time // when the request under way began; zero while there is none
-	closed     bool
+	mu        sync.Mutex
+	lanes     [lanes]fifo[rawEvent]
+	writers   []*writer // the blocked puts, in the order in which they came; all of the tracked lane
+	limit     int       // raw events of a lane, other than for the last resort
+	exposures int       // the same for evaluations
+	blocked   bool      // whether tracked events wait for room in the store
+	batch     int       // raw events that are formatted together
+	average   int       // bytes of memory, of the last events
+	flushed   uint32    // events of this epoch and earlier ones are wanted at once; valid if flushing
+	flush     bool
+	failing   bool      // whether the last attempt at a request failed
+	since     time.Time // when the request under way began; zero while there is none
+	closed    bool
 }
 
 func newQueue(s settings, l *ledger, evaluations func() int) *queue {
 	q := &queue{settings: s, ledger: l, evaluations: evaluations, wake: make(chan struct{}, 1)}
 	// Until the first event is formatted, nothing is known of their size. Evaluations can't wait for that.
-	q.limit, q.batch, q.unmeasured, q.average = firstBatch, 1, maxRawEvents/2, 4<<10
+	q.limit, q.exposures, q.batch, q.average = firstBatch, maxRawEvents, 1, 4<<10
 	return q
 }
 
@@ -98,7 +100,7 @@ func (q *queue) accept(raw rawEvent, last bool) bool {
 	limit := q.limit
 	switch {
 	case l == laneEvaluations:
-		limit = max(limit, q.unmeasured)
+		limit = q.exposures // they can't wait
 	case last && !q.blocked: // only the formatter is late
 		limit = max(limit, maxRawEvents, q.settings.maxBytes/2/max(q.average, 1))
 	case last:
@@ -290,7 +292,8 @@ func (q *queue) measure(average int) {
 	defer q.mu.Unlock()
 	q.average = average
 	fits := q.settings.rawBytes / max(average, 1)
-	q.limit, q.unmeasured = min(max(fits, 4), maxRawEvents), 0
+	q.limit = min(max(fits, 4), maxRawEvents)
+	q.exposures = min(max(2*fits, 4), maxRawEvaluations)
 	batch := 4 * q.batch
 	if q.lanes[laneTracked].length+q.lanes[laneEvaluations].length == 0 {
 		batch = firstBatch

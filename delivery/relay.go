@@ -52,9 +52,9 @@ func isLaunchDarkly(host string) bool {
 	return false
 }
 
-// relay warns of a Relay Proxy that can lose events without a word: it accepts them before it queues them.
+// relay warns of a Relay Proxy that can lose events without a trace: it accepts them before it queues them.
 func (r *reporter) relay() {
-	r.log(slog.LevelWarn, "events go through a LaunchDarkly Relay Proxy, which drops those that exceed its EVENTS_CAPACITY "+
-		"(1,000 for each flush interval of 5s by default) after it has accepted them; send events to LaunchDarkly directly "+
-		"with ldcomponents.RelayProxyEndpointsWithoutEvents, raise EVENTS_CAPACITY, or pace them with delivery.WithMaxRate")
+	r.log(slog.LevelWarn, "events go through a Relay Proxy, which drops what exceeds its EVENTS_CAPACITY after accepting it",
+		slog.String("remedies", "ldcomponents.RelayProxyEndpointsWithoutEvents, a larger EVENTS_CAPACITY (1000 for each "+
+			"EVENTS_FLUSH_INTERVAL of 5s by default), or delivery.WithMaxRate"))
 }

@@ -41,7 +41,7 @@ func operationsHandler(
 	option :=
 		launchdarkly.WithErrorHandler(func(ctx context.Context, err error) {
 			switch {
-			case errors.Is(err, delivery.ErrUnauthorized), errors.Is(err, delivery.ErrQueueFull):
+			case errors.Is(err, delivery.ErrRefused), errors.Is(err, delivery.ErrQueueFull):
 				alert(ctx, err)
 			case errors.Is(err, launchdarkly.ErrTargetingKeyMissing):
 				count(ctx, "events without a user")

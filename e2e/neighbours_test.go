@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature/multi"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
@@ -254,10 +256,15 @@ var _ = Describe("Next to others", func() {
 			for _, event := range p.box.CustomEvents() {
 				seen[event.Key]++
 			}
-			Expect(p.problems.all()).To(HaveLen(int(stats.Dropped.Closed)), "each event that came too late is told")
+			reported := 0
 			for _, problem := range p.problems.all() {
+				if drop, ok := errors.AsType[*delivery.DropError](problem); ok && drop.Events == 0 {
+					continue // evaluations come as fast as they can, and may find their queue full
+				}
 				Expect(problem).To(MatchError(launchdarkly.ErrClosed))
+				reported++
 			}
+			Expect(reported).To(BeEquivalentTo(stats.Dropped.Closed), "each event that came too late is reported")
 		}
 		Expect(seen).To(HaveEach(1))
 		Expect(uint64(len(seen))).To(Equal(delivered))

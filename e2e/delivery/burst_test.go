@@ -30,7 +30,7 @@ var _ = Describe("A burst", Label("long"), func() {
 
 		s := p.accounts()
 		Expect(s.Dropped.Total()).To(BeZero(), "%+v", s)
-		p.arrived(goroutines, each)
+		p.arrivedInOrder(goroutines, each)
 		suite.Report("burst", "%d events tracked in %s, delivered in %s: %.0f a second, %.2f of the bare SDK's %.0f; %d requests",
 			goroutines*each, tracked.Round(time.Millisecond), delivered.Round(time.Millisecond), rate, rate/bare, bare,
 			s.Requests)

@@ -87,7 +87,7 @@ var _ = Describe("An events service", func() {
 		p.trackFrom(2, each)
 		p.flush()
 		Expect(p.accounts().Dropped.Total()).To(BeZero())
-		p.arrived(2, each)
+		p.arrivedInOrder(2, each)
 		refused := 0
 		for _, r := range p.box.Requests() {
 			if r.Status == http.StatusRequestEntityTooLarge {
@@ -98,23 +98,45 @@ var _ = Describe("An events service", func() {
 		suite.Report("413", "%d events in %d requests, %d of them too large", 2*each, len(p.box.Requests()), refused)
 	})
 
-	It("may refuse the SDK key", func() {
-		const each = 5_000
+	DescribeTable("may refuse the SDK key for a while", Label("long"), func(status int) {
+		const each = 2_000
+		refused := sized(time.Second, 5*time.Second)
 		p := start()
-		p.box.RefuseEvents(http.StatusUnauthorized)
+		p.box.RefuseEvents(status)
 		p.track(0, each)
-		Eventually(func() uint64 { return p.provider.Stats().Dropped.Unauthorized }).Should(BeEquivalentTo(each))
+		Expect(p.provider.Flush(waiting())).To(MatchError(delivery.ErrUnauthorized))
+		<-suite.Within(refused).Done()
 		p.track(each, each)
-		p.flush() // nothing is left to do
+		during := p.accounts()
+		Expect(during.Waiting).To(BeEquivalentTo(2 * each))
 
-		s := p.accounts()
-		Expect(s.Dropped.Unauthorized).To(BeEquivalentTo(2 * each))
-		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(2 * each))
-		Expect(p.reported.cause()).To(MatchError(delivery.ErrUnauthorized))
+		p.box.AcceptEvents()
+		p.flush()
+		p.arrived(1, 2*each)
+		Expect(p.accounts().Dropped.Total()).To(BeZero())
+		Expect(p.reported.dropped.Load()).To(BeZero())
 		Expect(p.log.lines("level=ERROR")).To(ConsistOf(ContainSubstring("refuses the SDK key")))
-		Expect(p.box.Requests()).To(HaveLen(1))
-		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
-		Expect(p.box.Requests()).To(HaveLen(1))
+		Expect(p.log.lines("delivered again")).To(ConsistOf(And(ContainSubstring("level=INFO"), ContainSubstring("waiting="))))
+		suite.Report("refused key", "%d for %s: %d of %d events arrived, after %d requests that were refused", status, refused,
+			p.box.EventCount(launchdarklytest.KindCustom), 2*each, during.Retries)
+	},
+		Entry("401", http.StatusUnauthorized),
+		Entry("403", http.StatusForbidden),
+	)
+
+	It("may be out while exposures are recorded", Label("long"), func() {
+		users := sized(1_000, 10_000)
+		outage := sized(time.Second, 20*time.Second)
+		p := start()
+		p.box.RefuseEvents(http.StatusServiceUnavailable)
+		p.exposeAtRate(users, users/int(outage/time.Second))
+		p.box.AcceptEvents()
+		p.flush()
+		p.exposed(users)
+		s := p.accounts()
+		Expect(s.EvaluationEvents.Dropped.Total()).To(BeZero())
+		suite.Report("exposures in an outage", "%d of %d exposures through %s of 503 arrived, once; %d retries",
+			users, users, outage, s.Retries)
 	})
 
 	It("may be down for good", func() {

@@ -12,6 +12,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
+	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
 var _ = Describe("Tracked events", func() {
@@ -41,10 +42,54 @@ var _ = Describe("Tracked events", func() {
 		close(done)
 		n := <-tracked
 		evaluating.Wait()
-		p.flush()
-		p.arrived(1, n)
-		p.accounts()
+		_ = p.provider.Flush(waiting()) // which reports the evaluations that found their queue full
+		p.arrivedInOrder(1, n)
+		Expect(p.accounts().Dropped.Total()).To(BeZero())
 		suite.Report("storm", "%d events tracked next to %d evaluations in %s", n, evaluations.Load(), storm)
+	})
+
+	It("arrive through a storm of exposures, which are counted where they are dropped", Label("long"), func() {
+		storm := sized(time.Second, 10*time.Second)
+		p := start()
+		done := make(chan struct{})
+		var exposing sync.WaitGroup
+		for g := range 8 {
+			exposing.Go(func() {
+				for n := 0; ; n++ {
+					select {
+					case <-done:
+						return
+					default:
+						p.expose(g*100_000_000 + n)
+					}
+				}
+			})
+		}
+		tracked := make(chan int)
+		go func() { tracked <- p.trackAtRate(1_000, done) }()
+		<-suite.Within(storm).Done()
+		close(done)
+		n := <-tracked
+		exposing.Wait()
+		_ = p.provider.Flush(waiting()) // which reports the exposures that were dropped
+		p.arrivedInOrder(1, n)
+		s := p.accounts()
+		e := s.EvaluationEvents
+		Expect(s.Dropped.Total()).To(BeZero())
+		Expect(p.box.EventCount(launchdarklytest.KindFeature)).To(BeNumerically("<=", int(e.Delivered)))
+		Expect(p.reported.evaluations.Load()).To(Equal(e.Dropped.Total()))
+		suite.Report("storm of exposures", "all of %d tracked events arrived next to %d evaluations in %s, of which %.1f%% were "+
+			"dropped and counted", n, s.Evaluations, storm, 100*float64(e.Dropped.Total())/float64(s.Evaluations))
+	})
+
+	It("count as exposures, too: those of a healthy service arrive", Label("long"), func() {
+		users := sized(6_500, 80_000)
+		p := start()
+		p.exposeAtRate(users, 6_500)
+		p.flush()
+		p.exposed(users)
+		Expect(p.accounts().EvaluationEvents.Dropped.Total()).To(BeZero())
+		suite.Report("exposures", "%d of %d exposures at 6,500 a second arrived, once", users, users)
 	})
 
 	It("arrive, whatever poison is among them", func() {
@@ -69,7 +114,7 @@ var _ = Describe("Tracked events", func() {
 			p.client.Track(context.Background(), "purchase", about, details.Add("serial", serial))
 		}
 		p.flush()
-		p.arrived(1, events)
+		p.arrivedInOrder(1, events)
 		s := p.accounts()
 		Expect(s.Dropped.Total()).To(BeZero())
 		for _, r := range p.box.Requests() {

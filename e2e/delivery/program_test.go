@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -32,20 +33,24 @@ type program struct {
 	reported *reported
 }
 
+// tracked is a flag each of whose evaluations is an event of its own.
+var tracked = ldbuilders.NewFlagBuilder("tracked").On(true).FallthroughVariation(0).OffVariation(0).
+	Variations(ldvalue.Bool(true)).TrackEvents(true).Build()
+
 // start makes a program. The options are those of delivery.
 func start(options ...delivery.Option) *program {
 	GinkgoHelper()
 	p := &program{box: launchdarklytest.NewServer(), log: new(logbook), reported: new(reported)}
 	DeferCleanup(p.box.Close)
-	p.box.SetValue("flag", ldvalue.Bool(true))
+	p.box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(true).FallthroughVariation(0).OffVariation(0).
+		Variations(ldvalue.Bool(true)).Build(), tracked)
 	config := p.box.Config()
 	providerOptions := []launchdarkly.Option{
 		launchdarkly.WithLogger(slog.New(slog.NewTextHandler(p.log, nil))),
 		launchdarkly.WithErrorHandler(p.reported.hear),
 	}
 	if options != nil { // otherwise the provider comes as it is
-		logger := slog.New(slog.NewTextHandler(p.log, nil))
-		config.Events = delivery.Lossless(nil, append(options, delivery.WithLogger(logger))...)
+		providerOptions = append(providerOptions, launchdarkly.WithDelivery(options...))
 	}
 	var err error
 	p.provider, err = launchdarkly.NewProvider(p.box.SDKKey(), append(providerOptions, launchdarkly.WithConfig(config))...)
@@ -95,19 +100,61 @@ func (p *program) trackAtRate(perSecond int, done <-chan struct{}) int {
 	}
 }
 
+// expose evaluates the tracked flag for a user.
+func (p *program) expose(n int) {
+	_, _ = p.client.BooleanValue(context.Background(), "tracked", false,
+		openfeature.NewEvaluationContext(fmt.Sprint("user-", n), nil))
+}
+
+// exposeAtRate exposes so many distinct users.
+func (p *program) exposeAtRate(users, perSecond int) {
+	const ticksPerSecond = 100
+	ticker := time.NewTicker(time.Second / ticksPerSecond)
+	defer ticker.Stop()
+	began := time.Now()
+	for n := 0; n < users; {
+		now := <-ticker.C
+		for due := min(users, int(now.Sub(began).Seconds()*float64(perSecond))); n < due; n++ {
+			p.expose(n)
+		}
+	}
+}
+
+// exposed is that the exposures of so many users have arrived, each once.
+func (p *program) exposed(users int) {
+	GinkgoHelper()
+	seen := make(map[string]int, users)
+	for event := range p.box.AllEvents() {
+		if event.Kind == launchdarklytest.KindFeature {
+			seen[event.Context.GetByKey("key").StringValue()]++
+		}
+	}
+	Expect(seen).To(HaveLen(users))
+	for user, times := range seen {
+		Expect(times).To(Equal(1), user)
+	}
+}
+
 func (p *program) flush() {
 	GinkgoHelper()
 	Expect(p.provider.Flush(waiting())).To(Succeed())
 }
 
-// arrived is that all events of all goroutines have, each once, those of each goroutine in order.
+// arrived is that all events of all goroutines have, each once. Events that were part of a request that failed for long may
+// come after later ones.
 func (p *program) arrived(goroutines, each int) {
 	GinkgoHelper()
-	Expect(p.misplaced(goroutines, each)).To(Succeed())
+	Expect(p.misplaced(goroutines, each, false)).To(Succeed())
 }
 
-func (p *program) misplaced(goroutines, each int) error {
-	next := make([]int, goroutines)
+// arrivedInOrder is the same, and that the events of each goroutine are in order.
+func (p *program) arrivedInOrder(goroutines, each int) {
+	GinkgoHelper()
+	Expect(p.misplaced(goroutines, each, true)).To(Succeed())
+}
+
+func (p *program) misplaced(goroutines, each int, ordered bool) error {
+	next, seen := make([]int, goroutines), make(map[int]bool, goroutines*each)
 	for event := range p.box.AllEvents() {
 		if event.Kind != launchdarklytest.KindCustom {
 			continue
@@ -123,9 +170,13 @@ func (p *program) misplaced(goroutines, each int) error {
 			return fmt.Errorf("nobody tracked %s", event)
 		}
 		g := serial / each
-		if want := g*each + next[g]; serial != want {
+		if want := g*each + next[g]; ordered && serial != want {
 			return fmt.Errorf("event %d came in place of %d", serial, want)
 		}
+		if seen[serial] {
+			return fmt.Errorf("event %d came twice", serial)
+		}
+		seen[serial] = true
 		next[g]++
 	}
 	for g, n := range next {
@@ -178,11 +229,12 @@ func (l *logbook) lines(with string) []string {
 	return found
 }
 
-// reported counts the events that the error handler heard were dropped.
+// reported counts the events that the error handler was told are dropped.
 type reported struct {
-	dropped atomic.Uint64
-	mu      sync.Mutex
-	first   error
+	dropped     atomic.Uint64
+	evaluations atomic.Uint64
+	mu          sync.Mutex
+	first       error
 }
 
 func (r *reported) hear(_ context.Context, err error) {
@@ -191,6 +243,10 @@ func (r *reported) hear(_ context.Context, err error) {
 		return
 	}
 	r.dropped.Add(uint64(drop.Events))
+	r.evaluations.Add(uint64(drop.Evaluations))
+	if drop.Events == 0 {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.first == nil {
