@@ -1,30 +1,38 @@
-// Package delivery brings tracked events to LaunchDarkly without losing any on the way.
+// Package delivery delivers LaunchDarkly's events without losing any on the way: conversions (tracked events) and
+// exposures (evaluation events) alike.
 //
 // LaunchDarkly's own event processor drops events when they come faster than it can format them, when more come
-// between two flushes than its buffer holds, and when a request fails twice. That is fine for evaluation summaries, and
-// not for custom events: they are the revenue and the conversions of experiments. [Lossless] keeps LaunchDarkly's event
-// processor, with its formatting and its redaction of private attributes, and puts custom events into a lane of their
-// own:
+// between two flushes than its buffer holds, and when a request fails twice. [Lossless] keeps that processor for what
+// it does well, formatting and redaction of private attributes, and stores and sends the events itself:
 //
-//   - a bounded queue, from which LaunchDarkly's processor gets no more at a time than one request carries;
-//   - requests that are retried with exponential backoff and jitter after network errors, the statuses 408, 429
-//     (respecting Retry-After) and 5xx, until they are accepted or the processor is shut down, and once more after a 400.
-//     The payload ID stays the same, so that LaunchDarkly can drop what it had accepted before;
-//   - when the queue is full, a short wait for room as long as requests succeed; when they fail, the new event is
-//     dropped at once, counted and reported;
-//   - an event that is no valid JSON, because of a NaN in it for one, is refused at once; a request that is too large
-//     (413), or not valid JSON for reasons seen only when it is put together, is divided until what can be delivered is;
-//   - after 401 or 403, one error, and no more requests.
+//	Record… → queue → formatter → store → sender → events service
 //
-// Everything else (evaluations, identify events, migrations) takes LaunchDarkly's usual path, in a processor of its
-// own: a storm of evaluations can't push out a tracked event.
+//   - The queue takes recorded events, in a lane for custom, identify and migration events and one for evaluations. It
+//     is a moment's worth. While it is full, recording a custom event waits for at most [WithMaxWait]; an evaluation
+//     that finds it full is dropped and counted. Evaluations never displace a custom event.
+//   - The formatter has LaunchDarkly's processor turn events into JSON, batch by batch. An event without a valid JSON
+//     form, such as one with a metric value of NaN, is dropped by itself. Summaries are merged until they are sent.
+//   - The store holds formatted events, in memory by default, within [WithMaxEvents] and [WithMaxBytes].
+//   - The sender sends one request at a time, with everything that waits up to [WithRequestEvents]: at each flush
+//     interval, when there is enough for a request, and for a flush.
 //
-// # What it costs
+// # Failed requests
 //
-// The two lanes each keep track of the contexts that they have described to LaunchDarkly, so that a context that both
-// evaluates and tracks is described twice in each interval of ContextKeysFlushInterval. The SDK sends its diagnostic
-// events (periodic statistics about itself) only with its own event processor, so that there are none with this one.
-// While events wait, they take memory: at most [WithMaxEvents] and [WithMaxBytes], those in the current request included,
-// and beyond that the JSON of that one request. The parts of a request that was divided don't describe its contexts again
-// in events of their own; each custom event carries its context in any case.
+// Only a 2xx status delivers, and only without an HTML page. Everything else is ambiguous: a firewall that rejects one
+// word in one event answers as for a revoked key, and a gateway that fails on one event as in an outage. So every
+// failed request is retried, with exponential backoff and jitter, under the same payload ID, by which LaunchDarkly drops
+// what it has received before. An event is found guilty by contrast only: it failed, something else passed, and it failed
+// again. Then its request is divided until the event is alone. Alone, it is retried for minutes while all others are
+// delivered, and at last dropped, counted and reported.
+//
+// A request that is too large (413), or that can't be written within [WithRequestTimeout], is divided; later requests
+// stay smaller. While the service answers 401 or 403 to everything, events wait and are retried with long pauses.
+//
+// # Limits
+//
+// Delivered means accepted by the first hop. LaunchDarkly's Relay Proxy accepts events before it queues them and drops
+// what exceeds its EVENTS_CAPACITY; see [WithMaxRate]. Events in memory end with the process. Where the service has accepted a
+// request and its answer was lost, and the request has to be divided afterwards, its events can arrive twice; they are
+// counted in [Stats]. Events that failed for long may arrive after later ones. There are no diagnostic events (the SDK's
+// periodic statistics about itself): the SDK sends them with its own event processor only.
 package delivery
