@@ -5,16 +5,16 @@
 // between two flushes than its buffer holds, and when a request fails twice. [Lossless] keeps that processor for what
 // it does well, formatting and redaction of private attributes, and stores and sends the events itself:
 //
-//	Record… → queue → formatter → store → sender → events service
+//		Record… → queue → formatter → store → sender → events service
 //
-//   - The queue takes recorded events, in a lane for custom, identify and migration events and one for evaluations. It
-//     is a moment's worth. While it is full, recording a custom event waits for at most [WithMaxWait]; an evaluation
-//     that finds it full is dropped and counted. Evaluations never displace a custom event.
-//   - The formatter has LaunchDarkly's processor turn events into JSON, batch by batch. An event without a valid JSON
-//     form, such as one with a metric value of NaN, is dropped by itself. Summaries are merged until they are sent.
-//   - The store holds formatted events, in memory by default, within [WithMaxEvents] and [WithMaxBytes].
-//   - The sender sends one request at a time, with everything that waits up to [WithRequestEvents]: at each flush
-//     interval, when there is enough for a request, and for a flush.
+//	  - The queue takes recorded events, in a lane for custom, identify and migration events and one for evaluations. It
+//	    is a moment's worth. While it is full, recording a custom event waits for at most [WithMaxWait]; an evaluation
+//	    that finds it full is dropped and counted. Evaluations never displace a custom event.
+//	  - The formatter has LaunchDarkly's processor turn events into JSON, batch by batch. An event without a valid JSON
+//	    form, such as one with a metric value of NaN, is dropped by itself. Summaries are merged until they are sent.
+//	  - The store holds formatted events, in memory by default, within [WithMaxEvents] and [WithMaxBytes].
+//	  - The sender sends one request at a time, with everything that waits up to [WithRequestEvents]: at each flush
+//	    interval, when there is enough for a request, and for a flush.
 //
 // # Failed requests
 //
