@@ -1,8 +1,9 @@
-// Package fuzzvalue makes Go values of all kinds out of the bytes that a fuzzer comes up with: what an application can
-// put into an any, and what it should not.
+// Package fuzzvalue makes Go values of all kinds from a fuzzer's bytes: what an application can put into an any, and what it
+// should not.
 package fuzzvalue
 
 import (
+	"database/sql"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,25 +12,26 @@ import (
 	"unicode/utf8"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// Generator reads Go values out of bytes. It is not safe for concurrent use.
+// Generator makes Go values from bytes. It is not safe for concurrent use.
 type Generator struct {
 	data   []byte
 	exotic bool
 	made   []any
 }
 
-// New returns a generator. When the bytes are used up, it makes simple values.
+// New returns a generator. Once the bytes are used up, it makes simple values.
 func New(data []byte) *Generator { return &Generator{data: data} }
 
-// Exotic tells whether a value so far was one that encoding/json refuses, or writes otherwise than we do.
+// Exotic reports whether a value so far was one that encoding/json refuses, or converts otherwise than jsonvalue.
 func (g *Generator) Exotic() bool { return g.exotic }
 
 // Value makes the next value.
 func (g *Generator) Value() any { return g.value(0) }
 
-// Attributes makes a map of attributes, some with names that mean something to LaunchDarkly.
+// Attributes makes a map of attributes, some with names that have a meaning to LaunchDarkly.
 func (g *Generator) Attributes() map[string]any {
 	names := []string{"kind", "key", "targetingKey", "name", "anonymous", "privateAttributes", "_meta", "email", ""}
 	attributes := map[string]any{}
@@ -55,6 +57,9 @@ func (g *Generator) byte() byte {
 	return b
 }
 
+// choose returns one of n choices.
+func (g *Generator) choose(n int) int { return int(g.byte()) % n }
+
 func (g *Generator) bytes(n int) []byte {
 	n = min(n, len(g.data))
 	b := g.data[:n]
@@ -63,16 +68,23 @@ func (g *Generator) bytes(n int) []byte {
 }
 
 // Text makes a string, not always of valid UTF-8.
-func (g *Generator) Text() string {
-	s := string(g.bytes(int(g.byte() % 16)))
-	g.exotic = g.exotic || !utf8.ValidString(s) // replaced a run at a time here, a byte at a time there
+func (g *Generator) Text() string { return string(g.bytes(g.choose(16))) }
+
+// key makes the key of a map. Two keys of invalid UTF-8 can become the same, and it is random which one remains.
+func (g *Generator) key() string {
+	s := g.Text()
+	g.exotic = g.exotic || !utf8.ValidString(s)
 	return s
 }
 
-func (g *Generator) float() float64 {
+func (g *Generator) integer() int64 {
 	var bits [8]byte
 	copy(bits[:], g.bytes(8))
-	f := math.Float64frombits(binary.BigEndian.Uint64(bits[:]))
+	return int64(binary.BigEndian.Uint64(bits[:])) //nolint:gosec // any integer will do
+}
+
+func (g *Generator) float() float64 {
+	f := math.Float64frombits(uint64(g.integer())) //nolint:gosec // any number will do
 	g.exotic = g.exotic || math.IsNaN(f) || math.IsInf(f, 0)
 	return f
 }
@@ -87,8 +99,8 @@ func (g *Generator) value(depth int) any {
 }
 
 func (g *Generator) pick(depth int) any {
-	n := int(g.byte() % 4)
-	switch g.byte() % 24 {
+	n := g.choose(4)
+	switch g.byte() % 30 {
 	case 0:
 		return nil
 	case 1:
@@ -112,7 +124,7 @@ func (g *Generator) pick(depth int) any {
 	case 8:
 		m := map[string]any{}
 		for range n {
-			m[g.Text()] = g.value(depth + 1)
+			m[g.key()] = g.value(depth + 1)
 		}
 		return m
 	case 9:
@@ -125,7 +137,7 @@ func (g *Generator) pick(depth int) any {
 		return []byte(g.Text())
 	case 11:
 		g.exotic = true
-		return json.RawMessage(g.bytes(8))
+		return json.RawMessage(g.bytes(8 * (n + 1)))
 	case 12:
 		g.exotic = true
 		return json.Number(g.Text())
@@ -150,7 +162,7 @@ func (g *Generator) pick(depth int) any {
 		return g.last()
 	case 18:
 		g.exotic = true
-		return ldvalue.Raw(g.bytes(4))
+		return ldvalue.Raw(g.bytes(4 * (n + 1)))
 	case 19:
 		return ldvalue.ArrayOf(ldvalue.Bool(true), ldvalue.String("x"))
 	case 20:
@@ -159,6 +171,19 @@ func (g *Generator) pick(depth int) any {
 		return &node{Value: n, Next: &node{}}
 	case 22:
 		return textual{g.Text()}
+	case 23:
+		return g.integer()
+	case 24:
+		g.exotic = true
+		return errors.New(g.Text())
+	case 25:
+		g.exotic = true
+		return sql.Null[any]{V: g.value(depth + 1), Valid: n > 0}
+	case 26:
+		g.exotic = true
+		return openfeature.NewEvaluationContext(g.Text(), map[string]any{g.Text(): g.value(depth + 1)})
+	case 27:
+		return g.Struct()
 	default:
 		return [2]any{g.value(depth + 1), nil}
 	}

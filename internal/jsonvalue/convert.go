@@ -1,7 +1,6 @@
 package jsonvalue
 
 import (
-	"bytes"
 	"encoding"
 	"encoding/base64"
 	"encoding/json"
@@ -18,82 +17,16 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// The bounds of one converted value. They are far above what LaunchDarkly accepts in one event, and keep a small Go
-// value that unfolds into a huge JSON one (maps that share maps) from taking the process down.
-const (
-	// MaxDepth is how many arrays and objects may stand inside one another.
-	MaxDepth = 100
-	// MaxNodes is how many JSON values, those in arrays and objects included, one converted value may have.
-	MaxNodes = 1 << 16
-	// MaxBytes is how many bytes of strings, object keys and raw JSON one converted value may have. What stands in raw
-	// JSON counts twice.
-	MaxBytes = 8 << 20
-	// MaxProblems is how many problems one conversion reports. Where there are more, the last of them is [ErrMore].
-	MaxProblems = 16
-)
-
-// replacement stands for what is not valid UTF-8, as in encoding/json.
-const replacement = "\uFFFD"
-
-// Convert returns v as a JSON value that is safe to put into any payload. ok is false where v itself has no JSON form;
-// problems then says why, with an empty path. Otherwise problems lists the parts of v that were left out, null where
-// they stood in an array; it is nil where there were none.
-//
-// Convert never panics and always returns, whatever v is, as long as nobody else changes v while it runs.
-func Convert(v any) (value ldvalue.Value, ok bool, problems []Problem) {
-	if value, ok := scalar(v); ok {
-		return value, true, nil
-	}
-	return convert(v)
-}
-
-// convert does what Convert does, for what is not a scalar: only that needs a converter, which costs an allocation.
-func convert(v any) (ldvalue.Value, bool, []Problem) {
-	var c converter
-	c.open = c.first[:0]
-	value, ok := c.any(v, 0)
-	return value, ok, c.problems
-}
-
-// scalar converts the values that most attributes are. It reports false for everything else, also for a scalar that
-// has no JSON form or counts against a bound.
-func scalar(v any) (ldvalue.Value, bool) {
-	switch x := v.(type) {
-	case string:
-		return ldvalue.String(String(x)), len(x) <= MaxBytes
-	case bool:
-		return ldvalue.Bool(x), true
-	case int:
-		return ldvalue.Float64(float64(x)), true
-	case float64:
-		return ldvalue.Float64(x), !math.IsNaN(x) && !math.IsInf(x, 0)
-	case int64:
-		return ldvalue.Float64(float64(x)), true
-	case int32:
-		return ldvalue.Float64(float64(x)), true
-	case uint64:
-		return ldvalue.Float64(float64(x)), true
-	case uint32:
-		return ldvalue.Float64(float64(x)), true
-	case uint:
-		return ldvalue.Float64(float64(x)), true
-	case nil:
-		return ldvalue.Null(), true
-	default:
-		return ldvalue.Null(), false
-	}
-}
-
-// String returns s with whatever is not valid UTF-8 replaced by U+FFFD. It does not allocate where there is nothing to
-// replace.
+// String returns s with each byte that is not part of valid UTF-8 replaced by U+FFFD, as encoding/json does. It does not
+// allocate if there is nothing to replace.
 func String(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	return strings.ToValidUTF8(s, replacement)
+	return string([]rune(s))
 }
 
-// Flatten gives the attributes of an evaluation context, with the targeting key among them as in OpenFeature's flattened
+// Flatten returns the attributes of an evaluation context, with the targeting key among them as in OpenFeature's flattened
 // contexts. The map belongs to the caller.
 func Flatten(e openfeature.EvaluationContext) map[string]any {
 	attributes := e.Attributes()
@@ -103,17 +36,18 @@ func Flatten(e openfeature.EvaluationContext) map[string]any {
 	return attributes
 }
 
-// converter holds what one conversion needs beyond the value: how much has been spent and what was wrong.
+// converter is the state of one conversion. Its methods return false for a value that has no JSON form, after adding the
+// problem. Once tooLarge is set, the value as a whole is given up.
 type converter struct {
-	nodes    int
-	bytes    int
-	open     []container  // the maps, slices and pointers that the current value stands in
+	spent    Budget
+	tooLarge bool
+	open     []container  // the maps, slices and pointers around the current value
 	first    [4]container // room for the first of them
 	structs  map[reflect.Type][]field
 	problems []Problem
 }
 
-// container identifies a map, slice or pointer while the walk is inside of it.
+// container identifies a map, slice or pointer while the conversion is inside it.
 type container struct {
 	of      reflect.Type // a struct and its first field have the same address
 	pointer uintptr
@@ -123,13 +57,13 @@ type container struct {
 // any converts one value; depth is the number of arrays and objects around it. Common types come first, without
 // reflection; everything else is walked in reflect.go.
 func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
-	if c.nodes++; c.nodes > MaxNodes {
-		return c.fail(ErrTooLarge)
+	if !c.spend(1, 0) {
+		return ldvalue.Null(), false
 	}
 	if s, ok := v.(string); ok {
 		return c.string(s)
 	}
-	if value, ok := scalar(v); ok {
+	if value, ok := c.spent.scalar(v); ok {
 		return value, true
 	}
 	switch x := v.(type) {
@@ -137,8 +71,12 @@ func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
 		return c.number(x)
 	case float32:
 		return c.float32(x)
+	case int:
+		return c.integer(int64(x))
+	case int64:
+		return c.integer(x)
 	case json.Number:
-		return c.numeral(x)
+		return c.numeral(string(x))
 	case time.Time:
 		return c.time(x)
 	case ldvalue.Value:
@@ -157,14 +95,31 @@ func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
 		}
 		return c.json(x, depth, ErrInvalidJSON)
 	case openfeature.EvaluationContext:
-		return c.any(Flatten(x), depth)
+		return c.members(Flatten(x), depth)
 	default:
 		return c.walk(reflect.ValueOf(v), depth)
 	}
 }
 
-// fail reports that the current value has no JSON form. Callers around it add their own place to the path.
+// spend adds values and bytes to the payload. If they do not fit, it returns false, and the conversion is given up.
+func (c *converter) spend(values, bytes int) bool {
+	if values > MaxValues-c.spent.values || bytes > MaxBytes-c.spent.bytes {
+		c.tooLarge = true
+		return false
+	}
+	c.spent.values += values
+	c.spent.bytes += bytes
+	return true
+}
+
+// fail adds a problem with the current value, which has no JSON form. Callers add their own steps to the path.
 func (c *converter) fail(err error) (ldvalue.Value, bool) {
+	c.warn(err)
+	return ldvalue.Null(), false
+}
+
+// warn adds a problem with the current value.
+func (c *converter) warn(err error) {
 	switch len(c.problems) {
 	case MaxProblems:
 	case MaxProblems - 1:
@@ -172,27 +127,17 @@ func (c *converter) fail(err error) (ldvalue.Value, bool) {
 	default:
 		c.problems = append(c.problems, Problem{Err: err})
 	}
-	return ldvalue.Null(), false
 }
 
-// spend takes n bytes of strings out of what is left, unless that is too little: what is refused costs nothing.
-func (c *converter) spend(n int) bool {
-	if n > MaxBytes-c.bytes {
-		return false
-	}
-	c.bytes += n
-	return true
-}
-
-// located puts a step in front of the path of every problem from index from on: they were found below that step.
-func (c *converter) located(from int, step string) {
+// locate puts a step in front of the path of every problem from index from on: they were found below that step.
+func (c *converter) locate(from int, name string) {
 	for i := from; i < len(c.problems); i++ {
-		c.problems[i].Path = append([]string{step}, c.problems[i].Path...)
+		c.problems[i].Path = append([]string{step(name)}, c.problems[i].Path...)
 	}
 }
 
-// enter begins a map, slice or pointer. It fails where the walk is already inside of it. Each enter that succeeds must
-// be followed by a leave.
+// enter begins a map, slice or pointer. It fails if the conversion is already inside it. Each enter that succeeds must be
+// followed by a leave.
 func (c *converter) enter(entered container) error {
 	if slices.Contains(c.open, entered) {
 		return ErrCycle
@@ -204,8 +149,8 @@ func (c *converter) enter(entered container) error {
 func (c *converter) leave() { c.open = c.open[:len(c.open)-1] }
 
 func (c *converter) string(s string) (ldvalue.Value, bool) {
-	if !c.spend(len(s)) {
-		return c.fail(ErrTooLarge)
+	if !c.spend(0, len(s)) {
+		return ldvalue.Null(), false
 	}
 	return ldvalue.String(String(s)), true
 }
@@ -217,7 +162,23 @@ func (c *converter) number(f float64) (ldvalue.Value, bool) {
 	return ldvalue.Float64(f), true
 }
 
-// float32 gives the number that encoding/json would write: 0.1, and not its float64 expansion 0.10000000149011612.
+func (c *converter) integer(i int64) (ldvalue.Value, bool) {
+	f := float64(i)
+	if !isExact(i, f) {
+		c.warn(ErrPrecision)
+	}
+	return ldvalue.Float64(f), true
+}
+
+func (c *converter) unsigned(u uint64) (ldvalue.Value, bool) {
+	f := float64(u)
+	if !isExactUint(u, f) {
+		c.warn(ErrPrecision)
+	}
+	return ldvalue.Float64(f), true
+}
+
+// float32 returns the number that encoding/json would write: 0.1, and not its float64 expansion 0.10000000149011612.
 func (c *converter) float32(f float32) (ldvalue.Value, bool) {
 	wide := float64(f)
 	const exact = 1 << 24 // integers up to here are the same in both notations
@@ -231,40 +192,53 @@ func (c *converter) float32(f float32) (ldvalue.Value, bool) {
 	return c.number(shortest)
 }
 
-// numeral converts a number in its JSON notation. As in encoding/json, none at all is 0.
-func (c *converter) numeral(n json.Number) (ldvalue.Value, bool) {
+// numeral converts a [json.Number]. As in encoding/json, an empty one is 0.
+func (c *converter) numeral(n string) (ldvalue.Value, bool) {
 	if n == "" {
 		return ldvalue.Float64(0), true
+	}
+	if !c.spend(0, len(n)) {
+		return ldvalue.Null(), false
 	}
 	// Other than strconv, JSON knows no hexadecimal, no underscores, and no words for infinity.
 	if first := n[0]; first != '-' && (first < '0' || first > '9') || !json.Valid([]byte(n)) {
 		return c.fail(ErrInvalidJSON)
 	}
-	f, err := strconv.ParseFloat(string(n), 64)
+	return c.literal(n)
+}
+
+// literal converts a number in its JSON notation. An integer that float64 can't hold is approximated, with a problem; a
+// fraction that float64 can't hold is what float64 is for.
+func (c *converter) literal(n string) (ldvalue.Value, bool) {
+	f, err := strconv.ParseFloat(n, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return c.fail(ErrInvalidJSON)
 	}
-	return c.number(f) // out of range, f is an infinity
+	const exact = 15 // any integer of so many digits is exact
+	if len(n) > exact && !math.IsInf(f, 0) && !strings.ContainsAny(n, ".eE") && strconv.FormatFloat(f, 'f', 0, 64) != n {
+		c.warn(ErrPrecision)
+	}
+	return c.number(f) // beyond float64's range, f is an infinity
 }
 
-// time gives what time.Time's own marshaler would give for the time in UTC: RFC 3339 has four digits for the year.
+// time returns what time.Time's own marshaler would for the time in UTC: RFC 3339 has four digits for the year.
 func (c *converter) time(t time.Time) (ldvalue.Value, bool) {
 	const lastYear = 9999
 	t = t.UTC()
 	if year := t.Year(); year < 0 || year > lastYear {
 		return c.fail(ErrMarshal)
 	}
-	return ldvalue.String(t.Format(time.RFC3339Nano)), true
+	return c.string(t.Format(time.RFC3339Nano))
 }
 
 func (c *converter) base64(b []byte) (ldvalue.Value, bool) {
 	if b == nil {
 		return ldvalue.Null(), true
 	}
-	if base64.StdEncoding.EncodedLen(len(b)) > MaxBytes-c.bytes {
-		return c.fail(ErrTooLarge)
+	if !c.spend(0, base64.StdEncoding.EncodedLen(len(b))) {
+		return ldvalue.Null(), false
 	}
-	return c.string(base64.StdEncoding.EncodeToString(b))
+	return ldvalue.String(base64.StdEncoding.EncodeToString(b)), true
 }
 
 func (c *converter) strings(s []string, depth int) (ldvalue.Value, bool) {
@@ -272,8 +246,8 @@ func (c *converter) strings(s []string, depth int) (ldvalue.Value, bool) {
 		return ldvalue.Null(), true
 	}
 	return c.array(len(s), depth, func(i int) (ldvalue.Value, bool) {
-		if c.nodes++; c.nodes > MaxNodes {
-			return c.fail(ErrTooLarge)
+		if !c.spend(1, 0) {
+			return ldvalue.Null(), false
 		}
 		return c.string(s[i])
 	})
@@ -281,22 +255,35 @@ func (c *converter) strings(s []string, depth int) (ldvalue.Value, bool) {
 
 // array converts n elements; one that has no JSON form becomes null, so that the others keep their places.
 func (c *converter) array(n, depth int, element func(i int) (ldvalue.Value, bool)) (ldvalue.Value, bool) {
-	if depth >= MaxDepth {
-		return c.fail(ErrTooDeep)
-	}
-	if n > MaxNodes-c.nodes {
-		return c.fail(ErrTooLarge)
+	if !c.fits(n, depth) {
+		return ldvalue.Null(), false
 	}
 	b := ldvalue.ArrayBuildWithCapacity(n)
 	for i := range n {
 		before := len(c.problems)
-		value, _ := element(i) // null where it has no JSON form
+		value, _ := element(i) // null if it has no JSON form
+		if c.tooLarge {
+			return ldvalue.Null(), false
+		}
 		if len(c.problems) > before {
-			c.located(before, strconv.Itoa(i))
+			c.locate(before, strconv.Itoa(i))
 		}
 		b.Add(value)
 	}
 	return b.Build(), true
+}
+
+// fits reports whether an array or object of n values, inside depth others, is allowed.
+func (c *converter) fits(n, depth int) bool {
+	if depth >= MaxDepth {
+		c.warn(ErrTooDeep)
+		return false
+	}
+	if c.spent.overrun || n > MaxValues-c.spent.values {
+		c.tooLarge = true
+		return false
+	}
+	return true
 }
 
 // object collects the members of one JSON object; one that has no JSON form is left out.
@@ -305,29 +292,30 @@ type object struct {
 	members *ldvalue.ObjectBuilder
 }
 
+// object begins an object of at most n members.
 func (c *converter) object(n, depth int) (object, bool) {
-	if depth >= MaxDepth {
-		c.fail(ErrTooDeep)
+	if !c.fits(n, depth) {
 		return object{}, false
 	}
-	return object{c: c, members: ldvalue.ObjectBuildWithCapacity(min(n, MaxNodes))}, true
+	return object{c: c, members: ldvalue.ObjectBuildWithCapacity(n)}, true
 }
 
-// set adds the member, or leaves it out where convert has no value for it.
+// set adds the member, or leaves it out if convert has no value for it.
 func (o object) set(name string, convert func() (ldvalue.Value, bool)) {
 	c := o.c
+	if !c.spend(0, len(name)) {
+		return
+	}
 	before := len(c.problems)
-	if !c.spend(len(name)) {
-		c.fail(ErrTooLarge)
-	} else if value, ok := convert(); ok {
+	if value, ok := convert(); ok {
 		o.members.Set(String(name), value)
 	}
 	if len(c.problems) > before {
-		c.located(before, String(name))
+		c.locate(before, name)
 	}
 }
 
-func (o object) value() (ldvalue.Value, bool) { return o.members.Build(), true }
+func (o object) value() (ldvalue.Value, bool) { return o.members.Build(), !o.c.tooLarge }
 
 // members converts the commonest map without reflection on its keys and values.
 func (c *converter) members(m map[string]any, depth int) (ldvalue.Value, bool) {
@@ -345,8 +333,8 @@ func (c *converter) members(m map[string]any, depth int) (ldvalue.Value, bool) {
 	}
 	for name, member := range m {
 		o.set(name, func() (ldvalue.Value, bool) { return c.any(member, depth+1) })
-		if c.nodes > MaxNodes {
-			break // everything after this would be refused, too
+		if c.tooLarge {
+			break
 		}
 	}
 	return o.value()
@@ -370,6 +358,9 @@ func (c *converter) ldvalue(v ldvalue.Value, depth int) (ldvalue.Value, bool) {
 		}
 		for _, name := range v.Keys(nil) {
 			o.set(name, func() (ldvalue.Value, bool) { return c.any(v.GetByKey(name), depth+1) })
+			if c.tooLarge {
+				break
+			}
 		}
 		return o.value()
 	case ldvalue.RawType:
@@ -379,26 +370,7 @@ func (c *converter) ldvalue(v ldvalue.Value, depth int) (ldvalue.Value, bool) {
 	}
 }
 
-// json parses text that claims to be JSON. It becomes a structured value rather than LaunchDarkly's raw type, because
-// LaunchDarkly can neither evaluate rules on parts of a raw value nor redact its private parts. invalid is what to
-// report where the text is not JSON.
-func (c *converter) json(text []byte, depth int, invalid error) (ldvalue.Value, bool) {
-	if !c.spend(len(text)) { // reading it takes time, whatever it says
-		return c.fail(ErrTooLarge)
-	}
-	if !json.Valid(text) { // also refuses what is nested so deep that parsing it would be a danger
-		return c.fail(invalid)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var parsed any
-	if err := decoder.Decode(&parsed); err != nil {
-		return c.fail(invalid)
-	}
-	return c.any(parsed, depth)
-}
-
-// marshaled converts what the application's own MarshalJSON wrote.
+// marshaled converts the result of the application's own MarshalJSON.
 func (c *converter) marshaled(m json.Marshaler, depth int) (ldvalue.Value, bool) {
 	text, ok := call(m.MarshalJSON)
 	if !ok {
@@ -407,7 +379,7 @@ func (c *converter) marshaled(m json.Marshaler, depth int) (ldvalue.Value, bool)
 	return c.json(text, depth, ErrMarshal)
 }
 
-// texted converts what the application's own MarshalText wrote.
+// texted converts the result of the application's own MarshalText.
 func (c *converter) texted(m encoding.TextMarshaler) (ldvalue.Value, bool) {
 	text, ok := call(m.MarshalText)
 	if !ok {
@@ -416,23 +388,13 @@ func (c *converter) texted(m encoding.TextMarshaler) (ldvalue.Value, bool) {
 	return c.string(string(text))
 }
 
-// call runs a method of the application's. Its error text could hold personal data, so that only its failing counts.
-func call(method func() ([]byte, error)) (text []byte, ok bool) {
+// call runs a method of the application's, and reports whether it succeeded. Its error's text may hold personal data.
+func call[T any](method func() (T, error)) (result T, ok bool) {
 	defer func() {
 		if recover() != nil {
-			text, ok = nil, false
+			ok = false
 		}
 	}()
-	text, err := method()
-	return text, err == nil
-}
-
-// quoted is the effect of the `json:",string"` option: the JSON of a scalar, as a string.
-func quoted(v ldvalue.Value) ldvalue.Value {
-	switch v.Type() {
-	case ldvalue.BoolType, ldvalue.NumberType, ldvalue.StringType:
-		return ldvalue.String(v.JSONString())
-	default:
-		return v
-	}
+	result, err := method()
+	return result, err == nil
 }

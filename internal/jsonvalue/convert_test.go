@@ -1,11 +1,17 @@
 package jsonvalue_test
 
 import (
+	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"math"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +74,28 @@ type (
 		left
 		Other string `json:"Same"`
 	}
+	// column is stored as a value of another type, or fails.
+	column struct {
+		Stored driver.Value
+		err    error
+	}
+	// encoded is stored as JSON.
+	encoded struct{ Plan string }
+	// stamp is what protobuf generates for a timestamp.
+	stamp struct{ Seconds int64 }
+	// both has a JSON form of its own, which wins.
+	both   struct{ marshals }
+	code   int
+	broken struct{ error }
 )
+
+func (c column) Value() (driver.Value, error)  { return c.Stored, c.err }
+func (e encoded) Value() (driver.Value, error) { return json.Marshal(e) }
+func (s *stamp) AsTime() time.Time             { return time.Unix(s.Seconds, 0) }
+func (both) Error() string                     { return "not this" }
+func (both) Value() (driver.Value, error)      { return "nor this", nil }
+func (both) AsTime() time.Time                 { return time.Time{} }
+func (c code) Error() string                   { return fmt.Sprint("code ", int(c)) }
 
 func (t textual) MarshalText() ([]byte, error)  { return []byte("text:" + t.s), nil }
 func (m marshals) MarshalJSON() ([]byte, error) { return []byte(m.s), nil }
@@ -106,7 +133,7 @@ func TestConvertAsEncodingJSON(t *testing.T) {
 		"string":            "hé\"llo\n",
 		"int":               -7,
 		"int8":              int8(-8),
-		"int64 beyond 2^53": int64(1)<<60 + 1,
+		"int64 beyond 2^53": int64(1) << 60,
 		"uint":              uint(7),
 		"uint64":            uint64(1) << 63,
 		"uintptr":           uintptr(9),
@@ -208,63 +235,88 @@ func TestConvertItsOwnWay(t *testing.T) {
 		path string // of the first problem
 		err  error
 	}{
-		"time in UTC":            {v: moment, want: `"2026-03-04T04:06:07.89Z"`},
-		"time without fraction":  {v: moment.Truncate(time.Second), want: `"2026-03-04T04:06:07Z"`},
-		"pointer to time":        {v: &moment, want: `"2026-03-04T04:06:07.89Z"`},
-		"time in a struct":       {v: struct{ T time.Time }{moment}, want: `{"T":"2026-03-04T04:06:07.89Z"}`},
-		"evaluation context":     {v: openfeature.NewEvaluationContext("k", map[string]any{"a": 1}), want: `{"targetingKey":"k","a":1}`},
-		"flattened context":      {v: openfeature.FlattenedContext{"a": 1}, want: `{"a":1}`},
-		"invalid UTF-8":          {v: "a\xffb", want: `"a` + "\uFFFD" + `b"`},
-		"invalid UTF-8 in a key": {v: map[string]int{"\xff": 1}, want: `{"` + "\uFFFD" + `":1}`},
-		"invalid UTF-8 in text":  {v: textual{"\xff"}, want: `"text:` + "\uFFFD" + `"`},
-		"invalid UTF-8 in raw":   {v: json.RawMessage("\"\xff\""), want: `"` + "\uFFFD" + `"`},
-		"lone surrogate in raw":  {v: json.RawMessage(`"\ud800"`), want: `"` + "\uFFFD" + `"`},
-		"shared, not cyclic":     {v: []any{shared, shared}, want: `[{"x":1},{"x":1}]`},
-		"same address, no cycle": {v: []any{sameAddress, struct{ P, Q any }{sameAddress, &sameAddress.Inner}}, want: `[{"Inner":{"N":0}},{"P":{"Inner":{"N":0}},"Q":{"N":0}}]`},
-		"as deep as allowed":     {v: nested(jsonvalue.MaxDepth), want: strings.Repeat("[", 100) + "1" + strings.Repeat("]", 100)},
-		"time in the last year":  {v: time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC), want: `"9999-12-31T23:00:00Z"`},
-		"time too late in UTC":   {v: time.Date(9999, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), err: jsonvalue.ErrMarshal},
-		"time too early":         {v: []any{time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)}, want: `[null]`, path: "/v/0", err: jsonvalue.ErrMarshal},
-		"NaN":                    {v: math.NaN(), err: jsonvalue.ErrNotFinite},
-		"Inf":                    {v: math.Inf(1), err: jsonvalue.ErrNotFinite},
-		"float32 NaN":            {v: float32(math.NaN()), err: jsonvalue.ErrNotFinite},
-		"float32 -Inf":           {v: float32(math.Inf(-1)), err: jsonvalue.ErrNotFinite},
-		"pointer to NaN":         {v: new(math.NaN()), err: jsonvalue.ErrNotFinite},
-		"ldvalue NaN":            {v: ldvalue.Float64(math.NaN()), err: jsonvalue.ErrNotFinite},
-		"number beyond float64":  {v: json.RawMessage("1e999"), err: jsonvalue.ErrNotFinite},
-		"json.Number too large":  {v: json.Number("1e999"), err: jsonvalue.ErrNotFinite},
-		"json.Number not JSON":   {v: json.Number("0x10"), err: jsonvalue.ErrInvalidJSON},
-		"json.Number with space": {v: json.Number("1 "), err: jsonvalue.ErrInvalidJSON},
-		"json.Number of a word":  {v: json.Number("true"), err: jsonvalue.ErrInvalidJSON},
-		"channel":                {v: make(chan int), err: jsonvalue.ErrType},
-		"function":               {v: func() {}, err: jsonvalue.ErrType},
-		"nil function":           {v: (func())(nil), err: jsonvalue.ErrType},
-		"complex":                {v: 1i, err: jsonvalue.ErrType},
-		"map of floats":          {v: map[float64]int{1: 1}, err: jsonvalue.ErrType},
-		"invalid raw":            {v: json.RawMessage("{"), err: jsonvalue.ErrInvalidJSON},
-		"empty raw":              {v: json.RawMessage{}, err: jsonvalue.ErrInvalidJSON},
-		"two raw values":         {v: json.RawMessage("1 2"), err: jsonvalue.ErrInvalidJSON},
-		"invalid raw ldvalue":    {v: ldvalue.Raw(json.RawMessage("nope")), err: jsonvalue.ErrInvalidJSON},
-		"marshaler that panics":  {v: panics{}, err: jsonvalue.ErrMarshal},
-		"marshaler that fails":   {v: fails{}, err: jsonvalue.ErrMarshal},
-		"marshaler that lies":    {v: lies{}, err: jsonvalue.ErrMarshal},
-		"key that fails":         {v: map[fails]int{{}: 1}, err: jsonvalue.ErrMarshal},
-		"pointer cycle":          {v: cyclicPointer, err: jsonvalue.ErrCycle},
-		"NaN in a map":           {v: map[string]any{"a": 1, "b": math.NaN()}, want: `{"a":1}`, path: "/v/b", err: jsonvalue.ErrNotFinite},
-		"NaN in an array":        {v: []float64{1, math.NaN(), 2}, want: `[1,null,2]`, path: "/v/1", err: jsonvalue.ErrNotFinite},
-		"NaN in a struct":        {v: struct{ A, B float64 }{math.NaN(), 2}, want: `{"B":2}`, path: "/v/A", err: jsonvalue.ErrNotFinite},
-		"NaN in an ldvalue":      {v: ldvalue.ArrayOf(ldvalue.Float64(math.Inf(1))), want: `[null]`, path: "/v/0", err: jsonvalue.ErrNotFinite},
-		"channel deep inside":    {v: map[string]any{"x/y": []any{map[string]any{"~": make(chan int)}}}, want: `{"x/y":[{}]}`, path: "/v/x~1y/0/~0", err: jsonvalue.ErrType},
-		"map in itself":          {v: cyclicMap, want: `{"a":1}`, path: "/v/self", err: jsonvalue.ErrCycle},
-		"slice in itself":        {v: cyclicSlice, want: `[1,null]`, path: "/v/1", err: jsonvalue.ErrCycle},
-		"struct in itself":       {v: cyclicNode, want: `{"Value":1}`, path: "/v/Next", err: jsonvalue.ErrCycle},
-		"deeper than allowed":    {v: nested(101), want: strings.Repeat("[", 100) + "null" + strings.Repeat("]", 100), path: "/v" + strings.Repeat("/0", 100), err: jsonvalue.ErrTooDeep},
-		"far deeper":             {v: nested(100_000), want: strings.Repeat("[", 100) + "null" + strings.Repeat("]", 100), path: "/v" + strings.Repeat("/0", 100), err: jsonvalue.ErrTooDeep},
-		"deep raw":               {v: json.RawMessage(strings.Repeat("[", 1_000_000)), err: jsonvalue.ErrInvalidJSON},
-		"too many elements":      {v: make([]struct{}, 1<<40), err: jsonvalue.ErrTooLarge},
-		"too long a string":      {v: strings.Repeat("x", jsonvalue.MaxBytes+1), err: jsonvalue.ErrTooLarge},
-		"too many bytes":         {v: make([]byte, jsonvalue.MaxBytes), err: jsonvalue.ErrTooLarge},
-		"too long a raw":         {v: json.RawMessage(strings.Repeat(" ", jsonvalue.MaxBytes) + "1"), err: jsonvalue.ErrTooLarge},
+		"time in UTC":             {v: moment, want: `"2026-03-04T04:06:07.89Z"`},
+		"time without fraction":   {v: moment.Truncate(time.Second), want: `"2026-03-04T04:06:07Z"`},
+		"pointer to time":         {v: &moment, want: `"2026-03-04T04:06:07.89Z"`},
+		"time in a struct":        {v: struct{ T time.Time }{moment}, want: `{"T":"2026-03-04T04:06:07.89Z"}`},
+		"evaluation context":      {v: openfeature.NewEvaluationContext("k", map[string]any{"a": 1}), want: `{"targetingKey":"k","a":1}`},
+		"flattened context":       {v: openfeature.FlattenedContext{"a": 1}, want: `{"a":1}`},
+		"invalid UTF-8":           {v: "a\xffb", want: `"a` + "\uFFFD" + `b"`},
+		"error":                   {v: errors.New("declined"), want: `"declined"`},
+		"error in a struct":       {v: struct{ Err error }{io.EOF}, want: `{"Err":"EOF"}`},
+		"error without a value":   {v: struct{ Err error }{}, want: `{"Err":null}`},
+		"number that is an error": {v: code(7), want: `"code 7"`},
+		"nil pointer to an error": {v: (*fs.PathError)(nil), want: `null`},
+		"error that panics":       {v: broken{}, err: jsonvalue.ErrMarshal},
+		"NullString":              {v: sql.NullString{String: "x@example.com", Valid: true}, want: `"x@example.com"`},
+		"invalid NullString":      {v: sql.NullString{String: "x@example.com"}, want: `null`},
+		"pointer to NullInt64":    {v: &sql.NullInt64{Int64: 7, Valid: true}, want: `7`},
+		"NullTime":                {v: sql.NullTime{Time: moment, Valid: true}, want: `"2026-03-04T04:06:07.89Z"`},
+		"Null of a struct":        {v: sql.Null[account]{V: account{Name: "n"}}, want: `null`},
+		"Null of a Null":          {v: sql.Null[sql.NullString]{V: sql.NullString{String: "x", Valid: true}, Valid: true}, want: `"x"`},
+		"Valuer of encoded data":  {v: encoded{"gold"}, want: `{"Plan":"gold"}`},
+		"Valuer that fails":       {v: column{err: errors.New("secret")}, err: jsonvalue.ErrMarshal},
+		"Valuers without an end":  {v: endless{}, err: jsonvalue.ErrTooDeep},
+		"protobuf timestamp":      {v: &stamp{1}, want: `"1970-01-01T00:00:01Z"`},
+		"timestamp in a struct":   {v: struct{ At *stamp }{&stamp{1}}, want: `{"At":"1970-01-01T00:00:01Z"}`},
+		"nil timestamp":           {v: (*stamp)(nil), want: `null`},
+		"timestamp out of range":  {v: &stamp{1 << 60}, err: jsonvalue.ErrMarshal},
+		"Marshaler that is more":  {v: both{marshals{"1"}}, want: `1`},
+		"map with any key":        {v: map[any]any{"a": 1}, err: jsonvalue.ErrType},
+		"empty map of floats":     {v: map[float64]int{}, err: jsonvalue.ErrType},
+		"duplicate names in raw":  {v: json.RawMessage(`{"a":1,"a":2}`), want: `{"a":2}`},
+		"escapes in raw":          {v: json.RawMessage(`{"\u0061\"]":["\\\"",{"b" : -1.5e2 , "c":true}]}`), want: `{"a\"]":["\\\"",{"b":-150,"c":true}]}`},
+		"raw too deep":            {v: json.RawMessage(strings.Repeat("[", 100) + `[{"]":"[\""}],2` + strings.Repeat("]", 100)), want: strings.Repeat("[", 100) + "null,2" + strings.Repeat("]", 100), path: "/v" + strings.Repeat("/0", 100), err: jsonvalue.ErrTooDeep},
+		"invalid UTF-8 in a key":  {v: map[string]int{"\xff": 1}, want: `{"` + "\uFFFD" + `":1}`},
+		"invalid UTF-8 in text":   {v: textual{"\xff"}, want: `"text:` + "\uFFFD" + `"`},
+		"invalid UTF-8 in raw":    {v: json.RawMessage("\"\xff\""), want: `"` + "\uFFFD" + `"`},
+		"lone surrogate in raw":   {v: json.RawMessage(`"\ud800"`), want: `"` + "\uFFFD" + `"`},
+		"shared, not cyclic":      {v: []any{shared, shared}, want: `[{"x":1},{"x":1}]`},
+		"same address, no cycle":  {v: []any{sameAddress, struct{ P, Q any }{sameAddress, &sameAddress.Inner}}, want: `[{"Inner":{"N":0}},{"P":{"Inner":{"N":0}},"Q":{"N":0}}]`},
+		"as deep as allowed":      {v: nested(jsonvalue.MaxDepth), want: strings.Repeat("[", 100) + "1" + strings.Repeat("]", 100)},
+		"time in the last year":   {v: time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC), want: `"9999-12-31T23:00:00Z"`},
+		"time too late in UTC":    {v: time.Date(9999, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)), err: jsonvalue.ErrMarshal},
+		"time too early":          {v: []any{time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)}, want: `[null]`, path: "/v/0", err: jsonvalue.ErrMarshal},
+		"NaN":                     {v: math.NaN(), err: jsonvalue.ErrNotFinite},
+		"Inf":                     {v: math.Inf(1), err: jsonvalue.ErrNotFinite},
+		"float32 NaN":             {v: float32(math.NaN()), err: jsonvalue.ErrNotFinite},
+		"float32 -Inf":            {v: float32(math.Inf(-1)), err: jsonvalue.ErrNotFinite},
+		"pointer to NaN":          {v: new(math.NaN()), err: jsonvalue.ErrNotFinite},
+		"ldvalue NaN":             {v: ldvalue.Float64(math.NaN()), err: jsonvalue.ErrNotFinite},
+		"number beyond float64":   {v: json.RawMessage("1e999"), err: jsonvalue.ErrNotFinite},
+		"json.Number too large":   {v: json.Number("1e999"), err: jsonvalue.ErrNotFinite},
+		"json.Number not JSON":    {v: json.Number("0x10"), err: jsonvalue.ErrInvalidJSON},
+		"json.Number with space":  {v: json.Number("1 "), err: jsonvalue.ErrInvalidJSON},
+		"json.Number of a word":   {v: json.Number("true"), err: jsonvalue.ErrInvalidJSON},
+		"channel":                 {v: make(chan int), err: jsonvalue.ErrType},
+		"function":                {v: func() {}, err: jsonvalue.ErrType},
+		"nil function":            {v: (func())(nil), err: jsonvalue.ErrType},
+		"complex":                 {v: 1i, err: jsonvalue.ErrType},
+		"map of floats":           {v: map[float64]int{1: 1}, err: jsonvalue.ErrType},
+		"invalid raw":             {v: json.RawMessage("{"), err: jsonvalue.ErrInvalidJSON},
+		"empty raw":               {v: json.RawMessage{}, err: jsonvalue.ErrInvalidJSON},
+		"two raw values":          {v: json.RawMessage("1 2"), err: jsonvalue.ErrInvalidJSON},
+		"invalid raw ldvalue":     {v: ldvalue.Raw(json.RawMessage("nope")), err: jsonvalue.ErrInvalidJSON},
+		"marshaler that panics":   {v: panics{}, err: jsonvalue.ErrMarshal},
+		"marshaler that fails":    {v: fails{}, err: jsonvalue.ErrMarshal},
+		"marshaler that lies":     {v: lies{}, err: jsonvalue.ErrMarshal},
+		"key that fails":          {v: map[fails]int{{}: 1}, err: jsonvalue.ErrMarshal},
+		"pointer cycle":           {v: cyclicPointer, err: jsonvalue.ErrCycle},
+		"NaN in a map":            {v: map[string]any{"a": 1, "b": math.NaN()}, want: `{"a":1}`, path: "/v/b", err: jsonvalue.ErrNotFinite},
+		"NaN in an array":         {v: []float64{1, math.NaN(), 2}, want: `[1,null,2]`, path: "/v/1", err: jsonvalue.ErrNotFinite},
+		"NaN in a struct":         {v: struct{ A, B float64 }{math.NaN(), 2}, want: `{"B":2}`, path: "/v/A", err: jsonvalue.ErrNotFinite},
+		"NaN in an ldvalue":       {v: ldvalue.ArrayOf(ldvalue.Float64(math.Inf(1))), want: `[null]`, path: "/v/0", err: jsonvalue.ErrNotFinite},
+		"channel deep inside":     {v: map[string]any{"x/y": []any{map[string]any{"~": make(chan int)}}}, want: `{"x/y":[{}]}`, path: "/v/x~1y/0/~0", err: jsonvalue.ErrType},
+		"map in itself":           {v: cyclicMap, want: `{"a":1}`, path: "/v/self", err: jsonvalue.ErrCycle},
+		"slice in itself":         {v: cyclicSlice, want: `[1,null]`, path: "/v/1", err: jsonvalue.ErrCycle},
+		"struct in itself":        {v: cyclicNode, want: `{"Value":1}`, path: "/v/Next", err: jsonvalue.ErrCycle},
+		"deeper than allowed":     {v: nested(101), want: strings.Repeat("[", 100) + "null" + strings.Repeat("]", 100), path: "/v" + strings.Repeat("/0", 100), err: jsonvalue.ErrTooDeep},
+		"far deeper":              {v: nested(100_000), want: strings.Repeat("[", 100) + "null" + strings.Repeat("]", 100), path: "/v" + strings.Repeat("/0", 100), err: jsonvalue.ErrTooDeep},
+		"deep raw":                {v: json.RawMessage(strings.Repeat("[", 1_000_000)), err: jsonvalue.ErrInvalidJSON},
+		"too many elements":       {v: make([]struct{}, 1<<40), err: jsonvalue.ErrTooLarge},
+		"too long a string":       {v: strings.Repeat("x", jsonvalue.MaxBytes+1), err: jsonvalue.ErrTooLarge},
+		"too many bytes":          {v: make([]byte, jsonvalue.MaxBytes), err: jsonvalue.ErrTooLarge},
+		"too long a raw":          {v: json.RawMessage(strings.Repeat(" ", jsonvalue.MaxBytes) + "1"), err: jsonvalue.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, ok, problems := jsonvalue.Convert(test.v)
@@ -280,8 +332,11 @@ func TestConvertItsOwnWay(t *testing.T) {
 				}
 				return
 			}
-			if len(problems) != 1 || !errors.Is(problems[0].Err, test.err) || !errors.Is(problems[0].Err, jsonvalue.ErrUnsupported) {
+			if len(problems) != 1 || !errors.Is(problems[0].Err, test.err) {
 				t.Fatalf("problems = %v, want %v", problems, test.err)
+			}
+			if unsupported := !errors.Is(test.err, jsonvalue.ErrTooLarge); errors.Is(test.err, jsonvalue.ErrUnsupported) != unsupported {
+				t.Errorf("matches ErrUnsupported: %v, want %v", !unsupported, unsupported)
 			}
 			if test.path == "" {
 				test.path = "v"
@@ -293,48 +348,148 @@ func TestConvertItsOwnWay(t *testing.T) {
 	}
 }
 
+// TestPrecision has integers next to those that a float64 can hold.
+func TestPrecision(t *testing.T) {
+	for name, test := range map[string]struct {
+		v     any
+		want  float64
+		exact bool
+	}{
+		"int64":                   {int64(9007199254740993), 9007199254740992, false},
+		"negative int64":          {int64(-9007199254740993), -9007199254740992, false},
+		"int":                     {9007199254740993, 9007199254740992, false},
+		"largest int64":           {int64(math.MaxInt64), 1 << 63, false},
+		"smallest int64":          {int64(math.MinInt64), -1 << 63, true},
+		"2^53":                    {int64(1 << 53), 1 << 53, true},
+		"power of two":            {int64(1 << 62), 1 << 62, true},
+		"uint":                    {uint(9007199254740993), 9007199254740992, false},
+		"uint64":                  {uint64(9007199254740993), 9007199254740992, false},
+		"largest uint64":          {uint64(math.MaxUint64), 1 << 64, false},
+		"2^63 as uint64":          {uint64(1 << 63), 1 << 63, true},
+		"named":                   {cents(9007199254740993), 9007199254740992, false},
+		"pointer":                 {new(int64(9007199254740993)), 9007199254740992, false},
+		"duration":                {time.Duration(9007199254740993), 9007199254740992, false},
+		"json.Number":             {json.Number("9007199254740993"), 9007199254740992, false},
+		"negative json.Number":    {json.Number("-9007199254740993"), -9007199254740992, false},
+		"json.Number that fits":   {json.Number("9007199254740992"), 9007199254740992, true},
+		"json.Number, exponent":   {json.Number("9007199254740993e0"), 9007199254740992, true},
+		"json.Number, fraction":   {json.Number("0.1000000000000000000001"), 0.1, true},
+		"json.Number beyond 2^64": {json.Number("100000000000000000000000"), 1e23, false},
+		"2^100 as json.Number":    {json.Number("1267650600228229401496703205376"), 1 << 100, true},
+		"raw JSON":                {json.RawMessage(" 9007199254740993 "), 9007199254740992, false},
+		"big.Int":                 {new(big.Int).SetUint64(9007199254740993), 9007199254740992, false},
+		"sql.NullInt64":           {sql.NullInt64{Int64: 9007199254740993, Valid: true}, 9007199254740992, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok, problems := jsonvalue.Convert(test.v)
+			if !ok || got.Float64Value() != test.want {
+				t.Errorf("got %v, %v, want %v", got, ok, test.want)
+			}
+			if exact := problems == nil; exact != test.exact {
+				t.Errorf("problems %v", problems)
+			}
+			for _, p := range problems {
+				if !errors.Is(p.Err, jsonvalue.ErrPrecision) || errors.Is(p.Err, jsonvalue.ErrUnsupported) || len(p.Path) != 0 {
+					t.Errorf("problem %v", p)
+				}
+			}
+			_, ok, problems = jsonvalue.Convert(map[string]any{"ids": []any{test.v}})
+			if !ok || !test.exact && (len(problems) != 1 || problems[0].Reference("v") != "/v/ids/0") {
+				t.Errorf("inside a value: %v, %v", ok, problems)
+			}
+		})
+	}
+}
+
 // TestConvertUnfolding has a small Go value whose JSON would fill any memory.
 func TestConvertUnfolding(t *testing.T) {
 	for name, fold := range map[string]func(inner any) any{
 		"maps":    func(inner any) any { return map[string]any{"l": inner, "r": inner} },
 		"structs": func(inner any) any { return &struct{ L, R any }{inner, inner} },
 		"typed":   func(inner any) any { return map[string]any{"l": []any{inner}, "r": map[int]any{1: inner}} },
+		"ldvalue": func(inner any) any { v, _ := inner.(ldvalue.Value); return ldvalue.ArrayOf(v, v) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := any(strings.Repeat("x", 1000))
 			for range 40 {
 				v = fold(v)
 			}
-			value, ok, problems := jsonvalue.Convert(v)
-			if !ok || len(problems) == 0 || len(problems) > jsonvalue.MaxProblems {
-				t.Fatalf("ok = %v with %d problems", ok, len(problems))
-			}
-			for i, p := range problems {
-				if want := jsonvalue.ErrTooLarge; i < jsonvalue.MaxProblems-1 && !errors.Is(p.Err, want) {
-					t.Error(p.Err)
-				}
-			}
-			if len(problems) == jsonvalue.MaxProblems && !errors.Is(problems[len(problems)-1].Err, jsonvalue.ErrMore) {
-				t.Error("nothing tells that more was left out")
-			}
-			if size := len(value.JSONString()); size > 2*jsonvalue.MaxBytes {
-				t.Errorf("%d bytes of JSON", size)
+			_, ok, problems := jsonvalue.Convert([]any{1, v})
+			if ok || len(problems) != 1 || !errors.Is(problems[0].Err, jsonvalue.ErrTooLarge) {
+				t.Errorf("ok = %v, problems %v", ok, problems)
 			}
 		})
 	}
 }
 
-// TestConvertRefusesOnlyWhatIsTooLarge has a part that is refused, and others next to it that are not.
-func TestConvertRefusesOnlyWhatIsTooLarge(t *testing.T) {
-	huge := strings.Repeat("x", jsonvalue.MaxBytes+1)
-	got, ok, problems := jsonvalue.Convert([]any{huge, "a", []byte(huge), "b", json.RawMessage(`"` + huge + `"`), map[string]any{huge: 1, "c": "d"}})
-	if want := `[null,"a",null,"b",null,{"c":"d"}]`; !ok || got.JSONString() != want {
-		t.Errorf("got %.100s, want %s", got.JSONString(), want)
+// TestBudgetKeepsWhatFits converts values that exceed the bounds together.
+func TestBudgetKeepsWhatFits(t *testing.T) {
+	list := make([]any, jsonvalue.MaxValues/2)
+	nest := func(inner any) []any { return []any{inner} } // its length does not give it away
+	text := strings.Repeat("x", jsonvalue.MaxBytes/2)
+	raw := json.RawMessage("[" + strings.Repeat("1,", jsonvalue.MaxValues) + "1]")
+	type step struct {
+		v  any
+		ok bool
 	}
-	if len(problems) != 4 {
-		t.Errorf("%d problems", len(problems))
+	for name, steps := range map[string][]step{
+		"lists":                  {{list, true}, {list, false}, {list[:100], true}, {1, true}},
+		"nested lists":           {{nest(list), true}, {nest(list), false}, {"plain", true}, {[]any{}, false}},
+		"raw JSON":               {{raw, false}, {7, true}, {map[string]any{}, false}},
+		"strings":                {{text, true}, {text + "x", false}, {text, true}, {"x", false}, {"", true}, {true, true}},
+		"strings in lists":       {{[]string{text, "x"}, true}, {[]string{text}, false}, {"plain", true}, {[]string{}, false}},
+		"bytes":                  {{[]byte(text + text), false}, {"plain", true}},
+		"names":                  {{map[string]int{text: 1, text + "x": 2}, false}, {text, true}},
+		"more than all at once":  {{text + text + "x", false}, {text, true}},
+		"raw JSON, strings once": {{json.RawMessage(`"` + text + `"`), true}, {text[2:], true}, {"x", false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b jsonvalue.Budget
+			exceeded := false
+			for i, s := range steps {
+				exceeded = exceeded || !s.ok
+				_, ok, problems := b.Convert(s.v)
+				if ok != s.ok || ok != (problems == nil) {
+					t.Errorf("value %d: %v, %v", i, ok, problems)
+				}
+				if b.Exceeded() != exceeded {
+					t.Errorf("value %d: exceeded is %v", i, b.Exceeded())
+				}
+			}
+		})
 	}
 }
+
+// TestObject leaves out the same members each time, though the order of a map is random.
+func TestObject(t *testing.T) {
+	half := make([]any, jsonvalue.MaxValues/2)
+	members := map[string]any{"a": half, "b": "text", "c": half, "d": half[:7], "e": math.NaN(), "f": map[string]any{"x": func() {}}}
+	for range 20 {
+		got, problems := jsonvalue.Object(members)
+		if keys := slices.Sorted(slices.Values(got.Keys(nil))); !slices.Equal(keys, []string{"a", "b", "d", "f"}) {
+			t.Fatalf("kept %q", keys)
+		}
+		var left []string
+		for _, p := range problems {
+			left = append(left, jsonvalue.Problem{Path: p.Path[1:]}.Reference(p.Path[0])+": "+p.Err.Error())
+		}
+		slices.Sort(left)
+		want := []string{"/f/x: type has no JSON form", "c: value is too large", "e: number is not finite"}
+		if !slices.Equal(left, want) {
+			t.Fatalf("problems %q", left)
+		}
+	}
+	long := strings.Repeat("n", jsonvalue.MaxBytes+1)
+	got, problems := jsonvalue.Object(map[string]any{long: 1, "b": 2})
+	if got.JSONString() != `{"b":2}` || len(problems) != 1 || len(problems[0].Path[0]) > 8<<10 {
+		t.Errorf("a name too long: got %v and %d problems", got, len(problems))
+	}
+}
+
+// endless has itself as its value.
+type endless struct{}
+
+func (e endless) Value() (driver.Value, error) { return e, nil }
 
 func TestConvertCopies(t *testing.T) {
 	tags := []string{"a"}
@@ -351,7 +506,7 @@ func TestConvertCopies(t *testing.T) {
 }
 
 func TestString(t *testing.T) {
-	for in, want := range map[string]string{"": "", "plain": "plain", "é": "é", "\xff": "\uFFFD", "a\xc3": "a\uFFFD"} {
+	for in, want := range map[string]string{"": "", "plain": "plain", "é": "é", "\xff": "\uFFFD", "a\xc3": "a\uFFFD", "\xff\xfe": "\uFFFD\uFFFD"} {
 		if got := jsonvalue.String(in); got != want {
 			t.Errorf("String(%q) = %q, want %q", in, got, want)
 		}

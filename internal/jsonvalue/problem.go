@@ -3,17 +3,20 @@ package jsonvalue
 import (
 	"errors"
 	"strings"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 )
 
-// What can be wrong with a value. Each of them also matches [ErrUnsupported].
+// What can be wrong with a value. Those that mean that a value, or a part of one, has no JSON form match [ErrUnsupported].
 var (
-	// ErrUnsupported matches every problem of this package: a value, or a part of one, has no JSON form.
+	// ErrUnsupported matches the errors up to ErrTooDeep.
 	ErrUnsupported = errors.New("value has no JSON form")
 	// ErrNotFinite is a NaN, an infinity, or a number too large for a float64.
 	ErrNotFinite = unsupported("number is not finite")
 	// ErrType is a channel, a function, a complex number, or a map whose keys are not strings.
 	ErrType = unsupported("type has no JSON form")
-	// ErrMarshal is a marshaler that failed, panicked, or wrote something other than JSON.
+	// ErrMarshal is a method that failed, panicked, or did not return JSON: of a json.Marshaler, an
+	// encoding.TextMarshaler, a driver.Valuer, an error or a protobuf timestamp.
 	ErrMarshal = unsupported("marshaling failed")
 	// ErrInvalidJSON is a json.RawMessage, json.Number or ldvalue.Raw that is not JSON.
 	ErrInvalidJSON = unsupported("raw JSON is invalid")
@@ -21,13 +24,16 @@ var (
 	ErrCycle = unsupported("value contains itself")
 	// ErrTooDeep is an array or object nested beyond [MaxDepth].
 	ErrTooDeep = unsupported("value is nested too deep")
-	// ErrTooLarge is what is left of a value beyond [MaxNodes] or [MaxBytes].
-	ErrTooLarge = unsupported("value is too large")
-	// ErrMore stands for the part that it names, and for all those without a JSON form that came after it.
-	ErrMore = unsupported("this part, and more of them, have no JSON form")
+
+	// ErrTooLarge is a value that exceeds a [Budget].
+	ErrTooLarge = errors.New("value is too large")
+	// ErrPrecision is an integer that a float64 can't hold. The value has the nearest number that it can.
+	ErrPrecision = errors.New("integer is not exact as a float64")
+	// ErrMore is the part at its path, and any number of further parts with problems.
+	ErrMore = errors.New("further problems omitted")
 )
 
-// unsupported makes an error that also matches [ErrUnsupported].
+// unsupported returns an error that also matches [ErrUnsupported].
 func unsupported(reason string) error { return &unsupportedError{reason: reason} }
 
 type unsupportedError struct{ reason string }
@@ -36,16 +42,19 @@ func (e *unsupportedError) Error() string { return e.reason }
 
 func (e *unsupportedError) Is(target error) bool { return target == ErrUnsupported }
 
-// Problem is a part of a value that was left out, or replaced by null inside an array.
+// Problem is a part of a value that was left out (null inside an array), or changed.
 type Problem struct {
-	// Path leads from the converted value to the part: object keys and array indexes, outermost first. It is empty
-	// where the value itself is the problem.
+	// Path leads from the converted value to the part: object keys and array indexes, outermost first. It is empty if the
+	// value itself is the problem. Long keys are cut.
 	Path []string
-	// Err is one of this package's errors. Its text never holds any of the value.
+	// Err is one of this package's errors. Its text never contains any of the value.
 	Err error
 }
 
-// Reference renders the problem's place below the attribute of the given name as LaunchDarkly writes attribute
+// step returns a step of a path. Names of any length can be passed in, and paths are formatted.
+func step(name string) string { return String(logtext.Cut(name)) }
+
+// Reference returns the problem's place below the attribute of the given name as LaunchDarkly writes attribute
 // references: the name alone, or a path such as "/cart/items/3/price".
 // See https://launchdarkly.com/docs/sdk/features/private-attributes.
 func (p Problem) Reference(attribute string) string {

@@ -1,6 +1,7 @@
 package jsonvalue
 
 import (
+	"database/sql/driver"
 	"encoding"
 	"encoding/json"
 	"reflect"
@@ -23,9 +24,6 @@ func (c *converter) walk(v reflect.Value, depth int) (ldvalue.Value, bool) {
 		}
 		switch v.Kind() {
 		case reflect.Pointer:
-			if v.IsNil() {
-				return ldvalue.Null(), true
-			}
 			if hops >= MaxDepth {
 				return c.fail(ErrTooDeep)
 			}
@@ -42,42 +40,77 @@ func (c *converter) walk(v reflect.Value, depth int) (ldvalue.Value, bool) {
 	}
 }
 
-// special converts the types that have a JSON form of their own, in the order of encoding/json: a method on the value,
-// then one on a pointer to it where the value is addressable.
+// special converts v if its type has a JSON form other than that of its kind. Like encoding/json, it uses methods with
+// pointer receivers if v is addressable.
 func (c *converter) special(v reflect.Value, depth int) (value ldvalue.Value, ok, handled bool) {
-	if !v.CanInterface() {
-		return ldvalue.Null(), false, false
-	}
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return ldvalue.Null(), true, true
 	}
-	if v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface && v.CanAddr() {
-		// A method with a pointer receiver. The type's own forms below win where it has one of those.
-		if value, ok, handled := c.ofType(v.Interface(), depth); handled {
-			return value, ok, true
-		}
-		v = v.Addr()
+	if !v.CanInterface() { // an embedded struct of an unexported type, with a name in its tag
+		return ldvalue.Null(), false, false
 	}
-	return c.ofType(v.Interface(), depth)
-}
-
-// ofType converts x where its type has a JSON form that its kind does not tell.
-func (c *converter) ofType(x any, depth int) (value ldvalue.Value, ok, handled bool) {
-	switch x := x.(type) {
+	switch x := v.Interface().(type) {
 	case time.Time, ldvalue.Value, openfeature.EvaluationContext, json.RawMessage, json.Number:
 		value, ok = c.any(x, depth)
 		return value, ok, true
 	case *time.Time, *ldvalue.Value, *json.RawMessage:
-		return ldvalue.Null(), false, false // walk goes on to what it points to
+		return ldvalue.Null(), false, false // walk follows the pointer
+	}
+	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface {
+		v = v.Addr()
+	}
+	switch x := v.Interface().(type) {
 	case json.Marshaler:
 		value, ok = c.marshaled(x, depth)
-		return value, ok, true
 	case encoding.TextMarshaler:
 		value, ok = c.texted(x)
-		return value, ok, true
+	case error:
+		value, ok = c.message(x)
+	case driver.Valuer:
+		return c.column(x, depth)
+	case interface{ AsTime() time.Time }:
+		value, ok = c.timestamp(x.AsTime)
 	default:
 		return ldvalue.Null(), false, false
 	}
+	return value, ok, true
+}
+
+// message converts an error to its text. Most errors have no exported fields, and would be {} in encoding/json.
+func (c *converter) message(err error) (ldvalue.Value, bool) {
+	text, ok := call(func() (string, error) { return err.Error(), nil })
+	if !ok {
+		return c.fail(ErrMarshal)
+	}
+	return c.string(text)
+}
+
+// column converts what a type such as [sql.NullString] stores in a database. A []byte is not used: it usually is the
+// encoded form of a struct or a map, whose fields LaunchDarkly could not evaluate.
+func (c *converter) column(v driver.Valuer, depth int) (value ldvalue.Value, ok, handled bool) {
+	if depth >= MaxDepth { // its value may be a Valuer again
+		c.warn(ErrTooDeep)
+		return ldvalue.Null(), false, true
+	}
+	stored, ok := call(v.Value)
+	if !ok {
+		c.warn(ErrMarshal)
+		return ldvalue.Null(), false, true
+	}
+	if _, encoded := stored.([]byte); encoded {
+		return ldvalue.Null(), false, false
+	}
+	value, ok = c.any(stored, depth+1)
+	return value, ok, true
+}
+
+// timestamp converts the result of a protobuf timestamp's AsTime.
+func (c *converter) timestamp(asTime func() time.Time) (ldvalue.Value, bool) {
+	t, ok := call(func() (time.Time, error) { return asTime(), nil })
+	if !ok {
+		return c.fail(ErrMarshal)
+	}
+	return c.time(t)
 }
 
 func (c *converter) kind(v reflect.Value, depth int) (ldvalue.Value, bool) {
@@ -85,9 +118,9 @@ func (c *converter) kind(v reflect.Value, depth int) (ldvalue.Value, bool) {
 	case reflect.Bool:
 		return ldvalue.Bool(v.Bool()), true
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return ldvalue.Float64(float64(v.Int())), true
+		return c.integer(v.Int())
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return ldvalue.Float64(float64(v.Uint())), true
+		return c.unsigned(v.Uint())
 	case reflect.Float32:
 		return c.float32(float32(v.Float()))
 	case reflect.Float64:
@@ -113,14 +146,14 @@ func (c *converter) elements(v reflect.Value, depth int) (ldvalue.Value, bool) {
 
 // part converts an element, a map's value or a field.
 func (c *converter) part(v reflect.Value, depth int) (ldvalue.Value, bool) {
-	if v.Kind() == reflect.Interface { // the fast cases of any serve most of what stands in an any
+	if v.Kind() == reflect.Interface { // the fast cases of any serve most of what is in an any
 		if v.IsNil() {
 			return c.any(nil, depth)
 		}
 		return c.any(v.Elem().Interface(), depth)
 	}
-	if c.nodes++; c.nodes > MaxNodes {
-		return c.fail(ErrTooLarge)
+	if !c.spend(1, 0) {
+		return ldvalue.Null(), false
 	}
 	return c.walk(v, depth)
 }
@@ -141,23 +174,17 @@ func (c *converter) slice(v reflect.Value, depth int) (ldvalue.Value, bool) {
 	return c.elements(v, depth)
 }
 
-// isBytes tells the slices that encoding/json writes as base64: bytes that have no JSON form of their own.
+// isBytes reports whether encoding/json writes slices of the type as base64: bytes that have no JSON form of their own.
 func isBytes(t reflect.Type) bool {
-	element := t.Elem()
-	if element.Kind() != reflect.Uint8 {
-		return false
-	}
-	return !marshals(element)
-}
-
-// marshals tells whether the type, or a pointer to it, has a JSON form of its own.
-func marshals(t reflect.Type) bool {
-	pointer := reflect.PointerTo(t) // has the methods of both
-	return pointer.Implements(reflect.TypeFor[json.Marshaler]()) ||
-		pointer.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+	pointer := reflect.PointerTo(t.Elem()) // has the methods of both
+	return t.Elem().Kind() == reflect.Uint8 &&
+		!pointer.Implements(reflect.TypeFor[json.Marshaler]()) && !pointer.Implements(reflect.TypeFor[encoding.TextMarshaler]())
 }
 
 func (c *converter) mapping(v reflect.Value, depth int) (ldvalue.Value, bool) {
+	if !isMemberName(v.Type().Key()) {
+		return c.fail(ErrType)
+	}
 	if v.IsNil() {
 		return ldvalue.Null(), true
 	}
@@ -175,14 +202,20 @@ func (c *converter) mapping(v reflect.Value, depth int) (ldvalue.Value, bool) {
 			return c.fail(err)
 		}
 		o.set(name, func() (ldvalue.Value, bool) { return c.part(entries.Value(), depth+1) })
-		if c.nodes > MaxNodes {
-			break // everything after this would be refused, too
+		if c.tooLarge {
+			break
 		}
 	}
 	return o.value()
 }
 
-// memberName gives a map's key as encoding/json writes it.
+// isMemberName reports whether encoding/json writes keys of the type as the names of members.
+func isMemberName(t reflect.Type) bool {
+	return t.Kind() == reflect.String || t.Kind() >= reflect.Int && t.Kind() <= reflect.Uintptr ||
+		t.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+}
+
+// memberName returns a map's key as encoding/json writes it.
 func memberName(key reflect.Value) (string, error) {
 	if key.Kind() == reflect.String {
 		return key.String(), nil
@@ -202,7 +235,7 @@ func memberName(key reflect.Value) (string, error) {
 		return strconv.FormatInt(key.Int(), 10), nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		return strconv.FormatUint(key.Uint(), 10), nil
-	default:
+	default: // an interface without a value
 		return "", ErrType
 	}
 }
@@ -222,21 +255,49 @@ func (c *converter) structure(v reflect.Value, depth int) (ldvalue.Value, bool) 
 	}
 	for _, f := range fields {
 		value, present := f.of(v)
-		if !present || f.omitEmpty && isEmpty(value) || f.omitZero && isZero(value) {
+		if !present || f.omitEmpty && isEmpty(value) || f.isZero != nil && f.isZero(value) {
 			continue
 		}
 		o.set(f.name, func() (ldvalue.Value, bool) {
-			converted, ok := c.part(value, depth+1)
-			if ok && f.quoted {
-				converted = quoted(converted)
+			if f.quoted {
+				return c.quoted(value, depth+1)
 			}
-			return converted, ok
+			return c.part(value, depth+1)
 		})
+		if c.tooLarge {
+			break
+		}
 	}
 	return o.value()
 }
 
-// isEmpty is what encoding/json's omitempty calls empty.
+// quoted converts a field with the option "string" in its tag: the JSON of a scalar becomes a string.
+func (c *converter) quoted(v reflect.Value, depth int) (ldvalue.Value, bool) {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return ldvalue.Null(), true
+		}
+		v = v.Elem()
+	}
+	if v.Type() != reflect.TypeFor[json.Number]() {
+		if value, ok, handled := c.special(v, depth); handled {
+			return value, ok // what has a JSON form of its own is not quoted
+		}
+	}
+	if v.Kind() == reflect.String && !c.spend(0, v.Len()) || !c.spend(1, 0) {
+		return ldvalue.Null(), false
+	}
+	text, err := json.Marshal(v.Interface())
+	switch {
+	case err != nil && v.Kind() == reflect.String:
+		return c.fail(ErrInvalidJSON) // of a json.Number
+	case err != nil:
+		return c.fail(ErrNotFinite)
+	}
+	return ldvalue.String(string(text)), true
+}
+
+// isEmpty reports whether encoding/json's omitempty leaves v out.
 func isEmpty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
@@ -246,24 +307,4 @@ func isEmpty(v reflect.Value) bool {
 	default:
 		return v.IsZero()
 	}
-}
-
-// isZero is what encoding/json's omitzero calls zero: the application's own IsZero method decides where there is one.
-func isZero(v reflect.Value) (zero bool) {
-	if !v.CanInterface() || v.Kind() == reflect.Pointer && v.IsNil() {
-		return v.IsZero()
-	}
-	m, ok := reflect.TypeAssert[interface{ IsZero() bool }](v)
-	if !ok && v.CanAddr() {
-		m, ok = reflect.TypeAssert[interface{ IsZero() bool }](v.Addr())
-	}
-	if !ok {
-		return v.IsZero()
-	}
-	defer func() {
-		if recover() != nil {
-			zero = false
-		}
-	}()
-	return m.IsZero()
 }
