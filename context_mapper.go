@@ -3,9 +3,8 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -14,9 +13,10 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
+	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 )
 
-// The attributes of an evaluation context that LaunchDarkly gives a meaning to, besides the kind.
+// The attributes of an evaluation context that have a meaning to LaunchDarkly, besides the kind.
 const (
 	keyAttribute               = ldattr.KeyAttr
 	nameAttribute              = ldattr.NameAttr
@@ -25,219 +25,286 @@ const (
 	metaAttribute              = "_meta"
 )
 
-// contextMapper turns evaluation contexts into LaunchDarkly contexts, by the table in the package documentation. It
-// keeps no state and logs nothing: it returns what was wrong.
+// The bounds of an evaluation context, besides those of [jsonvalue.Budget].
+const (
+	maxAttributes = 1000 // in all contexts of a multi-context together
+	maxContexts   = 100  // in a multi-context
+)
+
+// contextMapper converts evaluation contexts to LaunchDarkly contexts, by the table in the package documentation. It has no
+// state and does not log.
 type contextMapper struct {
 	kindAttribute string
 }
 
-// attribute is an attribute of an evaluation context, as the application set it.
-type attribute struct {
-	name  string
-	value any
-}
-
-// appendAttributes appends the attributes of an evaluation context, in any order.
-func appendAttributes(list []attribute, attributes map[string]any) []attribute {
-	for name, v := range attributes {
-		list = append(list, attribute{name, v})
-	}
-	return list
-}
-
-// toLaunchDarkly maps one evaluation context into out, a large value that is not copied around here for speed. The
-// targeting key is the one that OpenFeature holds beside the attributes; where it is empty, the attribute of that name
-// counts. The order of the attributes may change; their values may be used by others at the same time.
+// toLaunchDarkly converts an evaluation context into *out, a large value that is not copied around here for speed. A
+// targeting key among the attributes counts if targetingKey is empty. The attributes are only read.
 //
-// warnings are about attributes that were left out or read otherwise than they were meant; err says why there is no
-// context at all.
+// warnings are about attributes that were left out, changed, or made private unasked; err is why there is no context.
 func (m contextMapper) toLaunchDarkly(
-	out *ldcontext.Context, targetingKey string, attributes []attribute,
+	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
 	b := contextBuilder{kindAttribute: m.kindAttribute}
-	kind := b.kind(attributes)
-	if kind == ldcontext.MultiKind {
-		err = b.multi(out, attributes)
-	} else {
-		err = b.single(out, kind, targetingKey, attributes)
+	err = b.build(out, targetingKey, attributes)
+	if b.budget.Exceeded() { // what is left out must not depend on the random order of a map
+		b = contextBuilder{kindAttribute: m.kindAttribute, inOrder: true}
+		err = b.build(out, targetingKey, attributes)
 	}
 	return b.warnings, err
 }
 
-// contextBuilder collects the warnings of one mapping.
+// contextBuilder is the state of one conversion.
 type contextBuilder struct {
 	kindAttribute string
-	parent        string            // the kind of the part of a multi-context that is being read
-	shared        privateAttributes // of all parts of a multi-context
+	inOrder       bool // read attributes in the order of their names
+	budget        jsonvalue.Budget
+	attributes    int               // read so far
+	comparisons   int               // of private attributes, see hide
+	parent        string            // the kind of the current context of a multi-context
+	shared        privateAttributes // of all contexts of a multi-context
 	warnings      problems
 }
 
-// warn adds a warning about the attribute.
-func (b *contextBuilder) warn(err error, attribute string) {
-	b.warnings.add(attributeError(err, b.nameOf(attribute)))
+// warn adds a warning about an attribute of the current context, or about the part of it that the path leads to.
+func (b *contextBuilder) warn(err error, attribute string, path ...string) {
+	b.warnings.add(attributeError(err, b.qualified(attribute), path...))
 }
 
-// nameOf tells the attributes of the parts of a multi-context apart.
-func (b *contextBuilder) nameOf(attribute string) []string {
+// qualified returns an attribute's name, after the context kind in a multi-context.
+func (b *contextBuilder) qualified(attribute string) []string {
 	if b.parent != "" {
 		return []string{b.parent, attribute}
 	}
 	return []string{attribute}
 }
 
-// kind reads the context kind of an evaluation context; without one, it is a user.
-func (b *contextBuilder) kind(attributes []attribute) ldcontext.Kind {
-	for i := range attributes {
-		if attributes[i].name != b.kindAttribute {
-			continue
-		}
-		kind, ok := text(attributes[i].value)
-		if !ok {
+func (b *contextBuilder) build(out *ldcontext.Context, targetingKey string, attributes map[string]any) error {
+	kind := ldcontext.DefaultKind
+	if v, ok := attributes[b.kindAttribute]; ok {
+		s, err := b.text(v)
+		switch {
+		case err == nil:
+			kind = ldcontext.Kind(s)
+		case errors.Is(err, errNull):
 			b.warn(ErrAttributeType, b.kindAttribute)
-			break
+		default:
+			b.warn(err, b.kindAttribute)
 		}
-		return ldcontext.Kind(kind)
 	}
-	return ldcontext.DefaultKind
+	if kind == ldcontext.MultiKind {
+		return b.multi(out, attributes)
+	}
+	return b.individual(out, kind, targetingKey, attributes)
 }
 
-// single maps the attributes of one context of the given kind.
-func (b *contextBuilder) single(
-	out *ldcontext.Context, kind ldcontext.Kind, targetingKey string, attributes []attribute,
+// individual is a context of one kind under construction.
+type individual struct {
+	kind         ldcontext.Kind
+	builder      ldcontext.Builder
+	targetingKey string
+	key          string
+	anonymous    bool
+	private      privateAttributes
+	err          error
+}
+
+// individual converts the attributes of one context of the given kind.
+func (b *contextBuilder) individual(
+	out *ldcontext.Context, kind ldcontext.Kind, targetingKey string, attributes map[string]any,
 ) error {
-	if kind == "" { // LaunchDarkly's builder would take it for a user
+	if kind == "" { // LaunchDarkly's builder would make it a user
 		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
-	var builder ldcontext.Builder
-	if n := b.customAttributes(attributes); n > smallMap {
-		builder = *ldcontext.NewBuilderWithCapacity("", n)
+	attributes = b.limit(attributes)
+	c := individual{kind: kind}
+	if n := len(attributes); n > smallMap+1 { // one is likely to be the targeting key or the kind
+		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
 	}
-	targetingKey = jsonvalue.String(targetingKey)
-	var key string
-	private := b.shared
-	for i := range attributes {
-		name, v := attributes[i].name, attributes[i].value
-		if name == b.kindAttribute && b.parent == "" {
-			continue // it has been read; a part of a multi-context has its kind, so that this is an attribute there
-		}
-		switch name {
-		case openfeature.TargetingKey:
-			if targetingKey == "" {
-				targetingKey, _ = text(v)
-			}
-		case keyAttribute:
-			key, _ = text(v)
-		case nameAttribute:
-			if s, ok := text(v); ok {
-				builder.Name(s)
-			} else if !isNull(v) {
-				b.warn(ErrAttributeType, name)
-			}
-		case anonymousAttribute:
-			if anonymous, ok := boolean(v); ok {
-				builder.Anonymous(anonymous)
-			} else if !isNull(v) {
-				b.warn(ErrAttributeType, name)
-			}
-		case privateAttributesAttribute:
-			if !private.add(v) {
-				b.warn(ErrPrivateAttributes, name)
-			}
-		case metaAttribute:
-			if !private.addMeta(v) {
-				b.warn(ErrPrivateAttributes, name)
-			}
-		case ldattr.KindAttr: // of a part, or where another attribute holds the kind
-			if again, _ := text(v); b.parent == "" || again != string(kind) && !isNull(v) {
-				b.warn(ErrAttributeIgnored, name)
-			}
-		case "":
-			b.warn(ErrAttributeIgnored, name)
-		default:
-			b.set(&builder, name, v)
-		}
+	if b.parent != "" {
+		c.private = b.inherited()
 	}
 	if targetingKey != "" {
-		if key != "" {
-			b.warn(fmt.Errorf("%w: the targeting key is set, too", ErrAttributeIgnored), keyAttribute)
-		}
-		key = targetingKey
+		c.targetingKey, c.err = id(b.string(targetingKey))
 	}
-	if key == "" {
+	if b.inOrder {
+		for _, name := range slices.Sorted(maps.Keys(attributes)) {
+			b.read(&c, name, attributes[name])
+		}
+	} else {
+		for name, v := range attributes {
+			b.read(&c, name, v)
+		}
+	}
+	if c.err != nil {
+		return c.err
+	}
+	if c.targetingKey != "" {
+		if c.key != "" {
+			b.warn(errKeyTwice, keyAttribute)
+		}
+		c.key = c.targetingKey
+	}
+	if c.key == "" {
 		return b.missingKey(kind)
 	}
-	private.apply(&builder, attributes)
-	*out = builder.Kind(kind).Key(key).Build()
+	*out = c.builder.Kind(kind).Key(c.key).Anonymous(c.anonymous).Build()
 	if err := out.Err(); err != nil {
 		return invalidContext(err)
+	}
+	if c.private.all || len(c.private.refs) > 0 {
+		b.hide(&c, out)
 	}
 	return nil
 }
 
+// smallMap is the number of entries up to which Go's maps have one size.
+const smallMap = 8
+
+// read converts one attribute of a context.
+func (b *contextBuilder) read(c *individual, name string, v any) {
+	if name == b.kindAttribute && b.parent == "" {
+		return // inside a multi-context, the kind is the name of the context, and this an attribute like others
+	}
+	switch name {
+	case openfeature.TargetingKey:
+		if c.targetingKey == "" && c.err == nil {
+			c.targetingKey, c.err = id(b.text(v))
+		}
+	case keyAttribute:
+		if c.err == nil {
+			c.key, c.err = id(b.text(v))
+		}
+	case nameAttribute:
+		if s, err := b.text(v); err == nil {
+			c.builder.Name(s)
+		} else if !errors.Is(err, errNull) {
+			b.warn(err, name)
+		}
+	case anonymousAttribute:
+		if anonymous, err := b.boolean(v); err == nil {
+			c.anonymous = anonymous
+		} else if !errors.Is(err, errNull) {
+			b.warn(err, name)
+		}
+	case privateAttributesAttribute:
+		if !b.addPrivate(&c.private, v) {
+			b.warn(ErrPrivateAttributes, name)
+		}
+	case metaAttribute:
+		if !b.addMeta(&c.private, v) {
+			b.warn(ErrPrivateAttributes, name)
+		}
+	case ldattr.KindAttr: // of a context of a multi-context, or the kind is in another attribute
+		s, err := b.text(v)
+		if redundant := errors.Is(err, errNull) || err == nil && s == string(c.kind); b.parent == "" || !redundant {
+			b.warn(ErrAttributeIgnored, name)
+		}
+	case "":
+		b.warn(ErrAttributeIgnored, name)
+	default:
+		b.set(c, name, v)
+	}
+}
+
+// set converts an attribute that has no meaning to LaunchDarkly.
+func (b *contextBuilder) set(c *individual, name string, v any) {
+	if !b.budget.Spend(len(name)) {
+		b.warn(ErrTooLarge, name)
+		return
+	}
+	value, ok, problems := b.budget.Convert(v)
+	if ok {
+		c.builder.SetValue(jsonvalue.String(name), value)
+	}
+	if problems != nil {
+		b.warnings.addParts(problems, b.qualified(name)...)
+	}
+}
+
+// limit returns the attributes of one context that are within the bound.
+func (b *contextBuilder) limit(attributes map[string]any) map[string]any {
+	if n := max(0, maxAttributes-b.attributes); len(attributes) > n {
+		attributes = b.first(attributes, n)
+	}
+	b.attributes += len(attributes)
+	return attributes
+}
+
+// first returns the attributes that have a meaning to LaunchDarkly, and the n others whose names sort first: the same ones
+// each time. It takes time in proportion to the number of attributes, of which there may be many.
+func (b *contextBuilder) first(attributes map[string]any, n int) map[string]any {
+	kept := make(map[string]any)
+	var others []string // their first n names, in order once full is set, and names that may belong there
+	full := false
+	truncate := func() {
+		slices.Sort(others)
+		others, full = others[:min(n, len(others))], true
+	}
+	for name, v := range attributes {
+		switch name {
+		case b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute,
+			privateAttributesAttribute, metaAttribute:
+			kept[name] = v
+			continue
+		}
+		if full && (n == 0 || name > others[n-1]) {
+			continue
+		}
+		if others = append(others, name); len(others) > 2*maxAttributes {
+			truncate()
+		}
+	}
+	truncate()
+	for _, name := range others {
+		kept[name] = attributes[name]
+	}
+	if len(kept) < len(attributes) {
+		b.warnings.add(errTooManyAttributes)
+	}
+	return kept
+}
+
+// missingKey returns the error for a context of the given kind that has no key.
 func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 	if b.parent != "" {
 		return fmt.Errorf("%w: the %q context of the multi-context has neither a %s nor a %s",
-			ErrTargetingKeyMissing, kind, openfeature.TargetingKey, keyAttribute)
+			ErrTargetingKeyMissing, logtext.Cut(string(kind)), openfeature.TargetingKey, keyAttribute)
 	}
 	return fmt.Errorf("%w: the evaluation context has neither a %s nor a %s",
 		ErrTargetingKeyMissing, openfeature.TargetingKey, keyAttribute)
 }
 
-// smallMap is how many entries a Go map holds before its size makes a difference.
-const smallMap = 8
-
-// customAttributes counts the attributes that end up in LaunchDarkly's map, as far as that can be more than a small one:
-// a map that is sized for the others, too, can be twice as large.
-func (b *contextBuilder) customAttributes(attributes []attribute) int {
-	n := len(attributes)
-	if n <= smallMap {
-		return n
+// multi converts an evaluation context whose attributes are contexts of their own, each under its kind.
+func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
+	if len(attributes) > maxAttributes {
+		attributes = b.first(attributes, maxAttributes)
 	}
-	for i := range attributes {
-		switch attributes[i].name {
-		case b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute,
-			privateAttributesAttribute, metaAttribute:
-			n--
-		}
-	}
-	return n
-}
-
-// set adds a custom attribute.
-func (b *contextBuilder) set(builder *ldcontext.Builder, name string, v any) {
-	value, ok, problems := jsonvalue.Convert(v)
-	if ok {
-		builder.SetValue(jsonvalue.String(name), value)
-	}
-	if problems != nil {
-		b.warnings.addParts(problems, b.nameOf(name)...)
-	}
-}
-
-// multi maps an evaluation context whose attributes are contexts of their own, each under its kind.
-func (b *contextBuilder) multi(out *ldcontext.Context, attributes []attribute) error {
+	b.shared = b.sharedPrivate(attributes)
+	var few [16]string
+	kinds := slices.AppendSeq(few[:0], maps.Keys(attributes))
+	slices.Sort(kinds) // if several errors are possible, always return the same one
 	multi := ldcontext.NewMultiBuilder()
-	// Always the same error where several are possible.
-	slices.SortFunc(attributes, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
-	b.share(attributes)
-	var attributesOfPart []attribute
-	for i := range attributes {
-		kind := attributes[i].name
+	contexts := 0
+	for _, kind := range kinds {
 		switch kind {
 		case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
 			continue
 		}
-		part, problems := objectOf(attributes[i].value)
-		for _, p := range problems { // the first step is an attribute of the part
-			b.warnings.add(attributeError(p.Err, []string{kind, p.Path[0]}, p.Path[1:]...))
-		}
+		part, problem := b.object(kind, attributes[kind])
 		if part == nil {
-			b.warn(fmt.Errorf("%w: a multi-context holds only objects", ErrAttributeIgnored), kind)
+			b.warn(problem, kind)
+			continue
+		}
+		if contexts++; contexts > maxContexts {
+			b.warnings.add(errTooManyContexts)
+			break
+		}
+		if !b.budget.Spend(len(kind)) {
+			b.warn(ErrTooLarge, kind)
 			continue
 		}
 		b.parent = kind
-		attributesOfPart = appendAttributes(attributesOfPart[:0], part)
-		err := b.single(out, ldcontext.Kind(kind), "", attributesOfPart)
+		err := b.individual(out, ldcontext.Kind(kind), "", part)
 		b.parent = ""
 		if err != nil {
 			return err
@@ -251,160 +318,114 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes []attribute) e
 	return nil
 }
 
-// share reads private attributes that stand beside the parts. LaunchDarkly has no place for them there; to hide too much
-// is better than to hide too little.
-func (b *contextBuilder) share(attributes []attribute) {
-	for i := range attributes {
-		name, v := attributes[i].name, attributes[i].value
-		if name == privateAttributesAttribute && !b.shared.add(v) || name == metaAttribute && !b.shared.addMeta(v) {
-			b.warn(ErrPrivateAttributes, name)
-		}
-	}
-	b.shared.refs = slices.Clip(b.shared.refs) // each part adds to it
-}
-
-// objectOf reads a value that may be a context of its own: anything that is an object in JSON. It gives nil for what is
-// none, and the problems with the parts that it had to leave out.
-func objectOf(v any) (map[string]any, []jsonvalue.Problem) {
+// object returns the attributes of a context of a multi-context: those of a map, or of anything that is an object in JSON.
+// For what is not, it returns nil, and why.
+func (b *contextBuilder) object(kind string, v any) (map[string]any, error) {
 	switch v := v.(type) {
 	case map[string]any:
+		if v == nil {
+			return nil, errNotAnObject
+		}
 		return v, nil
 	case openfeature.FlattenedContext:
 		return v, nil
 	case openfeature.EvaluationContext:
 		return jsonvalue.Flatten(v), nil
 	}
-	value, _, problems := jsonvalue.Convert(v)
+	before := b.budget
+	value, ok, problems := b.budget.Convert(v)
+	if !ok && errors.Is(problems[0].Err, ErrTooLarge) {
+		return nil, ErrTooLarge
+	}
+	b.budget = before // the attributes count when they are read
 	if value.Type() != ldvalue.ObjectType {
-		return nil, nil
+		return nil, errNotAnObject
 	}
-	object := value.AsValueMap().AsArbitraryValueMap()
+	attributes := membersOf(value)
 	for _, p := range problems {
-		// What was left out may have been private attributes, or what named them.
-		if len(problems) == jsonvalue.MaxProblems || errors.Is(p.Err, jsonvalue.ErrTooLarge) ||
-			p.Path[0] == privateAttributesAttribute || p.Path[0] == metaAttribute {
-			object[privateAttributesAttribute] = unreadable
+		b.warnings.add(attributeError(p.Err, []string{kind, p.Path[0]}, p.Path[1:]...))
+		// A list of private attributes may have been left out.
+		if errors.Is(p.Err, ErrTooManyProblems) || p.Path[0] == privateAttributesAttribute || p.Path[0] == metaAttribute {
+			attributes[privateAttributesAttribute] = unreadable
 		}
 	}
-	return object, problems
+	return attributes, nil
 }
 
-// text reads what is a string in JSON.
-func text(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return jsonvalue.String(v), true
-	case nil:
-		return "", false
+// membersOf returns the members of an object.
+func membersOf(object ldvalue.Value) map[string]any {
+	members := make(map[string]any, object.Count())
+	for _, name := range object.Keys(nil) {
+		members[name] = object.GetByKey(name)
 	}
-	value, ok, _ := jsonvalue.Convert(v)
-	return value.StringValue(), ok && value.IsString()
+	return members
 }
 
-// isNull tells what is null in JSON, and so says nothing.
-func isNull(v any) bool {
-	value, ok, _ := jsonvalue.Convert(v)
-	return ok && value.IsNull()
-}
-
-// boolean reads what is true or false in JSON.
-func boolean(v any) (value, ok bool) {
-	if v, ok := v.(bool); ok {
-		return v, true
+// id takes the result of text as a key: one that is not a string is missing, one that is too large is an error.
+func id(s string, err error) (string, error) {
+	if errors.Is(err, ErrTooLarge) {
+		return "", invalidContext(fmt.Errorf("%w: the key", err))
 	}
-	converted, ok, _ := jsonvalue.Convert(v)
-	return converted.BoolValue(), ok && converted.IsBool()
+	return s, nil
 }
 
-// unreadable stands for a list of private attributes that can't be read.
-const unreadable = false
-
-// privateAttributes collects the references to a context's private attributes. It fails closed: one that can't be read
-// makes all of them private.
-type privateAttributes struct {
-	refs       []ldattr.Ref
-	unreadable bool
+// text reads what is a string in JSON. The error is errNull for null, ErrAttributeType, or ErrTooLarge.
+func (b *contextBuilder) text(v any) (string, error) {
+	if s, ok := v.(string); ok {
+		return b.string(s)
+	}
+	value, err := b.plain(v)
+	if err == nil && !value.IsString() {
+		err = ErrAttributeType
+	}
+	return value.StringValue(), err
 }
 
-// add reads a list of attribute references, and reports whether it could.
-func (p *privateAttributes) add(v any) bool {
-	names, ok := v.([]string)
+// string reads a string.
+func (b *contextBuilder) string(s string) (string, error) {
+	s, ok := b.budget.String(s)
 	if !ok {
-		names, ok = texts(v)
+		return "", ErrTooLarge
 	}
-	for _, name := range names {
-		ref := ldattr.NewRef(jsonvalue.String(name))
-		if ref.Err() != nil {
-			ok = false
-			continue
-		}
-		p.refs = append(p.refs, ref)
-	}
-	p.unreadable = p.unreadable || !ok
-	return ok
+	return s, nil
 }
 
-// addMeta reads the notation of LaunchDarkly's own JSON.
-func (p *privateAttributes) addMeta(v any) bool {
-	if isNull(v) {
-		return true
+// boolean reads what is true or false in JSON. Errors are those of text.
+func (b *contextBuilder) boolean(v any) (bool, error) {
+	value, err := b.plain(v)
+	if err == nil && !value.IsBool() {
+		err = ErrAttributeType
 	}
-	meta, _ := objectOf(v)
-	if meta == nil {
-		return p.add(unreadable)
-	}
-	ok := true
-	for name, v := range meta {
-		switch {
-		case name == privateAttributesAttribute:
-			ok = p.add(v) && ok
-		case !isNull(v): // it may be a list of private attributes, misspelled
-			ok = p.add(unreadable) && ok
-		}
-	}
-	return ok
+	return value.BoolValue(), err
 }
 
-// texts reads what is an array of strings in JSON. ok is false where any part of it is something else. A nil slice is one
-// of none, as it is in Go; in JSON it would be null.
-func texts(v any) (list []string, ok bool) {
-	if none := reflect.ValueOf(v); none.Kind() == reflect.Slice && none.IsNil() {
-		switch none.Type().Elem().Kind() {
-		case reflect.String, reflect.Interface:
-			return nil, true
-		}
-	}
-	value, ok, problems := jsonvalue.Convert(v)
-	if !ok || problems != nil || value.Type() != ldvalue.ArrayType {
-		return nil, false
-	}
-	for _, element := range value.AsValueArray().AsSlice() {
-		if !element.IsString() {
-			return nil, false
-		}
-		list = append(list, element.StringValue())
-	}
-	return list, true
-}
-
-// apply tells the builder. Where the list could not be read, that is every optional attribute.
-func (p *privateAttributes) apply(builder *ldcontext.Builder, attributes []attribute) {
-	if p.unreadable {
-		for i := range attributes {
-			if name := attributes[i].name; name != openfeature.TargetingKey {
-				p.refs = append(p.refs, ldattr.NewLiteralRef(jsonvalue.String(name)))
-			}
-		}
-	}
-	if len(p.refs) > 0 {
-		builder.PrivateRef(p.refs...)
+// plain converts a value of which LaunchDarkly expects a certain type.
+func (b *contextBuilder) plain(v any) (ldvalue.Value, error) {
+	value, ok, problems := b.budget.Convert(v)
+	switch {
+	case ok && value.IsNull():
+		return value, errNull
+	case ok:
+		return value, nil
+	case errors.Is(problems[0].Err, ErrTooLarge):
+		return value, ErrTooLarge
+	default:
+		return value, ErrAttributeType
 	}
 }
 
-// invalidContext keeps LaunchDarkly's message and error.
+var (
+	errNull              = errors.New("null") // and so as good as absent
+	errNotAnObject       = fmt.Errorf("%w: a multi-context holds only objects", ErrAttributeIgnored)
+	errKeyTwice          = fmt.Errorf("%w: the targeting key is set, too", ErrAttributeIgnored)
+	errTooManyAttributes = fmt.Errorf("%w: more than %d attributes", ErrTooLarge, maxAttributes)
+	errTooManyContexts   = fmt.Errorf("%w: more than %d contexts in a multi-context", ErrTooLarge, maxContexts)
+)
+
+// invalidContext returns an error with LaunchDarkly's message.
 func invalidContext(err error) error { return &contextError{err: err} }
 
-// contextError reads as LaunchDarkly's error does, and matches [ErrInvalidContext], too.
+// contextError matches [ErrInvalidContext] and LaunchDarkly's own error.
 type contextError struct{ err error }
 
 func (e *contextError) Error() string { return e.err.Error() }

@@ -296,7 +296,7 @@ func mapped(targetingKey string, attributes map[string]any) (ldcontext.Context, 
 
 func mappedBy(m contextMapper, targetingKey string, attributes map[string]any) (ldcontext.Context, []error, error) {
 	var context ldcontext.Context
-	warnings, err := m.toLaunchDarkly(&context, targetingKey, appendAttributes(nil, attributes))
+	warnings, err := m.toLaunchDarkly(&context, targetingKey, attributes)
 	return context, warnings, err
 }
 

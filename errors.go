@@ -7,6 +7,7 @@ import (
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
+	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 )
 
 // What can be wrong with what an application passes in. Errors that reach the handler of [WithErrorHandler] match them
@@ -22,20 +23,30 @@ var (
 	// ErrMetricNotFinite is a tracking value of positive or negative infinity. The event is sent without it.
 	ErrMetricNotFinite = errors.New("metric value is not finite")
 	// ErrUnsupportedValue is an attribute, or a part of one, that has no JSON form: NaN, an infinity, a channel, a
-	// function, invalid raw JSON, a cycle, or what is nested beyond 100 levels or too large. It is left out.
+	// function, invalid raw JSON, a cycle, or what is nested beyond 100 levels. It is left out.
 	ErrUnsupportedValue = jsonvalue.ErrUnsupported
+	// ErrTooLarge is what exceeds a bound of an evaluation context or of tracking details: 1,000 attributes, 100 contexts in
+	// a multi-context, 65,536 values inside arrays and objects, 8 MiB of text; or an event name or flag key of more than
+	// 64 KiB. It is left out.
+	ErrTooLarge = jsonvalue.ErrTooLarge
+	// ErrPrecision is an integer that LaunchDarkly's numbers, which are float64, can't hold. The nearest number is used.
+	// Identifiers of that size belong in strings.
+	ErrPrecision = jsonvalue.ErrPrecision
 	// ErrAttributeType is an attribute that LaunchDarkly gives a meaning to, and that has another type than that asks
 	// for. It is left out.
 	ErrAttributeType = errors.New("attribute has the wrong type")
 	// ErrAttributeIgnored is an attribute that has no place in LaunchDarkly's context: one without a name, one with a
 	// reserved name, one next to a targeting key that says the same, or one of a multi-context that is no object.
 	ErrAttributeIgnored = errors.New("attribute is ignored")
-	// ErrPrivateAttributes is a list of private attributes that can't be read. Every optional attribute of the context
-	// is private then.
+	// ErrPrivateAttributes is a list of private attributes that can't be read, or has more than 1,000 elements. Every
+	// optional attribute of the context is private.
 	ErrPrivateAttributes = errors.New("private attributes can't be read, all attributes are private")
-	// ErrTooManyProblems stands for the problems with one evaluation context, or with the tracking details of one call,
-	// beyond the first 31.
-	ErrTooManyProblems = errors.New("there are more problems than are told one by one")
+	// ErrPrivateReference is a private attribute that LaunchDarkly would send: a reference into an array, such as
+	// "/cards/0/number", or one that begins with a context kind beside the contexts of a multi-context, such as
+	// "/user/email". The whole attribute that it leads into is private. The key, the kind and "anonymous" can't be private.
+	ErrPrivateReference = errors.New("private attribute reference can't be followed")
+	// ErrTooManyProblems is reported in place of further problems with one attribute, evaluation context, or call of Track.
+	ErrTooManyProblems = jsonvalue.ErrMore
 	// ErrClosed is a call of Track after Shutdown, or an event that Shutdown could not deliver in time.
 	ErrClosed = delivery.ErrClosed
 )
@@ -52,13 +63,18 @@ type AttributeError struct {
 	name string // the attribute's own, with its kind in a multi-context
 }
 
-// attributeError is about the part that the path leads to, below the attribute that the name leads to.
+// attributeError returns a problem with the part that the path leads to, below the attribute that the name leads to.
 func attributeError(err error, name []string, path ...string) *AttributeError {
 	return &AttributeError{Attribute: reference(slices.Concat(name, path)), Err: err, name: reference(name)}
 }
 
+// reference joins the steps of a path. Long ones are cut first: names can have any size.
 func reference(path []string) string {
-	return jsonvalue.String(jsonvalue.Problem{Path: path[1:]}.Reference(path[0]))
+	steps := make([]string, len(path))
+	for i, step := range path {
+		steps[i] = jsonvalue.String(logtext.Cut(step))
+	}
+	return jsonvalue.Problem{Path: steps[1:]}.Reference(steps[0])
 }
 
 // Error names the attribute and says what is wrong with it.

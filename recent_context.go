@@ -9,26 +9,27 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// recentContexts maps evaluation contexts, and knows those again that it mapped a moment ago: a request asks for several
-// flags with one evaluation context and then tracks with it, and to build LaunchDarkly's context takes longer than to
-// evaluate a flag. What comes out is always what the mapper would say. It is safe for concurrent use.
+// recentContexts converts evaluation contexts, and caches the result: a request evaluates several flags for one evaluation
+// context and then tracks with it, and converting it takes longer than evaluating a flag. The result is always that of the
+// mapper. It is safe for concurrent use.
 //
-// It holds about one context for each processor, and none that the garbage collector has found unused twice.
+// A context is cached when its targeting key comes a second time in a row, so that requests for another user each time only
+// pay for comparing two keys. The cache holds about one context for each processor, and none that the garbage collector has
+// found unused twice.
 type recentContexts struct {
 	mapper contextMapper
 	pool   sync.Pool // of *recentContext
 }
 
-// toLaunchDarkly maps one evaluation context into out. The attributes may be used by others at the same time. The rest is
-// said at [contextMapper.toLaunchDarkly].
+// toLaunchDarkly converts an evaluation context into *out, as [contextMapper.toLaunchDarkly] does.
 func (r *recentContexts) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
 	n := len(attributes)
-	// OpenFeature's flattened contexts have the targeting key among the attributes. It is taken from there, unless it is
-	// the attribute that holds the kind.
-	key, beside := attributes[openfeature.TargetingKey].(string)
-	if beside = beside && r.mapper.kindAttribute != openfeature.TargetingKey; beside {
+	// OpenFeature's flattened contexts have the targeting key among the attributes. It counts as one of them if it is none.
+	key, ok := attributes[openfeature.TargetingKey].(string)
+	flattened := ok && r.mapper.kindAttribute != openfeature.TargetingKey
+	if flattened {
 		n--
 		if targetingKey == "" {
 			targetingKey = key
@@ -38,39 +39,39 @@ func (r *recentContexts) toLaunchDarkly(
 	if recent == nil {
 		recent = new(recentContext)
 	}
-	if n == len(recent.attributes) && recent.is(targetingKey, attributes) {
+	again := recent.targetingKey == targetingKey
+	if again && n == len(recent.attributes) && recent.is(attributes) {
 		*out = recent.context
 	} else {
+		warnings, err = r.mapper.toLaunchDarkly(out, targetingKey, attributes)
 		recent.forget()
-		recent.attributes = slices.Grow(recent.attributes, n)
-		for name, v := range attributes {
-			if !beside || name != openfeature.TargetingKey {
-				recent.attributes = append(recent.attributes, attribute{name, v})
-			}
-		}
-		warnings, err = r.mapper.toLaunchDarkly(out, targetingKey, recent.attributes)
-		if warnings == nil && err == nil && recent.keepAttributes() {
-			recent.targetingKey, recent.context = targetingKey, *out
-		} else {
-			recent.forget()
+		recent.targetingKey = targetingKey
+		if again && warnings == nil && err == nil {
+			recent.remember(attributes, flattened, out)
 		}
 	}
 	r.pool.Put(recent)
 	return warnings, err
 }
 
-// recentContext is a context and what it was made of. Only contexts without warnings are remembered, and only those whose
-// attributes are plain values, or lists of strings such as privateAttributes, which are copied.
+// recentContext is a context and what it was made of. It only holds contexts without warnings whose attributes are plain
+// values, or lists of strings such as privateAttributes, which are copied.
 type recentContext struct {
 	targetingKey string
 	attributes   []attribute // without the targeting key
 	context      ldcontext.Context
 }
 
-// is reports whether the context was made of this targeting key and these attributes. The caller has seen that there are
-// as many of them, a targeting key among the attributes not counted.
-func (r *recentContext) is(targetingKey string, attributes map[string]any) bool {
-	if !r.context.IsDefined() || targetingKey != r.targetingKey {
+// attribute is an attribute of an evaluation context.
+type attribute struct {
+	name  string
+	value any
+}
+
+// is reports whether the context was made of these attributes. The caller has compared the targeting keys and the numbers of
+// attributes.
+func (r *recentContext) is(attributes map[string]any) bool {
+	if !r.context.IsDefined() {
 		return false
 	}
 	for i := range r.attributes {
@@ -82,25 +83,30 @@ func (r *recentContext) is(targetingKey string, attributes map[string]any) bool 
 	return true
 }
 
-// keepAttributes makes the attributes such that nobody can change them, and reports whether it could.
-func (r *recentContext) keepAttributes() bool {
-	for i := range r.attributes {
-		if v := r.attributes[i].value; !same(v, v) {
-			return false
+// remember keeps a context and the attributes that it was made of, unless somebody could change those.
+func (r *recentContext) remember(attributes map[string]any, flattened bool, context *ldcontext.Context) {
+	for name, v := range attributes {
+		if flattened && name == openfeature.TargetingKey {
+			continue
 		}
-	}
-	for i := range r.attributes {
-		if list, ok := r.attributes[i].value.([]string); ok {
-			r.attributes[i].value = slices.Clone(list)
+		if list, ok := v.([]string); ok {
+			v = slices.Clone(list)
 		}
+		if !same(v, v) {
+			r.forget()
+			return
+		}
+		r.attributes = append(r.attributes, attribute{name, v})
 	}
-	return true
+	r.context = *context
 }
 
-// forget keeps nothing but the room for attributes.
+// forget keeps the targeting key, and the room for attributes.
 func (r *recentContext) forget() {
-	clear(r.attributes)
-	*r = recentContext{attributes: r.attributes[:0]}
+	if len(r.attributes) > 0 || r.context.IsDefined() {
+		clear(r.attributes)
+		*r = recentContext{targetingKey: r.targetingKey, attributes: r.attributes[:0]}
+	}
 }
 
 // same reports whether two values of the commonest types are the same, in every bit. It is false for all others.

@@ -75,29 +75,26 @@ func negative(c ldcontext.Context) (n int) {
 	return n
 }
 
-// TestRecentContextKeepsItsDistance makes sure that nothing of the application's is held that it could still change.
-func TestRecentContextKeepsItsDistance(t *testing.T) {
+// TestRecentContextHoldsCopies checks that nothing is held that the application could still change, or that nobody needs.
+func TestRecentContextHoldsCopies(t *testing.T) {
 	tags := []string{"a"}
-	recent := recentContext{attributes: []attribute{{"tags", tags}}}
-	if !recent.keepAttributes() {
-		t.Error("a list of strings can be kept")
-	}
+	context := ldcontext.New("sandy")
+	var recent recentContext
+	recent.remember(map[string]any{"tags": tags, openfeature.TargetingKey: "sandy"}, true, &context)
 	tags[0] = "changed"
-	if !same(recent.attributes[0].value, []string{"a"}) {
-		t.Error("it has changed")
+	if !recent.is(map[string]any{"tags": []string{"a"}}) {
+		t.Errorf("holds %+v", recent)
 	}
-	recent.attributes = append(recent.attributes, attribute{"nested", map[string]any{}})
-	if recent.keepAttributes() {
-		t.Error("a map can't be kept")
+	recent.remember(map[string]any{"nested": map[string]any{}}, false, &context)
+	if recent.is(nil) {
+		t.Error("a map is held")
 	}
-	recent.context, recent.targetingKey = ldcontext.New("sandy"), "sandy"
-	recent.forget()
 	for _, held := range recent.attributes[:cap(recent.attributes)] {
 		if held != (attribute{}) {
 			t.Errorf("still holds %v", held)
 		}
 	}
-	if len(recent.attributes) != 0 || recent.context.IsDefined() || recent.targetingKey != "" {
+	if len(recent.attributes) != 0 || recent.context.IsDefined() {
 		t.Errorf("still holds %+v", recent)
 	}
 }
@@ -119,7 +116,7 @@ func BenchmarkRecentContexts(b *testing.B) {
 			name string
 			of   func(i int)
 		}{
-			{"mapper", func(i int) { _, _ = mapper.toLaunchDarkly(&out, "", appendAttributes(nil, attributes[i%64])) }},
+			{"mapper", func(i int) { _, _ = mapper.toLaunchDarkly(&out, "", attributes[i%64]) }},
 			{"another", func(i int) { _, _ = recent.toLaunchDarkly(&out, "", attributes[i%64]) }},
 			{"again", func(int) { _, _ = recent.toLaunchDarkly(&out, "", attributes[0]) }},
 		} {

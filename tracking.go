@@ -116,16 +116,10 @@ func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, left
 	if len(attributes) == 0 {
 		return event, leftOut
 	}
-	data := ldvalue.ObjectBuildWithCapacity(len(attributes))
-	for name, v := range attributes {
-		value, ok, unsupported := jsonvalue.Convert(v)
-		if ok {
-			data.Set(jsonvalue.String(name), value)
-		}
-		if unsupported != nil {
-			leftOut.addParts(unsupported, name)
-		}
+	data, problems := jsonvalue.Object(attributes)
+	for _, p := range problems {
+		leftOut.add(attributeError(p.Err, p.Path[:1], p.Path[1:]...))
 	}
-	event.data = data.Build()
+	event.data = data
 	return event, leftOut
 }

@@ -117,23 +117,23 @@ func isExactUint(u uint64, f float64) bool { return f < 1<<64 && uint64(f) == u 
 // out, and the others are kept. In that case they are taken in the order of their names, so that the same ones are kept
 // each time. The path of a problem begins with the name of the member.
 func Object(members map[string]any) (ldvalue.Value, []Problem) {
-	o := payload{members: ldvalue.ObjectBuildWithCapacity(len(members))}
+	o := payload{members: *ldvalue.ValueMapBuildWithCapacity(len(members))}
 	for name, v := range members {
 		o.add(name, v)
 	}
 	if o.budget.exceeded {
-		o = payload{members: ldvalue.ObjectBuildWithCapacity(len(members))}
+		o = payload{members: *ldvalue.ValueMapBuildWithCapacity(len(members))}
 		for _, name := range slices.Sorted(maps.Keys(members)) {
 			o.add(name, members[name])
 		}
 	}
-	return o.members.Build(), o.problems
+	return o.members.Build().AsValue(), o.problems
 }
 
 // payload is an object under construction, with a budget of its own.
 type payload struct {
 	budget   Budget
-	members  *ldvalue.ObjectBuilder
+	members  ldvalue.ValueMapBuilder
 	problems []Problem
 }
 

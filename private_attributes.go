@@ -1,0 +1,215 @@
+package launchdarkly
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/open-feature/go-sdk/openfeature"
+)
+
+// The bounds of private attributes. For each event, LaunchDarkly's SDK compares each private attribute with each attribute of
+// the context, and with each member of the objects that private attributes lead into.
+const (
+	maxPrivateAttributes = 1000    // of one context
+	maxComparisons       = 1 << 18 // of all contexts of a multi-context
+)
+
+var (
+	errPublic = fmt.Errorf("%w: LaunchDarkly always receives this attribute", ErrPrivateReference)
+	errInside = fmt.Errorf("%w: it leads into what is not an object; the whole attribute is private", ErrPrivateReference)
+	errBeside = fmt.Errorf("%w: it begins with a context kind; the whole attribute is private", ErrPrivateReference)
+	errKind   = fmt.Errorf("%w: it is a context kind; all attributes of the context are private", ErrPrivateReference)
+
+	errTooManyPrivate = fmt.Errorf("%w: too many private attributes; the context has no optional attributes", ErrTooLarge)
+)
+
+// unreadable stands for a list of private attributes that can't be read.
+const unreadable = false
+
+// privateAttributes are the references to the private attributes of a context.
+type privateAttributes struct {
+	refs []ldattr.Ref
+	all  bool // every optional attribute is private
+}
+
+// addPrivate adds a list of attribute references. If it can't be read, it returns false, and all attributes are private.
+func (b *contextBuilder) addPrivate(p *privateAttributes, v any) bool {
+	names, ok := v.([]string)
+	if !ok {
+		names, ok = b.texts(v)
+	}
+	if !ok || len(p.refs)+len(names) > maxPrivateAttributes {
+		p.all = true
+		return false
+	}
+	for _, name := range names {
+		name, fits := b.budget.String(name)
+		ref := ldattr.NewRef(name)
+		if !fits || ref.Err() != nil {
+			p.all = true
+			return false
+		}
+		if attribute := ref.Component(0); b.isPublic(attribute) {
+			b.warn(errPublic, attribute)
+		}
+		p.refs = append(p.refs, ref)
+	}
+	return true
+}
+
+// isPublic reports whether LaunchDarkly receives an attribute also if it is private.
+func (b *contextBuilder) isPublic(attribute string) bool {
+	switch attribute {
+	case openfeature.TargetingKey, keyAttribute, ldattr.KindAttr, anonymousAttribute:
+		return true
+	default:
+		return attribute == b.kindAttribute && b.parent == ""
+	}
+}
+
+// addMeta adds the private attributes in the notation of LaunchDarkly's own JSON, as addPrivate does. Anything else in it
+// may be a list of private attributes under a wrong name.
+func (b *contextBuilder) addMeta(p *privateAttributes, v any) bool {
+	meta, ok := v.(map[string]any)
+	if !ok {
+		value, ok, problems := b.budget.Convert(v)
+		switch {
+		case ok && value.IsNull():
+			return true
+		case problems != nil || value.Type() != ldvalue.ObjectType:
+			p.all = true
+			return false
+		}
+		meta = membersOf(value)
+	}
+	for name, v := range meta {
+		if name == privateAttributesAttribute {
+			if !b.addPrivate(p, v) {
+				return false
+			}
+		} else if _, err := b.plain(v); !errors.Is(err, errNull) {
+			p.all = true
+			return false
+		}
+	}
+	return true
+}
+
+// texts reads what is an array of strings in JSON. A nil slice is an empty list, as it is in Go; in JSON it would be null.
+func (b *contextBuilder) texts(v any) (list []string, ok bool) {
+	if slice := reflect.ValueOf(v); slice.Kind() == reflect.Slice && slice.IsNil() {
+		switch slice.Type().Elem().Kind() {
+		case reflect.String, reflect.Interface:
+			return nil, true
+		}
+	}
+	value, ok, problems := b.budget.Convert(v)
+	if !ok || problems != nil || value.Type() != ldvalue.ArrayType {
+		return nil, false
+	}
+	for _, element := range value.AsValueArray().AsSlice() {
+		if !element.IsString() {
+			return nil, false
+		}
+		list = append(list, element.StringValue())
+	}
+	return list, true
+}
+
+// sharedPrivate returns the private attributes beside the contexts of a multi-context. LaunchDarkly has no place for them.
+func (b *contextBuilder) sharedPrivate(attributes map[string]any) (p privateAttributes) {
+	if v, ok := attributes[privateAttributesAttribute]; ok && !b.addPrivate(&p, v) {
+		b.warn(ErrPrivateAttributes, privateAttributesAttribute)
+	}
+	if v, ok := attributes[metaAttribute]; ok && !b.addMeta(&p, v) {
+		b.warn(ErrPrivateAttributes, metaAttribute)
+	}
+	return p
+}
+
+// inherited returns the shared private attributes as they apply to the current context of a multi-context: each by itself,
+// and those that begin with its kind also for what follows the kind.
+func (b *contextBuilder) inherited() privateAttributes {
+	p := privateAttributes{refs: slices.Clone(b.shared.refs), all: b.shared.all}
+	for _, ref := range b.shared.refs {
+		switch {
+		case ref.Component(0) != b.parent:
+		case ref.Depth() == 1:
+			b.warnings.add(attributeError(errKind, []string{b.parent}))
+			p.all = true
+		default:
+			b.warn(errBeside, ref.Component(1))
+			p.refs = append(p.refs, ldattr.NewLiteralRef(ref.Component(1)))
+		}
+	}
+	return p
+}
+
+// hide marks the private attributes of a context that has been built without them. Marking more than a bound would make
+// each event expensive: such a context loses its optional attributes instead.
+func (b *contextBuilder) hide(c *individual, out *ldcontext.Context) {
+	var few [32]string
+	names := out.GetOptionalAttributeNames(few[:0])
+	refs, members := c.private.refs, 0
+	if c.private.all {
+		refs = make([]ldattr.Ref, len(names))
+		for i, name := range names {
+			refs[i] = ldattr.NewLiteralRef(name)
+		}
+	} else {
+		members = b.follow(refs, out)
+	}
+	b.comparisons += len(refs) * (1 + len(names) + members)
+	if b.comparisons > maxComparisons {
+		b.warn(errTooManyPrivate, privateAttributesAttribute)
+		*out = new(ldcontext.Builder).Kind(c.kind).Key(c.key).Anonymous(c.anonymous).Build()
+		return
+	}
+	*out = c.builder.PrivateRef(refs...).Build()
+}
+
+// follow replaces each reference that leads into anything but an object, such as an array, by one to the whole attribute:
+// LaunchDarkly would not find what it refers to, and send it. It returns the number of members of the objects on the way.
+func (b *contextBuilder) follow(refs []ldattr.Ref, context *ldcontext.Context) (members int) {
+	var seen map[string]bool
+	for i, ref := range refs {
+		attribute := ref.Component(0)
+		if ref.Depth() == 1 || b.isPublic(attribute) {
+			continue
+		}
+		value := context.GetValue(attribute)
+		path, end := ref.String(), 0
+		for step := 1; step < ref.Depth() && !value.IsNull(); step++ {
+			if value.Type() != ldvalue.ObjectType {
+				b.warn(errInside, attribute, components(ref, 1, step)...)
+				refs[i] = ldattr.NewLiteralRef(attribute)
+				break
+			}
+			end += 1 + strings.IndexByte(path[end+1:], '/')
+			if !seen[path[:end]] {
+				if seen == nil {
+					seen = make(map[string]bool)
+				}
+				seen[path[:end]] = true
+				members += value.Count()
+			}
+			value = value.GetByKey(ref.Component(step))
+		}
+	}
+	return members
+}
+
+// components returns the components of a reference from one index to another.
+func components(ref ldattr.Ref, from, to int) []string {
+	var list []string
+	for i := from; i < to; i++ {
+		list = append(list, ref.Component(i))
+	}
+	return list
+}
