@@ -224,42 +224,44 @@ func (b *contextBuilder) set(c *individual, name string, v any) {
 // limit returns the attributes of one context that are within the bound.
 func (b *contextBuilder) limit(attributes map[string]any) map[string]any {
 	if n := max(0, maxAttributes-b.attributes); len(attributes) > n {
-		attributes = b.first(attributes, n)
+		kept := firstAttributes(attributes, n, b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute,
+			anonymousAttribute, privateAttributesAttribute, metaAttribute)
+		if len(kept) < len(attributes) {
+			b.warnings.add(errTooManyAttributes)
+		}
+		attributes = kept
 	}
 	b.attributes += len(attributes)
 	return attributes
 }
 
-// first returns the attributes that have a meaning to LaunchDarkly, and the n others whose names sort first: the same ones
-// each time. It takes time in proportion to the number of attributes, of which there may be many.
-func (b *contextBuilder) first(attributes map[string]any, n int) map[string]any {
+// firstAttributes returns the attributes of the given names, and the n others whose names sort first: the same ones each
+// time. It takes time in proportion to the number of attributes, of which there may be very many.
+func firstAttributes(attributes map[string]any, n int, always ...string) map[string]any {
 	kept := make(map[string]any)
-	var others []string // their first n names, in order once full is set, and names that may belong there
+	for _, name := range always {
+		if v, ok := attributes[name]; ok {
+			kept[name] = v
+		}
+	}
+	var names []string // the first n so far, in order, and then names that may belong there
 	full := false
 	truncate := func() {
-		slices.Sort(others)
-		others, full = others[:min(n, len(others))], true
+		slices.Sort(names)
+		full = len(names) >= n
+		names = names[:min(n, len(names))]
 	}
-	for name, v := range attributes {
-		switch name {
-		case b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute,
-			privateAttributesAttribute, metaAttribute:
-			kept[name] = v
+	for name := range attributes {
+		if _, ok := kept[name]; ok || full && (n == 0 || name > names[n-1]) {
 			continue
 		}
-		if full && (n == 0 || name > others[n-1]) {
-			continue
-		}
-		if others = append(others, name); len(others) > 2*maxAttributes {
+		if names = append(names, name); len(names) >= 2*n {
 			truncate()
 		}
 	}
 	truncate()
-	for _, name := range others {
+	for _, name := range names {
 		kept[name] = attributes[name]
-	}
-	if len(kept) < len(attributes) {
-		b.warnings.add(errTooManyAttributes)
 	}
 	return kept
 }
@@ -276,9 +278,8 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 
 // multi converts an evaluation context whose attributes are contexts of their own, each under its kind.
 func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
-	if len(attributes) > maxAttributes {
-		attributes = b.first(attributes, maxAttributes)
-	}
+	attributes = b.limit(attributes)
+	b.attributes = 0 // those of the contexts count
 	b.shared = b.sharedPrivate(attributes)
 	var few [16]string
 	kinds := slices.AppendSeq(few[:0], maps.Keys(attributes))

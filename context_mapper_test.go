@@ -1,14 +1,16 @@
 package launchdarkly
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
-	"maps"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/lderrors"
@@ -16,6 +18,11 @@ import (
 )
 
 type keyType string
+
+// timestamp is like those of protobuf.
+type timestamp struct{ Seconds int64 }
+
+func (t *timestamp) AsTime() time.Time { return time.Unix(t.Seconds, 0) }
 
 // TestContextMapper has a row for each rule of the table in the package documentation.
 func TestContextMapper(t *testing.T) {
@@ -64,6 +71,16 @@ func TestContextMapper(t *testing.T) {
 		"nil private attributes": {"u", attributes{"privateAttributes": []any(nil), "_meta": attributes{"privateAttributes": []keyType(nil)}, "email": "e"},
 			`{"kind":"user","key":"u","email":"e"}`, nil, nil},
 
+		"integer that is not exact": {"u", attributes{"id": int64(9007199254740993), "n": 1}, `{"kind":"user","key":"u","id":9007199254740992,"n":1}`,
+			[]string{"id"}, ErrPrecision},
+		"integer in an object that is not exact": {"u", attributes{"order": attributes{"id": json.RawMessage("9007199254740993")}},
+			`{"kind":"user","key":"u","order":{"id":9007199254740992}}`, []string{"/order/id"}, ErrPrecision},
+		"error":                 {"u", attributes{"err": errors.New("declined")}, `{"kind":"user","key":"u","err":"declined"}`, nil, nil},
+		"sql.NullString":        {"u", attributes{"email": sql.NullString{String: "x@example.com", Valid: true}}, `{"kind":"user","key":"u","email":"x@example.com"}`, nil, nil},
+		"sql.NullString, null":  {"u", attributes{"email": sql.NullString{}}, `{"kind":"user","key":"u"}`, nil, nil},
+		"key of sql.NullString": {"", attributes{"key": sql.NullString{String: "k", Valid: true}}, `{"kind":"user","key":"k"}`, nil, nil},
+		"protobuf timestamp":    {"u", attributes{"since": &timestamp{1}}, `{"kind":"user","key":"u","since":"1970-01-01T00:00:01Z"}`, nil, nil},
+
 		"unsupported attributes": {"u", attributes{"bad": math.NaN(), "deep": attributes{"x": []any{1, make(chan int)}}},
 			`{"kind":"user","key":"u","deep":{"x":[1,null]}}`, []string{"/deep/x/1", "bad"}, ErrUnsupportedValue},
 
@@ -87,6 +104,12 @@ func TestContextMapper(t *testing.T) {
 			`{"kind":"multi","org":{"key":"o"},"team":{"key":"t"},"user":{"key":"u"}}`, []string{"/user/kind"}, ErrAttributeIgnored},
 		"multi-context with bad parts of parts": {"", attributes{"kind": "multi", "org": attributes{"key": "o", "x": math.Inf(1), "name": 3}},
 			`{"kind":"org","key":"o"}`, []string{"/org/name", "/org/x"}, nil},
+		"multi-context of null parts": {"", attributes{"kind": "multi", "org": attributes{"key": "o"}, "user": attributes(nil), "team": (*string)(nil)},
+			`{"kind":"org","key":"o"}`, []string{"team", "user"}, ErrAttributeIgnored},
+		"multi-context of a struct that is not exact": {"", attributes{"kind": "multi", "org": struct {
+			Key string `json:"key"`
+			ID  int64
+		}{"o", 9007199254740993}}, `{"kind":"org","key":"o","ID":9007199254740992}`, []string{"/org/ID"}, ErrPrecision},
 		"multi-context of a struct with a bad field": {"", attributes{"kind": "multi", "org": struct {
 			Key string `json:"key"`
 			F   func()
@@ -105,100 +128,6 @@ func TestContextMapper(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestPrivacyFailsClosed hides everything where the list of what to hide can't be read.
-func TestPrivacyFailsClosed(t *testing.T) {
-	for name, private := range map[string]map[string]any{
-		"a string":                 {"privateAttributes": "email"},
-		"null":                     {"privateAttributes": nil},
-		"numbers among strings":    {"privateAttributes": []any{"email", 7}},
-		"an object":                {"privateAttributes": map[string]any{"email": true}},
-		"no JSON":                  {"privateAttributes": make(chan int)},
-		"no JSON in the list":      {"privateAttributes": []any{"email", func() {}}},
-		"an empty reference":       {"privateAttributes": []string{"email", ""}},
-		"an invalid reference":     {"privateAttributes": []string{"/address//street"}},
-		"_meta that is no object":  {"_meta": []string{"email"}},
-		"_meta with a string":      {"_meta": map[string]any{"privateAttributes": "email"}},
-		"_meta, misspelled":        {"_meta": map[string]any{"private": []string{"email"}}},
-		"_meta of a struct":        {"_meta": struct{ PrivateAttributes []string }{[]string{"email"}}},
-		"_meta with no JSON":       {"_meta": map[string]any{"privateAttributes": func() {}}},
-		"_meta with typed no JSON": {"_meta": map[string]chan int{"privateAttributes": make(chan int)}},
-		"one good, one bad":        {"privateAttributes": []string{"email"}, "_meta": map[string]any{"privateAttributes": 1}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			attributes := map[string]any{"email": "e", "name": "N", "a/b": map[string]any{"c": 1}}
-			maps.Copy(attributes, private)
-			check := func(t *testing.T, attributes map[string]any) {
-				t.Helper()
-				context, warnings, err := mapped("", attributes)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, attribute := range []string{"email", "name", "a/b"} {
-					if !hides(context, attribute) {
-						t.Errorf("%q is not private", attribute)
-					}
-				}
-				if !slices.ContainsFunc(warnings, func(w error) bool { return errors.Is(w, ErrPrivateAttributes) }) {
-					t.Errorf("warnings: %v", warnings)
-				}
-			}
-			attributes["key"] = "k"
-			check(t, attributes)
-			t.Run("in a multi-context", func(t *testing.T) {
-				check(t, map[string]any{"kind": "multi", "org": attributes})
-			})
-		})
-	}
-
-	t.Run("a part too large to be read whole", func(t *testing.T) {
-		// A struct is read in the order of its fields, so that the key is certain to be read.
-		part := struct {
-			Key   string `json:"key"`
-			Email string `json:"email"`
-			More  map[int]string
-			Many  [70_000]int
-		}{Key: "k", Email: "e"}
-		context, _, err := mapped("", map[string]any{"kind": "multi", "org": part})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if context.PrivateAttributeCount() == 0 {
-			t.Error("what named the private attributes may have been left out")
-		}
-	})
-
-	t.Run("beside the parts of a multi-context", func(t *testing.T) {
-		for _, beside := range []map[string]any{
-			{"privateAttributes": []string{"email"}},
-			{"_meta": map[string]any{"privateAttributes": []string{"email"}}},
-			{"privateAttributes": "email"}, // which can't be read
-		} {
-			beside["kind"] = "multi"
-			beside["user"] = map[string]any{"key": "u", "email": "e", "privateAttributes": []string{"name"}}
-			beside["org"] = map[string]any{"key": "o", "email": "e"}
-			context, _, err := mapped("", beside)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range context.IndividualContextCount() {
-				if part := context.IndividualContextByIndex(i); !hides(part, "email") {
-					t.Errorf("%v: email is not private in %s", beside, part)
-				}
-			}
-		}
-	})
-}
-
-// hides tells whether an attribute is private.
-func hides(context ldcontext.Context, attribute string) bool {
-	for i := range context.PrivateAttributeCount() {
-		if ref, _ := context.PrivateAttributeByIndex(i); ref.Depth() == 1 && ref.Component(0) == attribute {
-			return true
-		}
-	}
-	return false
 }
 
 // TestWarningsAreBounded has a context with more that is wrong than anybody wants to read.
@@ -273,8 +202,140 @@ func TestContextKindAttribute(t *testing.T) {
 	}
 }
 
-// TestContextMapperKeepsItsDistance changes what was passed in, after the call.
-func TestContextMapperKeepsItsDistance(t *testing.T) {
+// TestContextBounds has contexts that exceed a bound. The same evaluation context must become the same context each time.
+func TestContextBounds(t *testing.T) {
+	type attributes = map[string]any
+	numbered := func(n int, of func(i int) any) attributes {
+		m := make(attributes, n)
+		for i := range n {
+			m[fmt.Sprintf("a%05d", i)] = of(i)
+		}
+		return m
+	}
+	with := func(m attributes, name string, v any) attributes {
+		m[name] = v
+		return m
+	}
+	part := func(i int) any { return attributes{"key": strconv.Itoa(i), "x": i} }
+	list := make([]int, 60_000)
+	text := strings.Repeat("x", 5<<20)
+	huge := text + text
+
+	for name, test := range map[string]struct {
+		attributes attributes
+		contexts   int
+		kept       []string // some of the attributes
+		left       []string // some of those that are left out
+		count      int      // of all attributes
+		warnings   int
+	}{
+		"1,000 attributes": {numbered(1000, func(i int) any { return i }), 1, []string{"a00999"}, nil, 1000, 0},
+		"20,000 attributes": {with(with(numbered(20_000, func(i int) any { return i }), "name", "N"), "targetingKey", "wins"), 1,
+			[]string{"name", "a00000", "a00999"}, []string{"a01000"}, 1001, 1},
+		"lists that do not fit together": {with(numbered(200, func(int) any { return list }), "z", 1), 1,
+			[]string{"a00000", "z"}, []string{"a00001"}, 2, maxProblems},
+		"nested lists that do not fit together": {with(numbered(20, func(int) any { return []any{list} }), "z", 1), 1,
+			[]string{"a00000", "z"}, []string{"a00001"}, 2, 19},
+		"strings that do not fit together": {attributes{"a": text, "b": text, "c": text[:1<<20]}, 1, []string{"a", "c"}, []string{"b"}, 2, 1},
+		"a string too long":                {attributes{"a": huge, "b": "x"}, 1, []string{"b"}, []string{"a"}, 1, 1},
+		"a built-in too long":              {attributes{"name": huge, "b": "x"}, 1, []string{"b"}, []string{"name"}, 1, 1},
+		"a name too long":                  {attributes{huge: 1, "b": "x"}, 1, []string{"b"}, nil, 1, 1},
+		"a kind too long":                  {attributes{"kind": huge, "b": "x"}, 1, []string{"b"}, nil, 1, 1},
+		"20,000 contexts":                  {with(numbered(20_000, part), "kind", "multi"), 100, nil, nil, 0, 2},
+		"101 contexts":                     {with(numbered(101, part), "kind", "multi"), 100, nil, nil, 0, 1},
+		"100 contexts":                     {with(numbered(100, part), "kind", "multi"), 100, nil, nil, 0, 0},
+		"a context too large": {attributes{"kind": "multi", "a": attributes{"key": "a"}, "b": struct {
+			Key  string `json:"key"`
+			Many [70_000]int
+		}{Key: "b"}}, 1, nil, []string{"b"}, 0, 1},
+		"a context name too long": {attributes{"kind": "multi", "a": attributes{"key": "a"}, huge: attributes{"key": "b"}}, 1, nil, nil, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var first ldcontext.Context
+			for i := range 4 {
+				context, warnings, err := mapped("k", test.attributes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 {
+					first = context
+				} else if !context.Equal(first) {
+					t.Fatal("the result is another one each time")
+				}
+				if len(warnings) != test.warnings {
+					t.Fatalf("%d warnings, want %d: %.300v", len(warnings), test.warnings, warnings)
+				}
+				for i, warning := range warnings {
+					if i < maxProblems-1 && !errors.Is(warning, ErrTooLarge) {
+						t.Errorf("warning %v", warning)
+					}
+					if len(warning.Error()) > 16<<10 {
+						t.Errorf("a warning of %d bytes", len(warning.Error()))
+					}
+				}
+			}
+			if n := first.IndividualContextCount(); n != test.contexts {
+				t.Errorf("%d contexts, want %d", n, test.contexts)
+			}
+			if n := len(first.GetOptionalAttributeNames(nil)); n != test.count {
+				t.Errorf("%d attributes, want %d", n, test.count)
+			}
+			for _, name := range test.kept {
+				if !first.GetValue(name).IsDefined() {
+					t.Errorf("%s is left out", name)
+				}
+			}
+			for _, name := range test.left {
+				if first.GetValue(name).IsDefined() {
+					t.Errorf("%s is kept", name)
+				}
+			}
+		})
+	}
+
+	for name, attributes := range map[string]attributes{
+		"a key too long":                    {"key": huge},
+		"a targeting key too long":          {"targetingKey": huge},
+		"a key too long in a multi-context": {"kind": "multi", "org": attributes{"key": huge}},
+		"keys too long together":            {"kind": "multi", "org": attributes{"key": text}, "user": attributes{"key": text}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := mapped("", attributes)
+			if !errors.Is(err, ErrInvalidContext) || !errors.Is(err, ErrTooLarge) {
+				t.Errorf("got %.300v", err)
+			}
+		})
+	}
+}
+
+// TestAttributesOfAllContexts has more attributes than allowed, none of them in one context alone.
+func TestAttributesOfAllContexts(t *testing.T) {
+	attributes := map[string]any{"kind": "multi"}
+	for i := range 10 {
+		part := map[string]any{"key": "k", "name": "N", "privateAttributes": []string{"name"}}
+		for j := range 150 {
+			part[fmt.Sprint("a", j)] = j
+		}
+		attributes[fmt.Sprint("kind", i)] = part
+	}
+	context, warnings, err := mapped("", attributes)
+	if err != nil || context.IndividualContextCount() != 10 || len(warnings) != 4 {
+		t.Fatalf("%v, %v, %v", context, warnings, err)
+	}
+	sum := 0
+	for _, part := range context.GetAllIndividualContexts(nil) {
+		n := len(part.GetOptionalAttributeNames(nil))
+		if sum += n; n == 0 || !hides(part, "name") {
+			t.Errorf("%s has lost what has a meaning to LaunchDarkly", part.Kind())
+		}
+	}
+	if sum < 900 || sum > 1010 {
+		t.Errorf("%d attributes", sum)
+	}
+}
+
+// TestContextMapperCopies changes what was passed in, after the call.
+func TestContextMapperCopies(t *testing.T) {
 	tags := []string{"a"}
 	private := []string{"tags"}
 	attributes := map[string]any{"tags": tags, "nested": map[string]any{"x": 1}, "privateAttributes": private}

@@ -10,13 +10,13 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 )
 
-// What can be wrong with what an application passes in. Errors that reach the handler of [WithErrorHandler] match them
-// with [errors.Is].
+// The errors of what an application passes in. Errors that are passed to the handler of [WithErrorHandler] match them with
+// [errors.Is].
 var (
 	// ErrTargetingKeyMissing is an evaluation context, or a part of a multi-context, without a usable targeting key.
 	ErrTargetingKeyMissing = errors.New("targeting key missing")
-	// ErrInvalidContext is an evaluation context that LaunchDarkly refuses, such as one of an invalid kind. The error
-	// that matches it also matches LaunchDarkly's own from the package lderrors.
+	// ErrInvalidContext is an evaluation context that LaunchDarkly's SDK refuses, such as one of an invalid kind. Errors
+	// that match it also match LaunchDarkly's own, from the package lderrors.
 	ErrInvalidContext = errors.New("invalid context")
 	// ErrEmptyEventName is a call of Track without an event name.
 	ErrEmptyEventName = errors.New("tracking event name is empty")
@@ -32,11 +32,10 @@ var (
 	// ErrPrecision is an integer that LaunchDarkly's numbers, which are float64, can't hold. The nearest number is used.
 	// Identifiers of that size belong in strings.
 	ErrPrecision = jsonvalue.ErrPrecision
-	// ErrAttributeType is an attribute that LaunchDarkly gives a meaning to, and that has another type than that asks
-	// for. It is left out.
+	// ErrAttributeType is an attribute that has a meaning to LaunchDarkly and the wrong type for it. It is left out.
 	ErrAttributeType = errors.New("attribute has the wrong type")
 	// ErrAttributeIgnored is an attribute that has no place in LaunchDarkly's context: one without a name, one with a
-	// reserved name, one next to a targeting key that says the same, or one of a multi-context that is no object.
+	// reserved name, a key next to a targeting key, or an attribute of a multi-context that is not an object.
 	ErrAttributeIgnored = errors.New("attribute is ignored")
 	// ErrPrivateAttributes is a list of private attributes that can't be read, or has more than 1,000 elements. Every
 	// optional attribute of the context is private.
@@ -51,16 +50,16 @@ var (
 	ErrClosed = delivery.ErrClosed
 )
 
-// AttributeError is a problem with one attribute, of an evaluation context or of tracking details.
+// AttributeError is a problem with one attribute of an evaluation context or of tracking details.
 type AttributeError struct {
-	// Attribute is the attribute's name, or the way to a part of it as LaunchDarkly writes attribute references:
-	// "/cart/items/3". In a multi-context, the first step is the context kind. The keys of maps inside a value are part of
-	// the way, so that it may hold personal data; the provider's own log has the name alone.
+	// Attribute is the attribute's name, or the path to a part of it as LaunchDarkly writes attribute references:
+	// "/cart/items/3". In a multi-context, it begins with the context kind. Paths contain the keys of maps, which can be
+	// personal data; the provider's own log only has the attribute's name. Long names are cut.
 	Attribute string
-	// Err says what is wrong. It matches one of this package's errors.
+	// Err matches one of this package's errors.
 	Err error
 
-	name string // the attribute's own, with its kind in a multi-context
+	name string // the attribute's own, after its kind in a multi-context
 }
 
 // attributeError returns a problem with the part that the path leads to, below the attribute that the name leads to.
@@ -77,35 +76,37 @@ func reference(path []string) string {
 	return jsonvalue.Problem{Path: steps[1:]}.Reference(steps[0])
 }
 
-// Error names the attribute and says what is wrong with it.
+// Error returns the attribute's name and the cause.
 func (e *AttributeError) Error() string { return fmt.Sprintf("attribute %q: %v", e.Attribute, e.Err) }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *AttributeError) Unwrap() error { return e.Err }
 
 // TrackingError is a problem with one call of Track.
 type TrackingError struct {
 	// EventName is the name that was tracked.
 	EventName string
-	// Sent is true where the event is sent all the same, without the part that Err is about.
+	// Sent is true if the event is sent all the same, without the part that Err is about, or with a different one.
 	Sent bool
-	// Err says what is wrong. It matches one of this package's errors.
+	// Err matches one of this package's errors.
 	Err error
 }
 
-// Error names the event and says what is wrong.
-func (e *TrackingError) Error() string { return fmt.Sprintf("track %q: %v", e.EventName, e.Err) }
+// Error returns the event's name, which is cut if it is long, and the cause.
+func (e *TrackingError) Error() string {
+	return fmt.Sprintf("track %q: %v", logtext.Cut(e.EventName), e.Err)
+}
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *TrackingError) Unwrap() error { return e.Err }
 
-// maxProblems bounds how many problems with one input are told. The last of so many is ErrTooManyProblems.
+// maxProblems bounds the number of problems that are reported for one input. The last of so many is ErrTooManyProblems.
 const maxProblems = 32
 
-// problems are what was wrong with one input: an evaluation context, tracking details, or a default value.
+// problems are those of one input: an evaluation context, tracking details, or a default value.
 type problems []error
 
-// add takes in a problem, up to a bound: thousands of attributes that are wrong are wrong for the same few reasons.
+// add appends a problem, up to the bound: thousands of bad attributes are bad for the same few reasons.
 func (p *problems) add(err error) {
 	switch len(*p) {
 	case maxProblems:
@@ -116,7 +117,7 @@ func (p *problems) add(err error) {
 	}
 }
 
-// addParts takes in what had to be left out of the value of the attribute that the name leads to.
+// addParts appends the problems of the value of the attribute that the name leads to.
 func (p *problems) addParts(parts []jsonvalue.Problem, name ...string) {
 	for _, part := range parts {
 		p.add(attributeError(part.Err, name, part.Path...))

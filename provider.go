@@ -62,6 +62,7 @@ func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
 	if sdkKey == "" && !p.settings.config.Offline {
 		return nil, errors.New("launchdarkly: the SDK key is empty")
 	}
+	p.settings.config.HTTP = p.resolver.environment.observe(p.settings.config.HTTP)
 	p.newSession = func() (*session, error) { return newOwnedSession(sdkKey, p) }
 	if err := p.open(); err != nil {
 		return nil, err
@@ -115,15 +116,18 @@ func (p *Provider) Metadata() openfeature.Metadata { return openfeature.Metadata
 // Hooks returns the hooks of [WithHooks]. The slice is the provider's own, and must not be changed.
 func (p *Provider) Hooks() []openfeature.Hook { return p.settings.hooks }
 
-// evaluation is what an evaluation asks LaunchDarkly with.
+// maxKeyBytes bounds flag keys and event names, which LaunchDarkly's SDK formats.
+const maxKeyBytes = 64 << 10
+
+// evaluation holds the arguments of an evaluation by LaunchDarkly's client.
 type evaluation struct {
 	client    *ld.LDClient
 	flag      string
 	context   ldcontext.Context
-	contextID string // where it differs from the targeting key
+	contextID string // if it differs from the targeting key
 }
 
-// prepare fills in an evaluation. It returns false, and why as resolution details, where LaunchDarkly can't be asked.
+// prepare fills in an evaluation. It returns false, and the resolution details, if the client can't be asked.
 func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat openfeature.FlattenedContext) (
 	openfeature.ProviderResolutionDetail, bool,
 ) {
@@ -131,6 +135,10 @@ func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat
 	if s == nil {
 		err := openfeature.NewProviderNotReadyResolutionError("the provider is shut down")
 		return p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
+	}
+	if len(flag) > maxKeyBytes {
+		err := openfeature.NewFlagNotFoundResolutionError("no flag has a key of more than 64 KiB")
+		return p.resolver.failure(ldreason.EvalErrorFlagNotFound, err), false
 	}
 	e.client, e.flag = s.client, jsonvalue.String(flag)
 	warnings, err := p.contexts.toLaunchDarkly(&e.context, "", flat)
@@ -153,7 +161,7 @@ func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat
 	return openfeature.ProviderResolutionDetail{}, true
 }
 
-// BooleanEvaluation resolves a boolean flag (OpenFeature requirement 2.2.1). The default comes back on every error.
+// BooleanEvaluation resolves a boolean flag (OpenFeature requirement 2.2.1). It returns the default on every error.
 func (p *Provider) BooleanEvaluation(
 	ctx context.Context, flag string, defaultValue bool, flatCtx openfeature.FlattenedContext,
 ) openfeature.BoolResolutionDetail {
@@ -168,7 +176,7 @@ func (p *Provider) BooleanEvaluation(
 	}
 }
 
-// StringEvaluation resolves a string flag (OpenFeature requirement 2.2.1). The default comes back on every error.
+// StringEvaluation resolves a string flag (OpenFeature requirement 2.2.1). It returns the default on every error.
 func (p *Provider) StringEvaluation(
 	ctx context.Context, flag string, defaultValue string, flatCtx openfeature.FlattenedContext,
 ) openfeature.StringResolutionDetail {
@@ -186,8 +194,8 @@ func (p *Provider) StringEvaluation(
 	}
 }
 
-// FloatEvaluation resolves a number flag (OpenFeature requirement 2.2.1). The default comes back on every error, NaN
-// and infinities included.
+// FloatEvaluation resolves a number flag (OpenFeature requirement 2.2.1). It returns the default on every error, NaN and
+// infinities included.
 func (p *Provider) FloatEvaluation(
 	ctx context.Context, flag string, defaultValue float64, flatCtx openfeature.FlattenedContext,
 ) openfeature.FloatResolutionDetail {
@@ -205,8 +213,8 @@ func (p *Provider) FloatEvaluation(
 	}
 }
 
-// number asks for a number. LaunchDarkly records defaults in its events, where one that is no JSON number would spoil
-// the whole payload: it becomes null there.
+// number evaluates a number flag. LaunchDarkly's events contain the default, and one that JSON has no number for would make
+// the whole payload invalid: in events, it is null.
 func (e *evaluation) number(ctx context.Context, defaultValue float64) (float64, ldreason.EvaluationDetail, error) {
 	if !math.IsNaN(defaultValue) && !math.IsInf(defaultValue, 0) {
 		return e.client.Float64VariationDetailCtx(ctx, e.flag, e.context, defaultValue)
@@ -218,9 +226,9 @@ func (e *evaluation) number(ctx context.Context, defaultValue float64) (float64,
 	return value.Float64Value(), detail, err
 }
 
-// IntEvaluation resolves a number flag to an integer (OpenFeature requirement 2.2.1). As LaunchDarkly's SDK does, it
-// cuts off a fraction; a number beyond the range of int64 is a TYPE_MISMATCH. The default comes back on every error,
-// also one that float64 could not hold.
+// IntEvaluation resolves a number flag to an integer (OpenFeature requirement 2.2.1). Like LaunchDarkly's SDK, it truncates
+// towards zero: the integer of 0.5 is 0, without an error; use FloatEvaluation for numbers that can have a fraction. A number
+// beyond the range of int64 is a TYPE_MISMATCH. It returns the default on every error, also one that float64 can't hold.
 func (p *Provider) IntEvaluation(
 	ctx context.Context, flag string, defaultValue int64, flatCtx openfeature.FlattenedContext,
 ) openfeature.IntResolutionDetail {
@@ -246,8 +254,8 @@ func (p *Provider) IntEvaluation(
 }
 
 // ObjectEvaluation resolves a flag of any type (OpenFeature requirement 2.2.1) to what encoding/json would decode its
-// value into: a map[string]any, a []any, a string, a float64, a bool or nil. The value belongs to the caller. The
-// default comes back on every error, as the very value that was passed in.
+// value into: a map[string]any, a []any, a string, a float64, a bool or nil. The value belongs to the caller. On every
+// error, it returns the default, the same value that was passed in.
 func (p *Provider) ObjectEvaluation(
 	ctx context.Context, flag string, defaultValue any, flatCtx openfeature.FlattenedContext,
 ) openfeature.InterfaceResolutionDetail {
@@ -255,10 +263,10 @@ func (p *Provider) ObjectEvaluation(
 	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
 		return openfeature.InterfaceResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
 	}
-	recorded, _, unsupported := jsonvalue.Convert(defaultValue) // for LaunchDarkly's events
-	if unsupported != nil {
+	recorded, _, unrecorded := jsonvalue.Convert(defaultValue) // for LaunchDarkly's events
+	if unrecorded != nil {
 		var warnings problems
-		warnings.addParts(unsupported, "defaultValue")
+		warnings.addParts(unrecorded, "defaultValue")
 		p.reporter.evaluation(ctx, e.flag, warnings)
 	}
 	resolved, detail, err := e.client.JSONVariationDetailCtx(ctx, e.flag, e.context, recorded)

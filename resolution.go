@@ -6,12 +6,15 @@ import (
 	"strconv"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldreason"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// The keys of the flag metadata, in which resolution details carry what OpenFeature has no field for. A key is there
-// only when LaunchDarkly says something under it.
+// The keys of the flag metadata, which carries what OpenFeature's resolution details have no field for. A key is present
+// only if LaunchDarkly has a value for it. LaunchDarkly's providers for other languages use the first six keys, too.
 const (
+	// MetadataVariationIndex is the index of the variation, an int. It is absent if the default was returned.
+	MetadataVariationIndex = "variationIndex"
 	// MetadataReasonKind is the kind of LaunchDarkly's evaluation reason, a string such as "RULE_MATCH".
 	MetadataReasonKind = "reasonKind"
 	// MetadataRuleIndex is the index of the rule that matched, an int.
@@ -20,30 +23,33 @@ const (
 	MetadataRuleID = "ruleId"
 	// MetadataPrerequisiteKey is the key of the prerequisite flag that failed, a string.
 	MetadataPrerequisiteKey = "prerequisiteKey"
-	// MetadataInExperiment is true where the evaluation is part of an experiment.
+	// MetadataInExperiment is true if the evaluation is part of an experiment.
 	MetadataInExperiment = "inExperiment"
-	// MetadataBigSegmentsStatus says how the query of a big segment went, a string such as "HEALTHY".
+	// MetadataBigSegmentsStatus is the status of the query of a big segment, a string such as "HEALTHY".
 	MetadataBigSegmentsStatus = "bigSegmentsStatus"
 	// MetadataErrorKind is the kind of LaunchDarkly's evaluation error, a string such as "WRONG_TYPE".
 	MetadataErrorKind = "errorKind"
-	// MetadataContextID is LaunchDarkly's fully qualified context key, a string such as "org:acme:user:42". It is there
-	// where it differs from the targeting key.
+	// MetadataContextID is LaunchDarkly's fully qualified context key, a string such as "org:acme:user:42". It is absent if
+	// it is the targeting key.
 	MetadataContextID = "contextId"
+	// MetadataFlagSetID is LaunchDarkly's ID of the environment, a string. It is present once a client that the provider
+	// owns has received flag data from LaunchDarkly.
+	MetadataFlagSetID = "flagSetId"
 )
 
-// resolver turns LaunchDarkly's evaluation details into OpenFeature's resolution details.
+// resolver converts LaunchDarkly's evaluation details to OpenFeature's resolution details.
 type resolver struct {
 	standardReasons bool
+	environment     environmentID
 }
 
-// resolution gives the details of a value that LaunchDarkly resolved, or why it could not. err is what the SDK returned
-// next to the detail.
-func (r resolver) resolution(
+// resolution returns the details of an evaluation. err is what the SDK returned next to the detail.
+func (r *resolver) resolution(
 	detail *ldreason.EvaluationDetail, err error, contextID string,
 ) openfeature.ProviderResolutionDetail {
 	resolution := openfeature.ProviderResolutionDetail{
 		Reason:       r.reason(detail.Reason),
-		FlagMetadata: flagMetadata(detail.Reason, contextID),
+		FlagMetadata: r.flagMetadata(detail, contextID),
 	}
 	if index, ok := detail.VariationIndex.Get(); ok {
 		resolution.Variant = strconv.Itoa(index)
@@ -54,8 +60,8 @@ func (r resolver) resolution(
 	return resolution
 }
 
-// contextFailure gives the details for an evaluation context that could not become a LaunchDarkly context.
-func (r resolver) contextFailure(err error) openfeature.ProviderResolutionDetail {
+// contextFailure returns the details for an evaluation context that could not be converted to a LaunchDarkly context.
+func (r *resolver) contextFailure(err error) openfeature.ProviderResolutionDetail {
 	resolution := openfeature.NewInvalidContextResolutionError(err.Error())
 	if errors.Is(err, ErrTargetingKeyMissing) {
 		resolution = openfeature.NewTargetingKeyMissingResolutionError(err.Error())
@@ -63,20 +69,21 @@ func (r resolver) contextFailure(err error) openfeature.ProviderResolutionDetail
 	return r.failure(ldreason.EvalErrorUserNotSpecified, resolution)
 }
 
-// failure gives the details for an evaluation that LaunchDarkly was not, or could not be, asked for.
-func (r resolver) failure(
+// failure returns the details for an evaluation that LaunchDarkly was not, or could not be, asked for.
+func (r *resolver) failure(
 	kind ldreason.EvalErrorKind, err openfeature.ResolutionError,
 ) openfeature.ProviderResolutionDetail {
+	detail := ldreason.NewEvaluationDetailForError(kind, ldvalue.Null())
 	return openfeature.ProviderResolutionDetail{
 		ResolutionError: err,
 		Reason:          openfeature.ErrorReason,
-		FlagMetadata:    flagMetadata(ldreason.NewEvalReasonError(kind), ""),
+		FlagMetadata:    r.flagMetadata(&detail, ""),
 	}
 }
 
-// reason maps LaunchDarkly's reason. By default it keeps LaunchDarkly's own word where OpenFeature has no equal, as
-// LaunchDarkly's providers for Java, Python and Ruby do.
-func (r resolver) reason(reason ldreason.EvaluationReason) openfeature.Reason {
+// reason converts LaunchDarkly's reason. By default it keeps LaunchDarkly's own term if OpenFeature has no equivalent, as
+// LaunchDarkly's providers for other languages do.
+func (r *resolver) reason(reason ldreason.EvaluationReason) openfeature.Reason {
 	switch kind := reason.GetKind(); kind {
 	case ldreason.EvalReasonOff:
 		return openfeature.DisabledReason
@@ -92,7 +99,7 @@ func (r resolver) reason(reason ldreason.EvaluationReason) openfeature.Reason {
 	}
 }
 
-// standardReason maps the reasons that reason leaves as they are to OpenFeature's vocabulary.
+// standardReason converts the reasons for which OpenFeature has no equivalent to the nearest of its own.
 func standardReason(reason ldreason.EvaluationReason) openfeature.Reason {
 	if reason.IsInExperiment() {
 		return openfeature.SplitReason
@@ -107,7 +114,7 @@ func standardReason(reason ldreason.EvaluationReason) openfeature.Reason {
 	}
 }
 
-// evaluationError maps LaunchDarkly's error kind; the message is LaunchDarkly's where it has one.
+// evaluationError converts LaunchDarkly's error kind. The message is LaunchDarkly's if it has one.
 func evaluationError(kind ldreason.EvalErrorKind, err error) openfeature.ResolutionError {
 	message := errorMessage(kind)
 	if err != nil {
@@ -129,7 +136,7 @@ func evaluationError(kind ldreason.EvalErrorKind, err error) openfeature.Resolut
 	}
 }
 
-// errorMessage says in words what LaunchDarkly says with an error kind alone.
+// errorMessage returns a message for the error kinds for which LaunchDarkly has none.
 func errorMessage(kind ldreason.EvalErrorKind) string {
 	switch kind {
 	case ldreason.EvalErrorClientNotReady:
@@ -143,7 +150,7 @@ func errorMessage(kind ldreason.EvalErrorKind) string {
 	}
 }
 
-// reasonKind is the reason's kind as a string in an interface. That of a constant costs no allocation.
+// reasonKind returns the reason's kind as a string in an interface. That of a constant costs no allocation.
 func reasonKind(reason ldreason.EvaluationReason) any {
 	switch kind := reason.GetKind(); kind {
 	case ldreason.EvalReasonFallthrough:
@@ -159,26 +166,32 @@ func reasonKind(reason ldreason.EvaluationReason) any {
 	}
 }
 
-// flagMetadata lists what a reason has to say and, unless it is empty, a context ID. The map is the caller's own: those
-// who wrap a provider, as OpenFeature's multi-provider does, write to it.
-func flagMetadata(reason ldreason.EvaluationReason, contextID string) openfeature.FlagMetadata {
-	metadata := openfeature.FlagMetadata{}
-	say := func(key, value string) {
+// flagMetadata converts an evaluation detail and a context ID, unless that is empty, to flag metadata. The map belongs to
+// the caller: wrappers of providers, such as OpenFeature's multi-provider, write to it.
+func (r *resolver) flagMetadata(detail *ldreason.EvaluationDetail, contextID string) openfeature.FlagMetadata {
+	reason := detail.Reason
+	metadata := openfeature.FlagMetadata{MetadataReasonKind: reasonKind(reason)}
+	set := func(key, value string) {
 		if value != "" {
 			metadata[key] = value
 		}
 	}
-	metadata[MetadataReasonKind] = reasonKind(reason)
-	say(MetadataRuleID, reason.GetRuleID())
-	say(MetadataPrerequisiteKey, reason.GetPrerequisiteKey())
-	say(MetadataBigSegmentsStatus, string(reason.GetBigSegmentsStatus()))
-	say(MetadataErrorKind, string(reason.GetErrorKind()))
-	say(MetadataContextID, contextID)
+	set(MetadataRuleID, reason.GetRuleID())
+	set(MetadataPrerequisiteKey, reason.GetPrerequisiteKey())
+	set(MetadataBigSegmentsStatus, string(reason.GetBigSegmentsStatus()))
+	set(MetadataErrorKind, string(reason.GetErrorKind()))
+	set(MetadataContextID, contextID)
+	if index, ok := detail.VariationIndex.Get(); ok {
+		metadata[MetadataVariationIndex] = index
+	}
 	if index := reason.GetRuleIndex(); index >= 0 {
 		metadata[MetadataRuleIndex] = index
 	}
 	if reason.IsInExperiment() {
 		metadata[MetadataInExperiment] = true
+	}
+	if id := r.environment.load(); id != nil {
+		metadata[MetadataFlagSetID] = id
 	}
 	return metadata
 }

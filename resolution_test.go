@@ -64,8 +64,11 @@ func TestResolution(t *testing.T) {
 			if got.Reason != test.reason {
 				t.Errorf("reason %s, want %s", got.Reason, test.reason)
 			}
-			if standard := (resolver{standardReasons: true}).resolution(&test.detail, test.err, ""); standard.Reason != test.standard {
+			if standard := (&resolver{standardReasons: true}).resolution(&test.detail, test.err, ""); standard.Reason != test.standard {
 				t.Errorf("standard reason %s, want %s", standard.Reason, test.standard)
+			}
+			if test.code == "" {
+				test.metadata["variationIndex"] = 2
 			}
 			if !maps.Equal(got.FlagMetadata, test.metadata) {
 				t.Errorf("metadata %v, want %v", got.FlagMetadata, test.metadata)
@@ -84,12 +87,13 @@ func TestResolution(t *testing.T) {
 	}
 }
 
-// TestMetadataIsTheCallersOwn has callers write to it, as OpenFeature's multi-provider does.
-func TestMetadataIsTheCallersOwn(t *testing.T) {
+// TestMetadataBelongsToTheCaller has a caller that writes to it, as OpenFeature's multi-provider does.
+func TestMetadataBelongsToTheCaller(t *testing.T) {
 	detail := ldreason.NewEvaluationDetail(ldvalue.Bool(true), 0, ldreason.NewEvalReasonFallthrough())
 	var r resolver
 	r.resolution(&detail, nil, "").FlagMetadata["provider"] = "written by a wrapper"
-	if got := r.resolution(&detail, nil, "org:o").FlagMetadata; len(got) != 2 || got[MetadataContextID] != "org:o" {
+	want := openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "variationIndex": 0, "contextId": "org:o"}
+	if got := r.resolution(&detail, nil, "org:o").FlagMetadata; !maps.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
 }

@@ -50,7 +50,7 @@ type Stats struct {
 
 // Dropped counts tracked events by why they were dropped.
 type Dropped struct {
-	EmptyEventName uint64 // ErrEmptyEventName
+	EmptyEventName uint64 // ErrEmptyEventName, or a name that is ErrTooLarge
 	InvalidContext uint64 // ErrInvalidContext, ErrTargetingKeyMissing
 	EventsOff      uint64 // the configuration turns events off, or is offline
 	delivery.Dropped
@@ -80,7 +80,7 @@ func (p *Provider) Stats() Stats {
 		Evaluations:      delivered.Evaluations,
 		EvaluationEvents: delivered.EvaluationEvents,
 	}
-	stats.Dropped.EmptyEventName = p.tracked.emptyName.Load()
+	stats.Dropped.EmptyEventName = p.tracked.badName.Load()
 	stats.Dropped.InvalidContext = p.tracked.invalidContext.Load()
 	stats.Dropped.EventsOff = p.tracked.eventsOff.Load()
 	closed := p.tracked.closed.Load()

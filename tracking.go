@@ -2,6 +2,7 @@ package launchdarkly
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"reflect"
 	"sync/atomic"
@@ -13,29 +14,30 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
-// TrackingDataKey names the attribute of tracking details whose value is the whole data of LaunchDarkly's event, so
-// that it can be of any shape that LaunchDarkly's SDKs send: a number, a string, true or false, an array.
+// TrackingDataKey names the attribute of tracking details whose value is the whole data of LaunchDarkly's event, so that
+// the data can have every shape that LaunchDarkly's SDKs send: a number, a string, true or false, an array.
 //
 //	openfeature.NewTrackingEventDetails(9.99).Add(launchdarkly.TrackingDataKey, "my value")
 //
-// Other attributes next to it have no place then; they are left out and reported.
+// Other attributes are left out then, and reported.
 const TrackingDataKey = "launchdarkly.data"
 
-// trackingCounts are the calls of Track that never reach event delivery, or whose delivery is not ours.
+// trackingCounts counts calls of Track whose event never reaches the event processor, or reaches one that is not ours.
 type trackingCounts struct {
-	emptyName      atomic.Uint64
+	badName        atomic.Uint64
 	invalidContext atomic.Uint64
 	eventsOff      atomic.Uint64
 	closed         atomic.Uint64
 	handedOver     atomic.Uint64
 }
 
-// Track records an event for LaunchDarkly's metrics and experiments (OpenFeature requirement 2.7.1): the table in the
-// package documentation says what becomes of the details. It returns at once and sends nothing itself; at most it waits
-// for room in a full queue that is being delivered (see the package delivery). Events arrive later, or with Flush.
+// Track records an event for LaunchDarkly's metrics and experiments (OpenFeature requirement 2.7.1), by the table in the
+// package documentation. It does no I/O and returns at once, except that it waits for room in a full queue that is being
+// delivered (see the package delivery). The event is delivered in the background, or by [Provider.Flush].
 //
-// What can't be sent is reported to the handler of [WithErrorHandler], logged, and counted in [Stats]: an event without
-// a name, with an unusable context, or after Shutdown. A context.Context that has ended does not stop it.
+// An event without a name or with one of more than 64 KiB, with an unusable context, or after a shutdown is not sent. Such
+// errors are reported to the handler of [WithErrorHandler], logged, and counted in [Stats]. A ctx that is done does not keep
+// the event from being sent.
 func (p *Provider) Track(
 	ctx context.Context, trackingEventName string, evaluationContext openfeature.EvaluationContext,
 	details openfeature.TrackingEventDetails,
@@ -47,8 +49,12 @@ func (p *Provider) Track(
 		p.reporter.notSent(ctx, trackingEventName, ErrClosed)
 		return
 	case trackingEventName == "":
-		p.tracked.emptyName.Add(1)
+		p.tracked.badName.Add(1)
 		p.reporter.notSent(ctx, trackingEventName, ErrEmptyEventName)
+		return
+	case len(trackingEventName) > maxKeyBytes:
+		p.tracked.badName.Add(1)
+		p.reporter.notSent(ctx, trackingEventName, errLongEventName)
 		return
 	case s.eventsOff:
 		p.tracked.eventsOff.Add(1)
@@ -78,36 +84,37 @@ func (p *Provider) Track(
 	default:
 		err = s.client.TrackEventCtx(ctx, name, who)
 	}
-	if err != nil { // as of 7.15.4, the SDK always returns nil
+	if err != nil { // as of 7.15.5, the SDK always returns nil
 		p.reporter.notSent(ctx, name, err)
 	}
 }
 
-// trackedEvent is what LaunchDarkly gets of tracking details.
+var errLongEventName = fmt.Errorf("%w: the event name", ErrTooLarge)
+
+// trackedEvent is the content of an event.
 type trackedEvent struct {
 	hasMetric bool
 	metric    float64
 	data      ldvalue.Value
 }
 
-// eventOf translates tracking details. leftOut says what of them LaunchDarkly won't get.
+// eventOf converts tracking details. leftOut is about what the event does not have of them, or not exactly.
 func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, leftOut problems) {
 	attributes := details.Attributes()
 	switch value := details.Value(); {
-	case math.IsNaN(value): // the caller's way to say that there is none
+	case math.IsNaN(value): // no metric
 	case math.IsInf(value, 0):
 		leftOut.add(ErrMetricNotFinite)
-	case value == 0 && len(attributes) == 0 && reflect.ValueOf(details).IsZero(): // not made with a value, of 0 or other
+	case value == 0 && len(attributes) == 0 && reflect.ValueOf(details).IsZero(): // not made with a value of 0
 	default:
 		event.hasMetric, event.metric = true, value
 	}
-
 	if whole, ok := attributes[TrackingDataKey]; ok {
-		data, _, unsupported := jsonvalue.Convert(whole)
+		data, _, problems := jsonvalue.Convert(whole)
 		event.data = data
-		leftOut.addParts(unsupported, TrackingDataKey)
+		leftOut.addParts(problems, TrackingDataKey)
 		for name := range attributes {
-			if name != TrackingDataKey {
+			if name != TrackingDataKey && len(leftOut) < maxProblems {
 				leftOut.add(attributeError(ErrAttributeIgnored, []string{name}))
 			}
 		}
@@ -116,10 +123,14 @@ func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, left
 	if len(attributes) == 0 {
 		return event, leftOut
 	}
+	if len(attributes) > maxAttributes {
+		attributes = firstAttributes(attributes, maxAttributes)
+		leftOut.add(errTooManyAttributes)
+	}
 	data, problems := jsonvalue.Object(attributes)
+	event.data = data
 	for _, p := range problems {
 		leftOut.add(attributeError(p.Err, p.Path[:1], p.Path[1:]...))
 	}
-	event.data = data
 	return event, leftOut
 }

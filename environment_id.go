@@ -1,0 +1,92 @@
+package launchdarkly
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+)
+
+// environmentIDHeader is the header with LaunchDarkly's ID of the environment, in responses with flag data.
+const environmentIDHeader = "X-Ld-Envid"
+
+// environmentID is LaunchDarkly's ID of the environment that an SDK key belongs to, once it is known. LaunchDarkly's SDK
+// only passes it to its hooks, and with a hook each evaluation would cost more. The zero value is an ID that is not known.
+// It is safe for concurrent use.
+type environmentID struct {
+	value atomic.Value // a string
+}
+
+// load returns the ID as a string in an interface, which costs no allocation, or nil if it is not known.
+func (e *environmentID) load() any { return e.value.Load() }
+
+// observe returns an HTTP configuration whose clients take the ID from responses. A nil base is LaunchDarkly's default.
+func (e *environmentID) observe(
+	base subsystems.ComponentConfigurer[subsystems.HTTPConfiguration],
+) subsystems.ComponentConfigurer[subsystems.HTTPConfiguration] {
+	if base == nil {
+		base = ldcomponents.HTTPConfiguration()
+	}
+	return environmentIDConfiguration{base: base, id: e}
+}
+
+// environmentIDConfiguration is the HTTP configuration of [environmentID.observe].
+type environmentIDConfiguration struct {
+	base subsystems.ComponentConfigurer[subsystems.HTTPConfiguration]
+	id   *environmentID
+}
+
+// Build implements [subsystems.ComponentConfigurer].
+func (c environmentIDConfiguration) Build(client subsystems.ClientContext) (subsystems.HTTPConfiguration, error) {
+	config, err := c.base.Build(client)
+	if err != nil {
+		return config, err
+	}
+	create := subsystems.BasicClientContext{HTTP: config}.GetHTTP().CreateHTTPClient // never nil
+	config.CreateHTTPClient = func() *http.Client {
+		client := *create()
+		client.Transport = &environmentIDTransport{next: client.Transport, id: c.id}
+		return &client
+	}
+	return config, nil
+}
+
+// DescribeConfiguration implements [subsystems.DiagnosticDescription].
+func (c environmentIDConfiguration) DescribeConfiguration(client subsystems.ClientContext) ldvalue.Value {
+	if d, ok := c.base.(subsystems.DiagnosticDescription); ok {
+		return d.DescribeConfiguration(client)
+	}
+	return ldvalue.Null()
+}
+
+// environmentIDTransport takes the ID of the environment from responses.
+type environmentIDTransport struct {
+	next http.RoundTripper // nil means [http.DefaultTransport], as in an [http.Client]
+	id   *environmentID
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *environmentIDTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	next := t.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	response, err := next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	if id := response.Header.Get(environmentIDHeader); id != "" && id != t.id.load() {
+		t.id.value.Store(id)
+	}
+	return response, nil
+}
+
+// CloseIdleConnections implements the interface that [http.Client.CloseIdleConnections] looks for. The default transport
+// belongs to everybody.
+func (t *environmentIDTransport) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok && t.next != http.DefaultTransport {
+		c.CloseIdleConnections()
+	}
+}
