@@ -234,8 +234,12 @@ func TestMergedContextsFromSDK(t *testing.T) {
 
 func TestClientFromSDK(t *testing.T) {
 	m := startMigration(t)
-	provider, who := m.provider, ldcontext.New("user-42")
+	provider, user := m.provider, openfeature.NewEvaluationContext("user-42", nil)
 	identify := func() error {
+		who, _, err := provider.LDContext(user)
+		if err != nil {
+			return err
+		}
 		if err := provider.Client().Identify(who); err != nil {
 			return err
 		}

@@ -206,7 +206,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 				Expect(outcomes[i].ResolutionDetail).To(Equal(openfeature.ResolutionDetail{
 					Variant:      "0",
 					Reason:       "FALLTHROUGH",
-					FlagMetadata: openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH"},
+					FlagMetadata: openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "variationIndex": 0},
 				}))
 			}
 		})
@@ -321,7 +321,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			p.box.ReleaseStreams()
 			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
 			Expect(decision(p, "second-rule", user("sandy", "country", "NL")).FlagMetadata).To(Equal(
-				openfeature.FlagMetadata{"reasonKind": "RULE_MATCH", "ruleIndex": 1, "ruleId": "dutch"}))
+				openfeature.FlagMetadata{"reasonKind": "RULE_MATCH", "ruleIndex": 1, "ruleId": "dutch", "variationIndex": 1}))
 			Expect(decision(p, "unknown", sandy).FlagMetadata).To(Equal(
 				openfeature.FlagMetadata{"reasonKind": "ERROR", "errorKind": "FLAG_NOT_FOUND"}))
 		})

@@ -56,7 +56,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Expect(found.Value).To(Equal("b"))
 			Expect(found.ResolutionDetail()).To(Equal(openfeature.ResolutionDetail{
 				Variant: "1", Reason: openfeature.TargetingMatchReason,
-				FlagMetadata: openfeature.FlagMetadata{"reasonKind": "TARGET_MATCH"},
+				FlagMetadata: openfeature.FlagMetadata{"reasonKind": "TARGET_MATCH", "variationIndex": 1},
 			}))
 			Expect(resolve("unknown", openfeature.FlattenedContext{openfeature.TargetingKey: "sandy"}).Value).
 				To(Equal("default"))

@@ -159,6 +159,23 @@ var _ = Describe("Contexts", func() {
 			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["a", "b"]}}`),
 		Entry("with private attributes that it does not have", user("sandy", "privateAttributes", []string{"email"}),
 			`{"kind": "user", "key": "sandy"}`),
+		Entry("with a private attribute in a list: all of the list is private",
+			user("sandy", "cards", []any{pairs("number", "hunter2")}, "plan", "gold",
+				"privateAttributes", []string{"/cards/0/number"}),
+			`{"kind": "user", "key": "sandy", "plan": "gold", "_meta": {"redactedAttributes": ["cards"]}}`,
+			warning{"cards", launchdarkly.ErrPrivateReference}),
+		Entry("with a private attribute in a text: all of the text is private",
+			user("sandy", "email", "hunter2", "privateAttributes", []string{"/email/domain"}),
+			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["email"]}}`,
+			warning{"email", launchdarkly.ErrPrivateReference}),
+		Entry("with a private attribute that begins with a slash", user("sandy", "/email", "hunter2", "email", "x@example.com",
+			"privateAttributes", []string{"/~1email"}),
+			`{"kind": "user", "key": "sandy", "email": "x@example.com", "_meta": {"redactedAttributes": ["/~1email"]}}`),
+		Entry("with a reference that is also the name of another attribute", user("sandy", "/email", "sent", "email", "hunter2",
+			"privateAttributes", []string{"/email"}),
+			`{"kind": "user", "key": "sandy", "/email": "sent", "_meta": {"redactedAttributes": ["/email"]}}`),
+		Entry("with a key that can't be private", user("sandy", "privateAttributes", []string{"key"}),
+			`{"kind": "user", "key": "sandy"}`, warning{"key", launchdarkly.ErrPrivateReference}),
 	)
 
 	DescribeTable("keep everything private when it can't be read what is",
@@ -263,6 +280,12 @@ var _ = Describe("Contexts", func() {
 			"privateAttributes", []string{"email"}), "",
 			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email", "plan"]}},
 				"org": {"key": "acme", "plan": "gold", "_meta": {"redactedAttributes": ["email"]}}}`),
+		Entry("with private attributes of one of them beside them", pairs(
+			"user", pairs("key", "sandy", "email", "hunter2"), "org", pairs("key", "acme", "email", "info@example.com"),
+			"privateAttributes", []string{"/user/email"}), "",
+			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email"]}},
+				"org": {"key": "acme", "email": "info@example.com"}}`,
+			warning{"/user/email", launchdarkly.ErrPrivateReference}),
 		Entry("with private attributes beside them that can't be read", pairs(
 			"user", pairs("key", "sandy", "email", "hunter2"), "org", pairs("key", "acme", "email", "hunter2"),
 			"_meta", pairs("privateAttributes", "email")), "",
@@ -326,6 +349,34 @@ var _ = Describe("Contexts", func() {
 			user("", "kind", "multi", "user", pairs("key", "sandy"), "multi", pairs("key", "x")),
 			openfeature.InvalidContextCode, launchdarkly.ErrInvalidContext, "multi"),
 	)
+
+	It("lose their attributes where too many of them would have to be private", func() {
+		p := start(given(trackedFlag))
+		attributes := pairs("_meta", pairs("x", 1), "name", "hunter2", "anonymous", true)
+		for i := range 20_000 {
+			attributes[fmt.Sprint("attribute-", i)] = "hunter2"
+		}
+		evaluationContext := openfeature.NewEvaluationContext("sandy", attributes)
+		Expect(p.client.Boolean(context.Background(), "flag", false, evaluationContext)).To(BeTrue())
+		p.track("event", evaluationContext, details(1))
+		Expect(p.box.Events()).To(HaveEach(WithTransform(launchdarklytest.Event.String, Not(ContainSubstring("hunter2")))))
+		Expect(p.box.CustomEvents("event")[0].Context).To(MatchJSON(`{"kind": "user", "key": "sandy", "anonymous": true}`))
+		Expect(p.problems.all()).To(ConsistOf(
+			MatchError(launchdarkly.ErrTooLarge), MatchError(launchdarkly.ErrPrivateAttributes), MatchError(launchdarkly.ErrTooLarge)))
+	})
+
+	It("can have 100 parts", func() {
+		p := start(given(trackedFlag))
+		attributes := pairs("kind", "multi")
+		for i := range 20_000 {
+			attributes[fmt.Sprintf("kind-%05d", i)] = pairs("key", "k")
+		}
+		p.track("event", openfeature.NewTargetlessEvaluationContext(attributes), details(1))
+		context := p.box.CustomEvents("event")[0].Context
+		Expect(context.Count()).To(Equal(101))
+		Expect(context.GetByKey("kind-00099").IsDefined()).To(BeTrue())
+		Expect(p.problems.all()).To(HaveEach(MatchError(launchdarkly.ErrTooLarge)))
+	})
 
 	It("are redacted by LaunchDarkly's own rules when they are anonymous", func() {
 		p := start(given(trackedFlag))

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
+	"strconv"
 	"sync"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
@@ -68,7 +70,7 @@ var _ = Describe("Evaluation", func() {
 			Expect(detail.Variant).To(Equal("0"))
 			Expect(detail.Reason).To(Equal(openfeature.Reason("FALLTHROUGH")))
 			Expect(detail.ErrorCode).To(BeEmpty())
-			Expect(detail.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH"}))
+			Expect(detail.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "variationIndex": 0}))
 		},
 		Entry("boolean", ldvalue.Bool(true), boolean(false), true),
 		Entry("string", ldvalue.String("green"), text("red"), "green"),
@@ -94,7 +96,11 @@ var _ = Describe("Evaluation", func() {
 				Expect(details.Value).To(Equal(value))
 				Expect(details.Variant).To(Equal(variant))
 				Expect(details.Reason).To(Equal(expected.reason))
-				Expect(details.FlagMetadata).To(Equal(metadata))
+				want := maps.Clone(metadata)
+				if index, err := strconv.Atoi(variant); err == nil {
+					want["variationIndex"] = index
+				}
+				Expect(details.FlagMetadata).To(Equal(want))
 			}
 		},
 		Entry("fallthrough", "plain", sandy, "a", "0", openfeature.Reason("FALLTHROUGH"), openfeature.DefaultReason,

@@ -90,7 +90,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		}
 		evaluations.Wait()
 		detail := p.provider.StringEvaluation(context.Background(), "flag", "", openfeature.FlattenedContext{"targetingKey": "u"})
-		Expect(detail.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH"}))
+		Expect(detail.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "variationIndex": 0}))
 	})
 
 	It("does not call itself ready without flag data, whatever the data source", func() {

@@ -98,6 +98,7 @@ var _ = Describe("Tracking", func() {
 			Expect(p.log.String()).NotTo(ContainSubstring("hunter2"))
 		},
 		Entry("an event without a name", "", sandy, launchdarkly.ErrEmptyEventName, emptyNames),
+		Entry("an event with a name of 60 MiB", strings.Repeat("x", 60<<20), sandy, launchdarkly.ErrTooLarge, emptyNames),
 		Entry("an event without a name for a broken context", "", user(""), launchdarkly.ErrEmptyEventName, emptyNames),
 		Entry("an event without a key", "checkout", user("", "plan", "gold"),
 			launchdarkly.ErrTargetingKeyMissing, invalidContexts),
@@ -276,7 +277,7 @@ var _ = Describe("Tracking", func() {
 
 	It("leaves out what is far too large, and nothing else", func() {
 		p := start()
-		for range 3 { // in which order attributes are converted is a matter of luck
+		for range 3 { // attributes are converted in a random order
 			d := details(1, "huge", strings.Repeat("x", 16<<20))
 			want := make(map[string]any)
 			for i := range 20 {
@@ -287,7 +288,20 @@ var _ = Describe("Tracking", func() {
 			p.track("checkout", sandy, d)
 			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithData(want)))
 		}
-		Expect(p.problems.all()).To(HaveEach(unsupported("huge")))
+		Expect(p.problems.all()).To(HaveEach(attributeProblem("huge", launchdarkly.ErrTooLarge)))
+	})
+
+	It("leaves out attributes beyond the first 1,000", func() {
+		p := start()
+		d := details(1)
+		for i := range 1500 {
+			d = d.Add(fmt.Sprintf("a%04d", i), i)
+		}
+		p.track("checkout", sandy, d)
+		data := p.box.CustomEvents("checkout")[0].Data
+		Expect(data.Count()).To(Equal(1000))
+		Expect(data.GetByKey("a0999").IntValue()).To(Equal(999))
+		Expect(p.problems.all()).To(ConsistOf(MatchError(launchdarkly.ErrTooLarge)))
 	})
 
 	Describe("next to input that no JSON can hold", func() {

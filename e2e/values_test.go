@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"math/big"
 	"net/netip"
@@ -17,6 +20,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
 
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -76,6 +80,12 @@ var _ = Describe("Values", func() {
 		Entry("ldvalue.Raw", ldvalue.Raw([]byte(`{"a": 1}`)), `{"a": 1}`),
 		Entry("openfeature.EvaluationContext", openfeature.NewEvaluationContext("k", map[string]any{"a": 1}),
 			`{"targetingKey": "k", "a": 1}`),
+		Entry("error", errors.New("declined"), `"declined"`),
+		Entry("error inside", map[string]error{"last": io.EOF}, `{"last": "EOF"}`),
+		Entry("sql.NullString", sql.NullString{String: "x@example.com", Valid: true}, `"x@example.com"`),
+		Entry("pointer to a sql.NullInt64", &sql.NullInt64{Int64: 7, Valid: true}, `7`),
+		Entry("sql.Null", sql.Null[time.Time]{V: noon, Valid: true}, `"2026-07-01T10:00:00Z"`),
+		Entry("timestamp of protobuf", &timestamp{noon.Unix()}, `"2026-07-01T10:00:00Z"`),
 		Entry("nesting as deep as allowed", nested(98), string(mustMarshal(nested(98)))),
 	)
 
@@ -95,6 +105,8 @@ var _ = Describe("Values", func() {
 		Entry("nil slice", []string(nil)),
 		Entry("nil json.RawMessage", json.RawMessage(nil)),
 		Entry("null of LaunchDarkly's", ldvalue.Null()),
+		Entry("sql.NullString without a value", sql.NullString{}),
+		Entry("nil pointer to a timestamp", (*timestamp)(nil)),
 		Entry("null as raw JSON", json.RawMessage("null")),
 	)
 
@@ -122,6 +134,27 @@ var _ = Describe("Values", func() {
 		Entry("NaN in an array", []float64{1, math.NaN()}, "/bad/1"),
 		Entry("NaN in a struct", cart{Total: math.NaN()}, "/bad/Total"),
 		Entry("a cycle", cycle, "/bad/self"),
+	)
+
+	DescribeTable("of integers that no float64 holds are rounded, and named",
+		func(value any, path string) {
+			p := start()
+			p.track("event", user("sandy", "id", value), details(1, "id", value))
+			imprecise := attributeProblem(path, launchdarkly.ErrPrecision)
+			Expect(p.problems.all()).To(ConsistOf(imprecise, imprecise), "in the context and in the data")
+			Expect(received(p.box, "event")).To(And(
+				ContainSubstring("9007199254740992"), Not(ContainSubstring("9007199254740993"))))
+			Expect(p.log.String()).To(ContainSubstring("attribute=id "))
+
+			// A rule for the rounded number matches: that is why IDs of this size belong in strings.
+			p.client.Boolean(context.Background(), "flag", false, user("sandy", "id", value))
+			Expect(warningLines(p)).To(ContainElement(ContainSubstring("flag=flag")))
+		},
+		Entry("int64", int64(9007199254740993), "id"),
+		Entry("uint64", uint64(9007199254740993), "id"),
+		Entry("json.Number", json.Number("9007199254740993"), "id"),
+		Entry("in a list", []int{1, 9007199254740993}, "/id/1"),
+		Entry("in raw JSON", json.RawMessage(`{"order": 9007199254740993}`), "/id/order"),
 	)
 
 	It("nested beyond 100 levels lose what is deeper", func() {
@@ -181,6 +214,11 @@ func ruled(clause ldmodel.Clause) ldmodel.FeatureFlag {
 		Variations(ldvalue.Bool(false), ldvalue.Bool(true)).
 		AddRule(ldbuilders.NewRuleBuilder().Variation(1).Clauses(clause)).Build()
 }
+
+// timestamp is like those of protobuf.
+type timestamp struct{ Seconds int64 }
+
+func (t *timestamp) AsTime() time.Time { return time.Unix(t.Seconds, 0) }
 
 type (
 	namedBool bool

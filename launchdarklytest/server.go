@@ -44,6 +44,8 @@ type Server struct {
 	requests   []Request
 	payloadIDs map[string]struct{} // of the requests whose events were taken
 	log        *eventLog
+
+	environmentID string
 }
 
 // NewServer starts a server on a free loopback port, with no flags and no faults. Like
@@ -69,10 +71,10 @@ func newServer() *Server {
 // handler answers all endpoints.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+StreamPath, s.serveStreams(protocolV1{}))
-	mux.HandleFunc("GET "+PollPath, s.servePoll)
-	mux.HandleFunc("GET "+StreamPathV2, s.serveStreams(protocolV2{}))
-	mux.HandleFunc("GET "+PollPathV2, s.servePollV2)
+	mux.HandleFunc("GET "+StreamPath, s.withEnvironmentID(s.serveStreams(protocolV1{})))
+	mux.HandleFunc("GET "+PollPath, s.withEnvironmentID(s.servePoll))
+	mux.HandleFunc("GET "+StreamPathV2, s.withEnvironmentID(s.serveStreams(protocolV2{})))
+	mux.HandleFunc("GET "+PollPathV2, s.withEnvironmentID(s.servePollV2))
 	mux.HandleFunc("POST "+EventsPath, s.serveEvents)
 	mux.HandleFunc("POST "+DiagnosticPath, s.serveDiagnostic)
 	return mux
@@ -122,6 +124,27 @@ func (s *Server) Config() ld.Config {
 // Each call returns a new value that the caller may change.
 func (s *Server) DataSystem() *ldcomponents.DataSystemModes {
 	return ldcomponents.DataSystem().WithRelayProxyEndpoints(s.URL())
+}
+
+// SetEnvironmentID sets the ID of the environment that responses with flag data have in a header, as LaunchDarkly's have;
+// the SDK passes it to its hooks. At first there is none. A stream that is open keeps its own.
+func (s *Server) SetEnvironmentID(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.environmentID = id
+}
+
+// withEnvironmentID adds the ID of the environment to the responses of a handler.
+func (s *Server) withEnvironmentID(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		id := s.environmentID
+		s.mu.Unlock()
+		if id != "" {
+			w.Header().Set("X-Ld-Envid", id)
+		}
+		handler(w, r)
+	}
 }
 
 // serveDiagnostic takes diagnostics and forgets them.
