@@ -17,9 +17,10 @@ import (
 
 // Generator makes Go values from bytes. It is not safe for concurrent use.
 type Generator struct {
-	data   []byte
-	exotic bool
-	made   []any
+	data      []byte
+	exotic    bool
+	ambiguous bool
+	made      []any
 }
 
 // New returns a generator. Once the bytes are used up, it makes simple values.
@@ -27,6 +28,13 @@ func New(data []byte) *Generator { return &Generator{data: data} }
 
 // Exotic reports whether a value so far was one that encoding/json refuses, or converts otherwise than jsonvalue.
 func (g *Generator) Exotic() bool { return g.exotic }
+
+// Ambiguous reports whether a map so far may have two keys that become the same once invalid UTF-8 is replaced. It is random
+// which of their values remains.
+func (g *Generator) Ambiguous() bool { return g.ambiguous }
+
+// Choose returns a number from 0 to n-1.
+func (g *Generator) Choose(n int) int { return g.choose(n) }
 
 // Value makes the next value.
 func (g *Generator) Value() any { return g.value(0) }
@@ -36,7 +44,7 @@ func (g *Generator) Attributes() map[string]any {
 	names := []string{"kind", "key", "targetingKey", "name", "anonymous", "privateAttributes", "_meta", "email", ""}
 	attributes := map[string]any{}
 	for range g.byte() % 6 {
-		name := g.Text()
+		name := g.key()
 		if n := int(g.byte()); n < 4*len(names) {
 			name = names[n/4]
 		}
@@ -70,10 +78,12 @@ func (g *Generator) bytes(n int) []byte {
 // Text makes a string, not always of valid UTF-8.
 func (g *Generator) Text() string { return string(g.bytes(g.choose(16))) }
 
-// key makes the key of a map. Two keys of invalid UTF-8 can become the same, and it is random which one remains.
+// key makes the key of a map.
 func (g *Generator) key() string {
 	s := g.Text()
-	g.exotic = g.exotic || !utf8.ValidString(s)
+	if !utf8.ValidString(s) {
+		g.exotic, g.ambiguous = true, true
+	}
 	return s
 }
 
@@ -181,7 +191,7 @@ func (g *Generator) pick(depth int) any {
 		return sql.Null[any]{V: g.value(depth + 1), Valid: n > 0}
 	case 26:
 		g.exotic = true
-		return openfeature.NewEvaluationContext(g.Text(), map[string]any{g.Text(): g.value(depth + 1)})
+		return openfeature.NewEvaluationContext(g.Text(), map[string]any{g.key(): g.value(depth + 1)})
 	case 27:
 		return g.Struct()
 	default:
