@@ -46,23 +46,21 @@ func (m contextMapper) toLaunchDarkly(
 ) (warnings []error, err error) {
 	b := contextBuilder{kindAttribute: m.kindAttribute}
 	err = b.build(out, targetingKey, attributes)
-	if b.budget.Exceeded() { // what is left out must not depend on the random order of a map
-		b = contextBuilder{kindAttribute: m.kindAttribute, inOrder: true}
-		err = b.build(out, targetingKey, attributes)
-	}
 	return b.warnings, err
 }
 
-// contextBuilder is the state of one conversion.
+// contextBuilder is the state of one conversion. Its result does not depend on the random order of a map: plain values
+// don't count against a budget, and all others are converted in the order of their names.
 type contextBuilder struct {
 	kindAttribute string
-	inOrder       bool // read attributes in the order of their names
-	budget        jsonvalue.Budget
-	attributes    int               // read so far
-	comparisons   int               // of private attributes, see hide
 	parent        string            // the kind of the current context of a multi-context
 	shared        privateAttributes // of all contexts of a multi-context
 	warnings      problems
+
+	budget      jsonvalue.Budget
+	attributes  int // converted so far
+	keyBytes    int // of keys, and of kinds in a multi-context
+	comparisons int // of private attributes, see hide
 }
 
 // warn adds a warning about an attribute of the current context, or about the part of it that the path leads to.
@@ -81,14 +79,13 @@ func (b *contextBuilder) qualified(attribute string) []string {
 func (b *contextBuilder) build(out *ldcontext.Context, targetingKey string, attributes map[string]any) error {
 	kind := ldcontext.DefaultKind
 	if v, ok := attributes[b.kindAttribute]; ok {
-		s, err := b.text(v)
-		switch {
-		case err == nil:
-			kind = ldcontext.Kind(s)
-		case errors.Is(err, errNull):
-			b.warn(ErrAttributeType, b.kindAttribute)
+		switch value, _, problems := b.budget.Convert(v); {
+		case value.IsString():
+			kind = ldcontext.Kind(value.StringValue())
+		case isTooLarge(problems):
+			return invalidContext(errKeysTooLarge)
 		default:
-			b.warn(err, b.kindAttribute)
+			b.warn(ErrAttributeType, b.kindAttribute)
 		}
 	}
 	if kind == ldcontext.MultiKind {
@@ -105,7 +102,6 @@ type individual struct {
 	key          string
 	anonymous    bool
 	private      privateAttributes
-	err          error
 }
 
 // individual converts the attributes of one context of the given kind.
@@ -116,38 +112,34 @@ func (b *contextBuilder) individual(
 		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
 	attributes = b.limit(attributes)
-	c := individual{kind: kind}
-	if n := len(attributes); n > smallMap+1 { // one is likely to be the targeting key or the kind
-		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
-	}
+	c := individual{kind: kind, targetingKey: targetingKey}
 	if b.parent != "" {
 		c.private = b.inherited()
 	}
-	if targetingKey != "" {
-		c.targetingKey, c.err = id(b.string(targetingKey))
+	if n := len(attributes); n > smallMap+1 { // one is likely to be the targeting key or the kind
+		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
 	}
-	if b.inOrder {
-		for _, name := range slices.Sorted(maps.Keys(attributes)) {
-			b.read(&c, name, attributes[name])
+	var few [8]string
+	others := few[:0]
+	for name, v := range attributes {
+		if name == b.kindAttribute && b.parent == "" {
+			continue // in a multi-context, the kind is the name of the context, and this an attribute like others
 		}
-	} else {
-		for name, v := range attributes {
-			b.read(&c, name, v)
+		if value, ok := jsonvalue.Plain(v); ok && len(name) <= jsonvalue.MaxPlain {
+			b.read(&c, name, v, &value)
+		} else {
+			others = append(others, name)
 		}
 	}
-	if c.err != nil {
-		return c.err
+	slices.Sort(others)
+	for _, name := range others {
+		b.convert(&c, name, attributes[name])
 	}
-	if c.targetingKey != "" {
-		if c.key != "" {
-			b.warn(errKeyTwice, keyAttribute)
-		}
-		c.key = c.targetingKey
+	key, err := b.key(&c)
+	if err != nil {
+		return err
 	}
-	if c.key == "" {
-		return b.missingKey(kind)
-	}
-	*out = c.builder.Kind(kind).Key(c.key).Anonymous(c.anonymous).Build()
+	*out = c.builder.Kind(kind).Key(key).Anonymous(c.anonymous).Build()
 	if err := out.Err(); err != nil {
 		return invalidContext(err)
 	}
@@ -160,65 +152,76 @@ func (b *contextBuilder) individual(
 // smallMap is the number of entries up to which Go's maps have one size.
 const smallMap = 8
 
-// read converts one attribute of a context.
-func (b *contextBuilder) read(c *individual, name string, v any) {
-	if name == b.kindAttribute && b.parent == "" {
-		return // inside a multi-context, the kind is the name of the context, and this an attribute like others
+// convert reads an attribute that is not plain.
+func (b *contextBuilder) convert(c *individual, name string, v any) {
+	switch name {
+	case privateAttributesAttribute, metaAttribute:
+		b.readPrivate(c, name, v)
+		return
+	case openfeature.TargetingKey, keyAttribute:
+		if s, ok := v.(string); ok { // keys have a bound of their own
+			value := ldvalue.String(s)
+			b.read(c, name, v, &value)
+			return
+		}
 	}
+	value, ok, problems := b.budget.ConvertMember(name, v)
+	if ok {
+		b.read(c, name, v, &value)
+	}
+	if problems != nil {
+		b.warnings.addParts(problems, b.qualified(name)...)
+	}
+}
+
+// read sets one attribute of a context. value is the conversion of v.
+func (b *contextBuilder) read(c *individual, name string, v any, value *ldvalue.Value) {
 	switch name {
 	case openfeature.TargetingKey:
-		if c.targetingKey == "" && c.err == nil {
-			c.targetingKey, c.err = id(b.text(v))
+		if c.targetingKey == "" {
+			c.targetingKey = value.StringValue()
 		}
 	case keyAttribute:
-		if c.err == nil {
-			c.key, c.err = id(b.text(v))
-		}
+		c.key = value.StringValue()
 	case nameAttribute:
-		if s, err := b.text(v); err == nil {
-			c.builder.Name(s)
-		} else if !errors.Is(err, errNull) {
-			b.warn(err, name)
+		if value.IsString() {
+			c.builder.Name(value.StringValue())
+		} else if !value.IsNull() {
+			b.warn(ErrAttributeType, name)
 		}
 	case anonymousAttribute:
-		if anonymous, err := b.boolean(v); err == nil {
-			c.anonymous = anonymous
-		} else if !errors.Is(err, errNull) {
-			b.warn(err, name)
+		c.anonymous = value.BoolValue()
+		if !value.IsBool() && !value.IsNull() {
+			b.warn(ErrAttributeType, name)
 		}
-	case privateAttributesAttribute:
-		if !b.addPrivate(&c.private, v) {
-			b.warn(ErrPrivateAttributes, name)
-		}
-	case metaAttribute:
-		if !b.addMeta(&c.private, v) {
-			b.warn(ErrPrivateAttributes, name)
-		}
+	case privateAttributesAttribute, metaAttribute:
+		b.readPrivate(c, name, v)
 	case ldattr.KindAttr: // of a context of a multi-context, or the kind is in another attribute
-		s, err := b.text(v)
-		if redundant := errors.Is(err, errNull) || err == nil && s == string(c.kind); b.parent == "" || !redundant {
+		if redundant := value.IsNull() || value.StringValue() == string(c.kind); b.parent == "" || !redundant {
 			b.warn(ErrAttributeIgnored, name)
 		}
 	case "":
 		b.warn(ErrAttributeIgnored, name)
 	default:
-		b.set(c, name, v)
+		c.builder.SetValue(jsonvalue.String(name), *value)
 	}
 }
 
-// set converts an attribute that has no meaning to LaunchDarkly.
-func (b *contextBuilder) set(c *individual, name string, v any) {
-	if !b.budget.Spend(len(name)) {
-		b.warn(ErrTooLarge, name)
-		return
+// key returns the key of a context.
+func (b *contextBuilder) key(c *individual) (string, error) {
+	key := c.targetingKey
+	switch {
+	case key == "" && c.key == "":
+		return "", b.missingKey(c.kind)
+	case key == "":
+		key = c.key
+	case c.key != "":
+		b.warn(errKeyTwice, keyAttribute)
 	}
-	value, ok, problems := b.budget.Convert(v)
-	if ok {
-		c.builder.SetValue(jsonvalue.String(name), value)
+	if b.keyBytes += len(c.kind) + len(key); b.keyBytes > maxKeyBytes {
+		return "", invalidContext(errKeysTooLarge)
 	}
-	if problems != nil {
-		b.warnings.addParts(problems, b.qualified(name)...)
-	}
+	return jsonvalue.String(key), nil
 }
 
 // limit returns the attributes of one context that are within the bound.
@@ -300,10 +303,6 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 			b.warnings.add(errTooManyContexts)
 			break
 		}
-		if !b.budget.Spend(len(kind)) {
-			b.warn(ErrTooLarge, kind)
-			continue
-		}
 		b.parent = kind
 		err := b.individual(out, ldcontext.Kind(kind), "", part)
 		b.parent = ""
@@ -334,8 +333,8 @@ func (b *contextBuilder) object(kind string, v any) (map[string]any, error) {
 		return jsonvalue.Flatten(v), nil
 	}
 	before := b.budget
-	value, ok, problems := b.budget.Convert(v)
-	if !ok && errors.Is(problems[0].Err, ErrTooLarge) {
+	value, _, problems := b.budget.Convert(v)
+	if isTooLarge(problems) {
 		return nil, ErrTooLarge
 	}
 	b.budget = before // the attributes count when they are read
@@ -362,65 +361,17 @@ func membersOf(object ldvalue.Value) map[string]any {
 	return members
 }
 
-// id takes the result of text as a key: one that is not a string is missing, one that is too large is an error.
-func id(s string, err error) (string, error) {
-	if errors.Is(err, ErrTooLarge) {
-		return "", invalidContext(fmt.Errorf("%w: the key", err))
-	}
-	return s, nil
-}
-
-// text reads what is a string in JSON. The error is errNull for null, ErrAttributeType, or ErrTooLarge.
-func (b *contextBuilder) text(v any) (string, error) {
-	if s, ok := v.(string); ok {
-		return b.string(s)
-	}
-	value, err := b.plain(v)
-	if err == nil && !value.IsString() {
-		err = ErrAttributeType
-	}
-	return value.StringValue(), err
-}
-
-// string reads a string.
-func (b *contextBuilder) string(s string) (string, error) {
-	s, ok := b.budget.String(s)
-	if !ok {
-		return "", ErrTooLarge
-	}
-	return s, nil
-}
-
-// boolean reads what is true or false in JSON. Errors are those of text.
-func (b *contextBuilder) boolean(v any) (bool, error) {
-	value, err := b.plain(v)
-	if err == nil && !value.IsBool() {
-		err = ErrAttributeType
-	}
-	return value.BoolValue(), err
-}
-
-// plain converts a value of which LaunchDarkly expects a certain type.
-func (b *contextBuilder) plain(v any) (ldvalue.Value, error) {
-	value, ok, problems := b.budget.Convert(v)
-	switch {
-	case ok && value.IsNull():
-		return value, errNull
-	case ok:
-		return value, nil
-	case errors.Is(problems[0].Err, ErrTooLarge):
-		return value, ErrTooLarge
-	default:
-		return value, ErrAttributeType
-	}
+// isTooLarge reports whether a value was left out as a whole.
+func isTooLarge(problems []jsonvalue.Problem) bool {
+	return len(problems) == 1 && len(problems[0].Path) == 0 && errors.Is(problems[0].Err, ErrTooLarge)
 }
 
 var (
-	errNull              = errors.New("null") // and so as good as absent
 	errNotAnObject       = fmt.Errorf("%w: a multi-context holds only objects", ErrAttributeIgnored)
 	errKeyTwice          = fmt.Errorf("%w: the targeting key is set, too", ErrAttributeIgnored)
 	errTooManyAttributes = fmt.Errorf("%w: more than %d attributes", ErrTooLarge, maxAttributes)
 	errTooManyContexts   = fmt.Errorf("%w: more than %d contexts in a multi-context", ErrTooLarge, maxContexts)
+	errKeysTooLarge      = fmt.Errorf("%w: more than 64 KiB of context keys and kinds", ErrTooLarge)
 )
 
 // invalidContext returns an error with LaunchDarkly's message.

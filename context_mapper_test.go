@@ -240,7 +240,6 @@ func TestContextBounds(t *testing.T) {
 		"a string too long":                {attributes{"a": huge, "b": "x"}, 1, []string{"b"}, []string{"a"}, 1, 1},
 		"a built-in too long":              {attributes{"name": huge, "b": "x"}, 1, []string{"b"}, []string{"name"}, 1, 1},
 		"a name too long":                  {attributes{huge: 1, "b": "x"}, 1, []string{"b"}, nil, 1, 1},
-		"a kind too long":                  {attributes{"kind": huge, "b": "x"}, 1, []string{"b"}, nil, 1, 1},
 		"20,000 contexts":                  {with(numbered(20_000, part), "kind", "multi"), 100, nil, nil, 0, 2},
 		"101 contexts":                     {with(numbered(101, part), "kind", "multi"), 100, nil, nil, 0, 1},
 		"100 contexts":                     {with(numbered(100, part), "kind", "multi"), 100, nil, nil, 0, 0},
@@ -248,7 +247,6 @@ func TestContextBounds(t *testing.T) {
 			Key  string `json:"key"`
 			Many [70_000]int
 		}{Key: "b"}}, 1, nil, []string{"b"}, 0, 1},
-		"a context name too long": {attributes{"kind": "multi", "a": attributes{"key": "a"}, huge: attributes{"key": "b"}}, 1, nil, nil, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var first ldcontext.Context
@@ -295,6 +293,9 @@ func TestContextBounds(t *testing.T) {
 
 	for name, attributes := range map[string]attributes{
 		"a key too long":                    {"key": huge},
+		"a kind too long":                   {"kind": text, "key": "k"},
+		"a kind far too long":               {"kind": huge, "key": "k"},
+		"a context name too long":           {"kind": "multi", "a": attributes{"key": "a"}, huge: attributes{"key": "b"}},
 		"a targeting key too long":          {"targetingKey": huge},
 		"a key too long in a multi-context": {"kind": "multi", "org": attributes{"key": huge}},
 		"keys too long together":            {"kind": "multi", "org": attributes{"key": text}, "user": attributes{"key": text}},

@@ -1,7 +1,6 @@
 package launchdarkly
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -11,13 +10,16 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
 // The bounds of private attributes. For each event, LaunchDarkly's SDK compares each private attribute with each attribute of
 // the context, and with each member of the objects that private attributes lead into.
 const (
-	maxPrivateAttributes = 1000    // of one context
-	maxComparisons       = 1 << 18 // of all contexts of a multi-context
+	maxPrivateAttributes = 1000      // of one context
+	maxPrivateBytes      = 256 << 10 // of one context
+	maxComparisons       = 1 << 18   // of all contexts of a multi-context
 )
 
 var (
@@ -34,8 +36,22 @@ const unreadable = false
 
 // privateAttributes are the references to the private attributes of a context.
 type privateAttributes struct {
-	refs []ldattr.Ref
-	all  bool // every optional attribute is private
+	refs  []ldattr.Ref
+	bytes int  // of the references
+	all   bool // every optional attribute is private
+}
+
+// readPrivate adds the private attributes of a context.
+func (b *contextBuilder) readPrivate(c *individual, name string, v any) {
+	var ok bool
+	if name == metaAttribute {
+		ok = b.addMeta(&c.private, v)
+	} else {
+		ok = b.addPrivate(&c.private, v)
+	}
+	if !ok {
+		b.warn(ErrPrivateAttributes, name)
+	}
 }
 
 // addPrivate adds a list of attribute references. If it can't be read, it returns false, and all attributes are private.
@@ -49,9 +65,12 @@ func (b *contextBuilder) addPrivate(p *privateAttributes, v any) bool {
 		return false
 	}
 	for _, name := range names {
-		name, fits := b.budget.String(name)
-		ref := ldattr.NewRef(name)
-		if !fits || ref.Err() != nil {
+		if p.bytes += len(name); p.bytes > maxPrivateBytes {
+			p.all = true
+			return false
+		}
+		ref := ldattr.NewRef(jsonvalue.String(name))
+		if ref.Err() != nil {
 			p.all = true
 			return false
 		}
@@ -93,7 +112,7 @@ func (b *contextBuilder) addMeta(p *privateAttributes, v any) bool {
 			if !b.addPrivate(p, v) {
 				return false
 			}
-		} else if _, err := b.plain(v); !errors.Is(err, errNull) {
+		} else if value, ok, _ := b.budget.Convert(v); !ok || !value.IsNull() {
 			p.all = true
 			return false
 		}
@@ -136,7 +155,8 @@ func (b *contextBuilder) sharedPrivate(attributes map[string]any) (p privateAttr
 // inherited returns the shared private attributes as they apply to the current context of a multi-context: each by itself,
 // and those that begin with its kind also for what follows the kind.
 func (b *contextBuilder) inherited() privateAttributes {
-	p := privateAttributes{refs: slices.Clone(b.shared.refs), all: b.shared.all}
+	p := b.shared
+	p.refs = slices.Clone(p.refs)
 	for _, ref := range b.shared.refs {
 		switch {
 		case ref.Component(0) != b.parent:
@@ -168,7 +188,7 @@ func (b *contextBuilder) hide(c *individual, out *ldcontext.Context) {
 	b.comparisons += len(refs) * (1 + len(names) + members)
 	if b.comparisons > maxComparisons {
 		b.warn(errTooManyPrivate, privateAttributesAttribute)
-		*out = new(ldcontext.Builder).Kind(c.kind).Key(c.key).Anonymous(c.anonymous).Build()
+		*out = new(ldcontext.Builder).Kind(out.Kind()).Key(out.Key()).Anonymous(out.Anonymous()).Build()
 		return
 	}
 	*out = c.builder.PrivateRef(refs...).Build()

@@ -23,7 +23,11 @@ func String(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	return string([]rune(s))
+	valid := make([]byte, 0, len(s)+len(s)/4)
+	for _, r := range s {
+		valid = utf8.AppendRune(valid, r)
+	}
+	return string(valid)
 }
 
 // Flatten returns the attributes of an evaluation context, with the targeting key among them as in OpenFeature's flattened
@@ -63,7 +67,7 @@ func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
 	if s, ok := v.(string); ok {
 		return c.string(s)
 	}
-	if value, ok := c.spent.scalar(v); ok {
+	if value, ok := scalar(v); ok {
 		return value, true
 	}
 	switch x := v.(type) {
@@ -214,11 +218,22 @@ func (c *converter) literal(n string) (ldvalue.Value, bool) {
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return c.fail(ErrInvalidJSON)
 	}
-	const exact = 15 // any integer of so many digits is exact
-	if len(n) > exact && !math.IsInf(f, 0) && !strings.ContainsAny(n, ".eE") && strconv.FormatFloat(f, 'f', 0, 64) != n {
+	if !math.IsInf(f, 0) && !isExactLiteral(n, f) {
 		c.warn(ErrPrecision)
 	}
 	return c.number(f) // beyond float64's range, f is an infinity
+}
+
+// isExactLiteral reports whether f, the conversion of the number n, is the same number, or n is not an integer.
+func isExactLiteral(n string, f float64) bool {
+	const exact = 15 // any integer of so many digits is exact
+	if len(n) <= exact || strings.ContainsAny(n, ".eE") {
+		return true
+	}
+	if i, err := strconv.ParseInt(n, 10, 64); err == nil {
+		return isExact(i, f)
+	}
+	return strconv.FormatFloat(f, 'f', 0, 64) == n
 }
 
 // time returns what time.Time's own marshaler would for the time in UTC: RFC 3339 has four digits for the year.
@@ -294,7 +309,7 @@ type object struct {
 
 // object begins an object of at most n members.
 func (c *converter) object(n, depth int) (object, bool) {
-	if !c.fits(n, depth) {
+	if !c.fits(n, depth) || !c.spend(objectValues, 0) {
 		return object{}, false
 	}
 	return object{c: c, members: ldvalue.ObjectBuildWithCapacity(n)}, true

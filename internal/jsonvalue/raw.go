@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 )
@@ -69,12 +71,54 @@ func (p *parser) value(depth int) (ldvalue.Value, bool) {
 // string parses a string.
 func (p *parser) string() string {
 	quoted := p.quoted()
-	if strings.IndexByte(quoted, '\\') < 0 {
-		return String(quoted[1 : len(quoted)-1])
+	s := quoted[1 : len(quoted)-1]
+	if strings.IndexByte(s, '\\') >= 0 {
+		s = unescape(s)
 	}
-	var s string
-	_ = json.Unmarshal([]byte(quoted), &s) // is valid
-	return s
+	return String(s)
+}
+
+// unescape replaces the escapes of a valid JSON string. An escaped half of a surrogate pair becomes U+FFFD.
+func unescape(s string) string {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			out = append(out, s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r := hexRune(s[i+1 : i+5])
+			i += 4
+			if utf16.IsSurrogate(r) && strings.HasPrefix(s[i+1:], `\u`) {
+				if pair := utf16.DecodeRune(r, hexRune(s[i+3:i+7])); pair != utf8.RuneError {
+					r = pair
+					i += 6
+				}
+			}
+			out = utf8.AppendRune(out, r)
+		default: // a quotation mark, a slash or a backslash
+			out = append(out, s[i])
+		}
+	}
+	return string(out)
+}
+
+// hexRune parses the four digits of an escape.
+func hexRune(digits string) rune {
+	r, _ := strconv.ParseUint(digits, 16, 16) // are valid
+	return rune(r)
 }
 
 // quoted returns the string that the text begins with, and passes over it.
