@@ -332,12 +332,10 @@ func (b *contextBuilder) object(kind string, v any) (map[string]any, error) {
 	case openfeature.EvaluationContext:
 		return jsonvalue.Flatten(v), nil
 	}
-	before := b.budget
-	value, _, problems := b.budget.Convert(v)
+	value, _, problems := b.budget.Convert(v) // the attributes count again when they are read
 	if isTooLarge(problems) {
 		return nil, ErrTooLarge
 	}
-	b.budget = before // the attributes count when they are read
 	if value.Type() != ldvalue.ObjectType {
 		return nil, errNotAnObject
 	}

@@ -47,9 +47,17 @@
 // then return the caller's default, and Track sends nothing. Warnings are logged and, from Track, passed to the
 // handler of [WithErrorHandler].
 //
-// The bounds of an evaluation context are 1,000 attributes, 100 contexts in a multi-context, 65,536 values inside arrays and
-// objects, and 8 MiB of text. What exceeds them is left out with a warning: whole attributes, and always the same ones,
-// because attributes are then taken in the order of their names.
+// The bounds of an evaluation context, all contexts of a multi-context together:
+//
+//	1,000 attributes            the others are left out: the ones whose names sort last
+//	100 contexts                the others are left out: the ones whose kinds sort last
+//	64 KiB of keys and kinds    more is an INVALID_CONTEXT error
+//	65,536 values, 8 MiB of     attributes that don't fit are left out, in the order of their names. Only arrays, objects,
+//	text                        and strings of more than 1 KiB count; an object counts as eight values, the name of each of
+//	                            its members as one, and each value in raw JSON as two
+//
+// What is left out is a warning. The same evaluation context always becomes the same LaunchDarkly context. A mebibyte of
+// attributes, whatever they are, takes no longer than some milliseconds.
 //
 // # Private attributes
 //

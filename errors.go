@@ -25,9 +25,9 @@ var (
 	// ErrUnsupportedValue is an attribute, or a part of one, that has no JSON form: NaN, an infinity, a channel, a
 	// function, invalid raw JSON, a cycle, or what is nested beyond 100 levels. It is left out.
 	ErrUnsupportedValue = jsonvalue.ErrUnsupported
-	// ErrTooLarge is what exceeds a bound of an evaluation context or of tracking details: 1,000 attributes, 100 contexts in
-	// a multi-context, 65,536 values inside arrays and objects, 8 MiB of text; or an event name or flag key of more than
-	// 64 KiB. It is left out.
+	// ErrTooLarge is what exceeds a bound of an evaluation context or of tracking details, and is left out: attributes beyond
+	// the first 1,000, contexts beyond the first 100 in a multi-context, values beyond 65,536, text beyond 8 MiB. With more than
+	// 64 KiB of keys and kinds, the context is invalid; an event is not sent if its name is longer than that.
 	ErrTooLarge = jsonvalue.ErrTooLarge
 	// ErrPrecision is an integer that LaunchDarkly's numbers, which are float64, can't hold. The nearest number is used.
 	// Identifiers of that size belong in strings.

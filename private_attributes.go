@@ -156,6 +156,9 @@ func (b *contextBuilder) sharedPrivate(attributes map[string]any) (p privateAttr
 // and those that begin with its kind also for what follows the kind.
 func (b *contextBuilder) inherited() privateAttributes {
 	p := b.shared
+	if b.comparisons > maxComparisons { // hide can't mark any
+		return privateAttributes{all: p.all || len(p.refs) > 0}
+	}
 	p.refs = slices.Clone(p.refs)
 	for _, ref := range b.shared.refs {
 		switch {
@@ -195,7 +198,8 @@ func (b *contextBuilder) hide(c *individual, out *ldcontext.Context) {
 }
 
 // follow replaces each reference that leads into anything but an object, such as an array, by one to the whole attribute:
-// LaunchDarkly would not find what it refers to, and send it. It returns the number of members of the objects on the way.
+// LaunchDarkly would not find what it refers to, and send it. It returns the number of members of the objects on the way,
+// each multiplied by the length of its own path.
 func (b *contextBuilder) follow(refs []ldattr.Ref, context *ldcontext.Context) (members int) {
 	var seen map[string]bool
 	for i, ref := range refs {
@@ -217,7 +221,7 @@ func (b *contextBuilder) follow(refs []ldattr.Ref, context *ldcontext.Context) (
 					seen = make(map[string]bool)
 				}
 				seen[path[:end]] = true
-				members += value.Count()
+				members += value.Count() * (step + 1) // each is compared step by step
 			}
 			value = value.GetByKey(ref.Component(step))
 		}

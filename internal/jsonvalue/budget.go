@@ -13,8 +13,9 @@ import (
 const (
 	// MaxDepth is how deep arrays and objects can be nested.
 	MaxDepth = 100
-	// MaxValues is the number of values in one payload. An object counts as eight, and each of its members as one: that is
-	// the memory that they take.
+	// MaxValues is the number of values in one payload. By what they cost, an object counts as eight besides its members, the
+	// name of a member as one, a value in raw JSON as two, and a number there with more than 15 digits as one more for each
+	// two.
 	MaxValues = 1 << 16
 	// MaxBytes is the number of bytes of text in one payload: strings, object keys and raw JSON, as they were passed in.
 	MaxBytes = 8 << 20
@@ -24,7 +25,7 @@ const (
 	MaxProblems = 16
 )
 
-// objectValues is what an object counts as, besides its members: the size of the smallest map.
+// objectValues is what an object counts as, besides its members: the smallest map has room for so many.
 const objectValues = 8
 
 // Plain converts the values that most attributes are: nil, booleans, numbers, and strings of up to [MaxPlain] bytes, of Go's
@@ -71,7 +72,7 @@ func isExactUint(u uint64, f float64) bool { return f < 1<<64 && uint64(f) == u 
 // Budget counts the values of one payload against its bounds. The zero value is an empty payload.
 //
 // A value that does not fit is left out as a whole and does not count. After an array or object that was given up halfway,
-// because its parts did not fit, no other array or object is converted: all conversions with one budget together take no
+// because its parts did not fit, no other array, object or raw JSON is converted: all conversions with one budget together take no
 // longer than that of the largest payload.
 type Budget struct {
 	values  int

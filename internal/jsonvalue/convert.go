@@ -201,9 +201,6 @@ func (c *converter) numeral(n string) (ldvalue.Value, bool) {
 	if n == "" {
 		return ldvalue.Float64(0), true
 	}
-	if !c.spend(0, len(n)) {
-		return ldvalue.Null(), false
-	}
 	// Other than strconv, JSON knows no hexadecimal, no underscores, and no words for infinity.
 	if first := n[0]; first != '-' && (first < '0' || first > '9') || !json.Valid([]byte(n)) {
 		return c.fail(ErrInvalidJSON)
@@ -214,26 +211,18 @@ func (c *converter) numeral(n string) (ldvalue.Value, bool) {
 // literal converts a number in its JSON notation. An integer that float64 can't hold is approximated, with a problem; a
 // fraction that float64 can't hold is what float64 is for.
 func (c *converter) literal(n string) (ldvalue.Value, bool) {
+	const exact = 15                             // an integer of so many digits is exact
+	if len(n) > exact && !c.spend(len(n)/2, 0) { // parsing can take much longer
+		return ldvalue.Null(), false
+	}
 	f, err := strconv.ParseFloat(n, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return c.fail(ErrInvalidJSON)
 	}
-	if !math.IsInf(f, 0) && !isExactLiteral(n, f) {
+	if len(n) > exact && !math.IsInf(f, 0) && !strings.ContainsAny(n, ".eE") && strconv.FormatFloat(f, 'f', 0, 64) != n {
 		c.warn(ErrPrecision)
 	}
 	return c.number(f) // beyond float64's range, f is an infinity
-}
-
-// isExactLiteral reports whether f, the conversion of the number n, is the same number, or n is not an integer.
-func isExactLiteral(n string, f float64) bool {
-	const exact = 15 // any integer of so many digits is exact
-	if len(n) <= exact || strings.ContainsAny(n, ".eE") {
-		return true
-	}
-	if i, err := strconv.ParseInt(n, 10, 64); err == nil {
-		return isExact(i, f)
-	}
-	return strconv.FormatFloat(f, 'f', 0, 64) == n
 }
 
 // time returns what time.Time's own marshaler would for the time in UTC: RFC 3339 has four digits for the year.
@@ -318,7 +307,7 @@ func (c *converter) object(n, depth int) (object, bool) {
 // set adds the member, or leaves it out if convert has no value for it.
 func (o object) set(name string, convert func() (ldvalue.Value, bool)) {
 	c := o.c
-	if !c.spend(0, len(name)) {
+	if !c.spend(1, len(name)) {
 		return
 	}
 	before := len(c.problems)

@@ -15,7 +15,7 @@ import (
 // report if the text is not JSON.
 func (c *converter) json(text []byte, depth int, invalid error) (ldvalue.Value, bool) {
 	before := c.spent.bytes
-	if !c.spend(0, len(text)) {
+	if !c.fits(0, 0) || !c.spend(0, len(text)) {
 		return ldvalue.Null(), false
 	}
 	if !json.Valid(text) { // refuses what is nested thousands of levels deep, too
@@ -28,6 +28,9 @@ func (c *converter) json(text []byte, depth int, invalid error) (ldvalue.Value, 
 	c.spent.bytes = after
 	return value, ok
 }
+
+// rawValues is what a value in raw JSON counts as: parsing it takes as long as converting two.
+const rawValues = 2
 
 // parser builds a value from text that is known to be valid JSON. encoding/json could only build a second tree of Go values
 // first, however large, and would round integers without a word.
@@ -181,7 +184,7 @@ func (p *parser) object(depth int) (ldvalue.Value, bool) {
 
 // part parses an element or a member, and the comma after it.
 func (p *parser) part(depth int) (ldvalue.Value, bool) {
-	if !p.c.spend(1, 0) {
+	if !p.c.spend(rawValues, 0) {
 		return ldvalue.Null(), false
 	}
 	value, ok := p.value(depth)
