@@ -60,7 +60,7 @@ func TestEnvironmentIDKeepsErrors(t *testing.T) {
 	failure := errors.New("no route")
 	transport := environmentIDTransport{id: &id, next: roundTripper(func(*http.Request) (*http.Response, error) { return nil, failure })}
 	request := httptest.NewRequest(http.MethodGet, "http://localhost", nil)
-	if response, err := transport.RoundTrip(request); !errors.Is(err, failure) { //nolint:bodyclose // there is none
+	if response, err := transport.RoundTrip(request); !errors.Is(err, failure) {
 		t.Errorf("got %v, %v", response, err)
 	}
 }

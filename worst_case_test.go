@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func worstCases() map[string]func() map[string]any {
 	named := func(n int, prefix string, of func(i int) any) object {
 		m := make(object, n)
 		for i := range n {
-			m[prefix+fmt.Sprint(i)] = of(i)
+			m[prefix+strconv.Itoa(i)] = of(i)
 		}
 		return m
 	}

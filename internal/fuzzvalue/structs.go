@@ -194,21 +194,24 @@ func (t textInt) MarshalText() ([]byte, error)             { return fmt.Append(n
 func (z zeroValue) IsZero() bool                           { return z.N == 1 }
 func (z *zeroPointer) IsZero() bool                        { return z.N == 1 }
 
-// Structs that embed one another, with names that clash.
 type (
+	// Left is embedded in others, whose names clash.
 	Left struct {
 		A int
 		B string `json:",omitempty"`
 		D bool   `json:",string"`
 	}
+	// Right is embedded in others, whose names clash.
 	Right struct {
 		A string
 		C int
 		*Left
 	}
+	// Tagged has a name that wins by its tag.
 	Tagged struct {
 		Z int `json:"C"`
 	}
+	// Both embeds structs whose names clash.
 	Both struct {
 		Left
 		Right

@@ -164,7 +164,7 @@ func isNil(v reflect.Value) bool {
 // isZero calls the method IsZero. A value whose method panics is not zero.
 func isZero(v reflect.Value) bool {
 	zero, _ := call(func() (bool, error) {
-		z, ok := v.Interface().(zeroer)
+		z, ok := reflect.TypeAssert[zeroer](v)
 		return ok && z.IsZero(), nil
 	})
 	return zero
