@@ -91,8 +91,10 @@ func hideKey(key string) *strings.Replacer {
 func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	var written atomic.Bool
+	var connected, written atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { connected.Store(false) },
+		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true) },
 		WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) },
 	})
 	response, err := e.client.Do(e.request(ctx, p))
@@ -103,7 +105,7 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 		}](err)
 		return outcome{
 			err:      e.hidden(err.Error()),
-			tooLarge: ok && timeout.Timeout() && !written.Load(),
+			tooLarge: ok && timeout.Timeout() && connected.Load() && !written.Load(),
 		}
 	}
 	// The rest is read so that the connection can be used again, which is worth no long wait.
