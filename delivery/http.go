@@ -45,6 +45,8 @@ const (
 	drainTimeout = time.Second
 	// maxExcerpt is how much of a refusal's body is logged.
 	maxExcerpt = 200
+	// maxRead is how much of it is read for that: where it is cut, no part of the SDK key may be in the excerpt.
+	maxRead = 4 << 10
 	// maxRedirects is as many as Go's HTTP client follows unless it is told otherwise.
 	maxRedirects = 10
 )
@@ -110,7 +112,7 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 	}
 	// The rest is read so that the connection can be used again, which is worth no long wait.
 	defer time.AfterFunc(drainTimeout, cancel).Stop()
-	excerpt := make([]byte, maxExcerpt)
+	excerpt := make([]byte, maxRead)
 	n, _ := io.ReadFull(response.Body, excerpt)
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
 	_ = response.Body.Close()
@@ -149,8 +151,8 @@ func (e *endpoint) classify(response *http.Response, excerpt []byte) outcome {
 		return o
 	}
 	text := fmt.Sprintf("status %d", status)
-	if excerpt = bytes.TrimSpace(excerpt); len(excerpt) > 0 {
-		text += fmt.Sprintf(": %q", excerpt)
+	if quote := e.secrets.Replace(string(bytes.TrimSpace(excerpt))); quote != "" {
+		text += fmt.Sprintf(": %q", quote[:min(len(quote), maxExcerpt)])
 	}
 	elsewhere := response.Request != nil && response.Request.URL.Host != e.template.URL.Host
 	if elsewhere {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -31,6 +32,24 @@ func texts(all ...string) (events []event) {
 		events = append(events, event{json: []byte(text), weight: 1})
 	}
 	return events
+}
+
+// An echo of the key in the body of a refusal is hidden wherever it is.
+func TestKeyIsNotInTheExcerpt(t *testing.T) {
+	for before := range maxExcerpt + 10 {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, strings.Repeat(".", before)+r.Header.Get("Authorization")+strings.Repeat(".", 10_000))
+		}))
+		o := endpointAt(t, server.URL, server.Client()).attempt(t.Context(), newPart(texts(`{}`)))
+		server.Close()
+		if o.status != http.StatusBadGateway || strings.Contains(o.err.Error(), testKey[:4]) {
+			t.Fatalf("%d bytes before it: %v", before, o.err)
+		}
+		if len(o.err.Error()) > 2*maxExcerpt {
+			t.Fatalf("%d bytes are quoted", len(o.err.Error()))
+		}
+	}
 }
 
 // A request is too large for a link only where the link carries some of it.
