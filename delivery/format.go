@@ -199,6 +199,7 @@ func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) 
 	}
 	epoch := batch[0].epoch
 	in, out := recorded(batch), outputs(formatted)
+	f.ledger.derive(epoch, int(out.derived)) // before the events that they derive from may be all that is pending
 	f.ledger.sampleOut(epoch, groupTracked, in.custom-min(in.custom, out.custom))
 	f.ledger.sampleOut(epoch, groupOthers,
 		in.control-min(in.control, out.control)+in.full-min(in.full, out.full)+in.silent)
@@ -208,7 +209,6 @@ func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) 
 			formatted[i].weight = 1 + uint32(in.summed)
 		}
 	}
-	f.ledger.derive(epoch, int(out.derived))
 	f.store.append(formatted)
 	f.stored()
 	f.measure(size, len(batch))

@@ -45,6 +45,8 @@ const (
 	drainTimeout = time.Second
 	// maxExcerpt is how much of a refusal's body is logged.
 	maxExcerpt = 200
+	// maxRead is how much of it is read for that: where it is cut, no part of the SDK key may be in the excerpt.
+	maxRead = 4 << 10
 	// maxRedirects is as many as Go's HTTP client follows unless it is told otherwise.
 	maxRedirects = 10
 )
@@ -91,8 +93,10 @@ func hideKey(key string) *strings.Replacer {
 func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	var written atomic.Bool
+	var connected, written atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { connected.Store(false) },
+		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true) },
 		WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) },
 	})
 	response, err := e.client.Do(e.request(ctx, p))
@@ -103,12 +107,12 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 		}](err)
 		return outcome{
 			err:      e.hidden(err.Error()),
-			tooLarge: ok && timeout.Timeout() && !written.Load(),
+			tooLarge: ok && timeout.Timeout() && connected.Load() && !written.Load(),
 		}
 	}
 	// The rest is read so that the connection can be used again, which is worth no long wait.
 	defer time.AfterFunc(drainTimeout, cancel).Stop()
-	excerpt := make([]byte, maxExcerpt)
+	excerpt := make([]byte, maxRead)
 	n, _ := io.ReadFull(response.Body, excerpt)
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
 	_ = response.Body.Close()
@@ -147,8 +151,8 @@ func (e *endpoint) classify(response *http.Response, excerpt []byte) outcome {
 		return o
 	}
 	text := fmt.Sprintf("status %d", status)
-	if excerpt = bytes.TrimSpace(excerpt); len(excerpt) > 0 {
-		text += fmt.Sprintf(": %q", excerpt)
+	if quote := e.secrets.Replace(string(bytes.TrimSpace(excerpt))); quote != "" {
+		text += fmt.Sprintf(": %q", quote[:min(len(quote), maxExcerpt)])
 	}
 	elsewhere := response.Request != nil && response.Request.URL.Host != e.template.URL.Host
 	if elsewhere {

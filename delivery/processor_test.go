@@ -192,6 +192,29 @@ func TestFlushOfEvaluationsThatAreLeftOut(t *testing.T) {
 	}
 }
 
+// A flush also waits for what is derived from events that are sampled out themselves.
+func TestFlushOfEventsThatAreSampledOut(t *testing.T) {
+	f := start(t, rarely())
+	f.track(0, 1)
+	f.flush()
+	for round := range 3 {
+		for i := range 3 { // too few to be formatted before the flush
+			f.processor.RecordCustomEvent(ldevents.CustomEventData{
+				BaseEvent:     ldevents.BaseEvent{Context: ldevents.Context(ldcontext.New(strconv.Itoa(3*round + i)))},
+				Key:           "left out",
+				SamplingRatio: ldvalue.NewOptionalInt(0),
+			})
+		}
+		f.flush()
+		if n := f.box.EventCount(launchdarklytest.KindIndex); n != 1+3*(round+1) {
+			t.Errorf("%d contexts are described after flush %d", n, round+1)
+		}
+	}
+	if s := f.check(); s.SampledOut != 9 || s.Waiting+s.EvaluationEvents.Waiting != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestRetriesWithTheSamePayloadID(t *testing.T) {
 	for name, fault := range map[string]func(*launchdarklytest.Server){
 		"answer lost": func(box *launchdarklytest.Server) { box.ResetEvents(3) },

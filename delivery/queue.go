@@ -109,12 +109,12 @@ func (q *queue) accept(raw rawEvent, last bool) bool {
 	if q.lanes[l].length >= limit {
 		return false
 	}
-	most := uint64(q.maxEvents(last))
-	if l == laneEvaluations {
-		if q.lanes[l].length+q.evaluations() >= max(q.settings.maxEvents/evaluationShare, 1) {
-			return false
-		}
-		most = math.MaxUint64
+	if l == laneEvaluations && q.lanes[l].length+q.evaluations() >= max(q.settings.maxEvents/evaluationShare, 1) {
+		return false
+	}
+	most := uint64(math.MaxUint64) // the ledger counts what a summary stands for, which takes no room
+	if raw.kind.group() == groupTracked {
+		most = uint64(q.maxEvents(last))
 	}
 	epoch, ok := q.ledger.open(raw.kind.group(), most)
 	if !ok {

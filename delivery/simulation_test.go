@@ -271,3 +271,35 @@ func (c scenario) run(t *testing.T) {
 	cancel()
 	_ = p.Shutdown(over)
 }
+
+// A summary stands for any number of evaluations, which must not take the place of identify events.
+func TestManyEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const maxEvents, identified = 100, 10
+		arrived := 0
+		s := &service{answer: func(body string, _ int, elapsed time.Duration) int {
+			if elapsed < time.Minute {
+				return http.StatusServiceUnavailable
+			}
+			arrived += strings.Count(body, `"kind":"identify"`)
+			return http.StatusAccepted
+		}}
+		p := simulated(t, s, io.Discard, WithMaxEvents(maxEvents), WithRequestEvents(maxEvents))
+		for range 20 {
+			for range 10 {
+				p.RecordEvaluation(ldevents.EvaluationData{
+					BaseEvent: ldevents.BaseEvent{CreationDate: ldtime.UnixMillisNow(), Context: simulatedUser}, Key: "flag",
+				})
+			}
+			time.Sleep(time.Second)
+		}
+		for i := range identified {
+			p.RecordIdentifyEvent(ldevents.IdentifyEventData{BaseEvent: ldevents.BaseEvent{
+				CreationDate: ldtime.UnixMillisNow(), Context: ldevents.Context(ldcontext.New(fmt.Sprint(i))),
+			}})
+		}
+		if err := p.Shutdown(t.Context()); err != nil || arrived != identified {
+			t.Errorf("%d of %d identify events arrived, %v", arrived, identified, err)
+		}
+	})
+}
