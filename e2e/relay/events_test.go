@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/types"
 	"github.com/open-feature/go-sdk/openfeature"
 
@@ -38,7 +40,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 			ldbuilders.NewFlagBuilder("migration").On(true).Variations(ldvalue.String("shadow")).FallthroughVariation(0).
 				Build(),
 		)
-		p := program.Start(startRelay(box, forwardEvents, largeCapacity, flushOften).config())
+		p := program.Start(startRelay(box).config())
 		Expect(p.Value()).To(Equal("a"))
 		p.Client.Track(context.Background(), "checkout", program.Sandy(),
 			openfeature.NewTrackingEventDetails(99.90).Add("currency", "EUR"))
@@ -67,7 +69,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 
 	It("wait while the relay is down, and arrive when it is back", func() {
 		box := serving("a")
-		relay := startRelay(box, forwardEvents, largeCapacity, flushOften)
+		relay := startRelay(box)
 		p := program.Start(relay.config())
 		relay.Stop()
 		p.Track("checkout")
@@ -80,7 +82,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 	// The Relay Proxy answers before it sends. It tries once more after a second, and then drops what it had.
 	It("count as delivered, and are lost, where the relay can't deliver them itself", func() {
 		box := serving("a")
-		p := program.Start(startRelay(box, forwardEvents, largeCapacity, flushOften).config())
+		p := program.Start(startRelay(box).config())
 		box.RefuseEvents(http.StatusServiceUnavailable)
 		p.Track("lost")
 		p.Flush()
@@ -99,12 +101,15 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 	})
 
 	Context("that does not forward events", func() {
-		It("are not delivered, and a flush says so", func() {
+		It("are not delivered, and a flush and the log say so", func() {
 			box := serving("a")
-			p := program.Start(startRelay(box, "USE_EVENTS=false").config())
+			log := gbytes.NewBuffer()
+			p := program.Start(startRelayWith(box, noForwarding).config(),
+				launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 			p.Track("checkout")
 			Expect(p.Provider.Flush(suite.Within(brief))).NotTo(Succeed())
 			Expect(p.Provider.Stats().Delivered).To(BeZero())
+			Expect(log).To(gbytes.Say("Event proxy is not enabled"), "the relay's own words")
 			Expect(p.Client.State()).To(Equal(openfeature.ReadyState))
 			Expect(p.Value()).To(Equal("a"))
 			Expect(p.Provider.ShutdownWithContext(suite.Within(brief))).NotTo(Succeed())
@@ -113,7 +118,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 
 		It("arrive where they go past it", func() {
 			box := serving("a")
-			relay := startRelay(box, "USE_EVENTS=false")
+			relay := startRelayWith(box, noForwarding)
 			config := relay.config()
 			config.ServiceEndpoints = ldcomponents.RelayProxyEndpointsWithoutEvents(relay.URL())
 			config.ServiceEndpoints.Events = box.URL() // in production, LaunchDarkly's
@@ -127,7 +132,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 
 	It("are lost for good once LaunchDarkly has refused the relay's key for events", func() {
 		box := serving("a")
-		p := program.Start(startRelay(box, forwardEvents, largeCapacity, flushOften).config())
+		p := program.Start(startRelay(box).config())
 		box.RefuseEvents(http.StatusUnauthorized, launchdarklytest.Times(1))
 		p.Track("refused")
 		p.Flush()
@@ -148,7 +153,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		func(arrives types.GomegaMatcher, settings ...string) {
 			const burst = 20_000
 			box := serving("a")
-			p := program.Start(startRelay(box, append(settings, forwardEvents)...).config())
+			p := program.Start(startRelayWith(box, append(settings, forwardEvents)...).config())
 			for range burst {
 				p.Track("burst")
 			}

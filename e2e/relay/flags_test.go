@@ -115,7 +115,7 @@ var _ = Describe("Flags behind a Relay Proxy", func() {
 
 	It("reach ten providers at once", func() {
 		box := serving("a")
-		relay := startRelay(box, forwardEvents, largeCapacity, flushOften)
+		relay := startRelay(box)
 		programs := make([]*program.Program, 10)
 		for i := range programs {
 			programs[i] = program.New(relay.config())

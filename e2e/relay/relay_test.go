@@ -18,6 +18,7 @@ const (
 	forwardEvents = "USE_EVENTS=true"
 	largeCapacity = "EVENTS_CAPACITY=100000"
 	flushOften    = "EVENTS_FLUSH_INTERVAL=50ms"
+	noForwarding  = "USE_EVENTS=false"
 )
 
 // relay is a Relay Proxy in front of LaunchDarkly in a box.
@@ -26,8 +27,14 @@ type relay struct {
 	box *launchdarklytest.Server
 }
 
-// startRelay starts a Relay Proxy that has the box's flags.
+// startRelay starts a Relay Proxy that has the box's flags, and forwards all events soon.
 func startRelay(box *launchdarklytest.Server, settings ...string) *relay {
+	GinkgoHelper()
+	return startRelayWith(box, append([]string{forwardEvents, largeCapacity, flushOften}, settings...)...)
+}
+
+// startRelayWith starts a Relay Proxy that has the box's flags and these settings only.
+func startRelayWith(box *launchdarklytest.Server, settings ...string) *relay {
 	GinkgoHelper()
 	server, err := relayserver.Start(program.Waiting(), relayserver.Config{
 		SDKKey:   box.SDKKey(),
