@@ -42,11 +42,13 @@ type formatter struct {
 	build     func(contextKeys int) (ldevents.EventProcessor, error)
 	processor ldevents.EventProcessor
 	capture   *capture
-	interval  time.Duration // after which everything is sent, however little it is
-	flushes   chan struct{} // the same, on demand
-	delay     time.Duration // formatDelay, or less
-	stored    func()        // tells the sender that there is something new
-	release   func()        // has the sender send all that is stored
+	interval  time.Duration         // after which everything is sent, however little it is
+	flushes   chan struct{}         // the same, on demand
+	delay     time.Duration         // formatDelay, or less
+	durable   bool                  // what waits is formatted when it is stopped
+	stored    func()                // tells the sender that there is something new
+	release   func()                // has the sender send all that is stored
+	synced    func([]chan struct{}) // closes them once what is stored is on disk
 	batch     []rawEvent
 	average   float64
 }
@@ -131,6 +133,9 @@ func (f *formatter) run(stop <-chan struct{}) {
 			f.formatWaiting()
 			f.release()
 		case <-stop:
+			if f.durable {
+				f.formatWaiting()
+			}
 			return
 		}
 		f.report.reportOverflow()
@@ -158,6 +163,15 @@ func (f *formatter) formatNext() bool {
 	}
 	if !f.format(f.processor, f.batch) {
 		f.formatSingly(f.batch)
+	}
+	var waiters []chan struct{}
+	for i := range f.batch {
+		if f.batch[i].synced != nil {
+			waiters = append(waiters, f.batch[i].synced)
+		}
+	}
+	if len(waiters) > 0 {
+		f.synced(waiters)
 	}
 	clear(f.batch)
 	return true

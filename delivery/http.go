@@ -119,6 +119,9 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 	r := e.template.Clone(ctx)
 	r.Header.Set(payloadIDHeader, p.id)
+	if p.schema != "" {
+		r.Header.Set(schemaHeader, p.schema)
+	}
 	length := int64(p.bytes + len(p.events) + 1) // commas and brackets
 	open := func() io.ReadCloser { return io.NopCloser(&bodyReader{events: p.events}) }
 	if e.compress {
