@@ -46,6 +46,14 @@ func (w *set) recover(stopped func() bool) (r *recovery, err error) {
 	w.io.Lock()
 	defer w.io.Unlock()
 	r = &recovery{set: w, stopped: stopped, live: make(map[string]boundaries)}
+	// What the process wrote last may not be durable yet. What is decided by it has to be as durable.
+	for _, s := range w.segments {
+		if w.openSegment(s) == nil {
+			_ = s.file.Sync()
+		}
+		w.release(s)
+	}
+	_ = w.directory.disk.sync(w.directory.path)
 	if err := r.scan(r.readRequest); err != nil {
 		return r, err
 	}

@@ -40,7 +40,8 @@ type set struct {
 type segment struct {
 	number      uint32
 	size        int64
-	evaluations int64 // of it, for events of that lane
+	begun       int64 // the size of its first record, once that is written
+	evaluations int64 // of size, for events of that lane
 	damaged     bool
 	file        file // nil while it is not open
 }
@@ -145,14 +146,12 @@ func (w *set) rotate() error {
 	if err != nil {
 		return err
 	}
-	before := w.head
-	w.head = &segment{number: number, file: f}
+	before, owed := w.head, w.owed
+	w.head, w.owed = &segment{number: number, file: f}, nil // what is owed comes after the header
 	w.segments = append(w.segments, w.head)
 	if before != nil {
 		w.release(before)
 	}
-	owed := w.owed
-	w.owed = nil // after the header
 	err = w.write(appendRecord(nil, recordSpool, spoolHeader{
 		Version: spoolVersion, Schema: w.schema, First: w.next, After: w.written,
 	}), false)
@@ -162,24 +161,32 @@ func (w *set) rotate() error {
 	}
 	if err != nil {
 		w.abandon()
+		return err
 	}
-	return err
+	w.head.begun = w.head.size
+	return nil
 }
 
 // write appends records to the head: all of them, or none.
 func (w *set) write(records []byte, durable bool) error {
 	records = slices.Concat(w.owed, records)
-	_, err := w.head.file.WriteAt(records, w.head.size)
-	if err == nil && durable {
-		err = w.head.file.Sync()
-	}
-	if err == nil && durable && !w.named() {
-		w.gone = true
-		err = errSpoolGone
-	}
-	if err != nil {
-		w.abandon()
+	if _, err := w.head.file.WriteAt(records, w.head.size); err != nil {
+		// What was written in vain is cut off, so that it is not taken for events later.
+		if w.head.file.Truncate(w.head.size) != nil {
+			w.abandon()
+		}
 		return err
+	}
+	if durable {
+		err := w.head.file.Sync()
+		if err == nil && !w.named() {
+			w.gone = true
+			err = errSpoolGone
+		}
+		if err != nil {
+			w.abandon()
+			return err
+		}
 	}
 	w.head.size += int64(len(records))
 	w.owed = nil
@@ -187,13 +194,21 @@ func (w *set) write(records []byte, durable bool) error {
 	return nil
 }
 
-// abandon ends writing to the head after a failure. What a failed fsync leaves behind is unknown, so that nothing more is
-// written to the file, and what was written in vain is cut off, so that it is not taken for events later.
+// abandon ends writing to the head. What a failed fsync leaves behind is unknown, so that nothing more is written to the
+// file; it is removed where nothing of it is needed.
 func (w *set) abandon() {
 	head := w.head
+	if head == nil {
+		return
+	}
 	w.head, w.unsynced = nil, false
 	if !w.gone {
 		_ = head.file.Truncate(head.size)
+		if head.begun == 0 || head.size == head.begun {
+			w.segments = w.segments[:len(w.segments)-1]
+			_ = w.remove(head)
+			return
+		}
 	}
 	w.release(head)
 }
@@ -403,12 +418,17 @@ func (w *set) end() error {
 
 // scan reads the records of an extent.
 func (w *set) scan(x *extent, visit func(at int64, r spoolRecord) bool) (end int64, err error) {
-	if x.segment.file == nil {
-		if x.segment.file, err = w.directory.disk.open(w.path(x.segment.number)); err != nil {
-			return x.from, err
-		}
+	if err := w.openSegment(x.segment); err != nil {
+		return x.from, err
 	}
 	return scan(x.segment.file, x.from, x.to, visit)
+}
+
+func (w *set) openSegment(s *segment) (err error) {
+	if s.file == nil {
+		s.file, err = w.directory.disk.open(w.path(s.number))
+	}
+	return err
 }
 
 // release closes a segment that is neither read nor written now.
