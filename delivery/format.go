@@ -134,7 +134,7 @@ func (f *formatter) run(stop <-chan struct{}) {
 			f.release()
 		case <-stop:
 			if f.durable {
-				f.formatWaiting()
+				f.formatRest()
 			}
 			return
 		}
@@ -152,6 +152,22 @@ func (f *formatter) formatWaiting() {
 	waiting, _ := f.queue.due()
 	for waiting > 0 && f.formatNext() {
 		waiting -= len(f.batch)
+	}
+}
+
+// formatRest formats all that waits, so that it can be left on disk. It has to wait while the store has no room.
+func (f *formatter) formatRest() {
+	end := time.After(time.Second)
+	for {
+		f.formatWaiting()
+		if waiting, _ := f.queue.due(); waiting == 0 {
+			return
+		}
+		select {
+		case <-f.queue.wake:
+		case <-end:
+			return
+		}
 	}
 }
 

@@ -122,8 +122,12 @@ func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 	if p.schema != "" {
 		r.Header.Set(schemaHeader, p.schema)
 	}
-	length := int64(p.bytes + len(p.events) + 1) // commas and brackets
-	open := func() io.ReadCloser { return io.NopCloser(&bodyReader{events: p.events}) }
+	events := mergeSummaries(p.events)
+	length := int64(len(events) + 1) // commas and brackets
+	for i := range events {
+		length += int64(len(events[i].json))
+	}
+	open := func() io.ReadCloser { return io.NopCloser(&bodyReader{events: events}) }
 	if e.compress {
 		var zipped bytes.Buffer
 		w := gzip.NewWriter(&zipped)

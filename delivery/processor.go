@@ -58,7 +58,7 @@ func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 		accounted: make(chan struct{}), closed: make(chan struct{}),
 	}
 	if s.spool.directory != "" {
-		p.spool = newSpool(s, l, r)
+		p.spool = newSpool(s, l, r, m)
 		p.store = p.spool
 	}
 	p.sender = &sender{

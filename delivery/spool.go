@@ -59,8 +59,7 @@ type spool struct {
 	releasing bool
 }
 
-func newSpool(s settings, l *ledger, r *reporter) *spool {
-	m := newMemory(s, l, r)
+func newSpool(s settings, l *ledger, r *reporter, m *memory) *spool {
 	m.delay = summaryDelay
 	return &spool{
 		settings: s, ledger: l, report: r, memory: m, directory: newDirectory(s.spool),
@@ -104,6 +103,8 @@ func (s *spool) release() {
 	s.mu.Unlock()
 	signal(s.wake)
 }
+
+func (s *spool) evaluations() int { return s.memory.evaluations() }
 
 func (s *spool) room() [lanes]bool { return s.memory.room() }
 

@@ -156,7 +156,7 @@ func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
 			r.expected, r.adjacent = h.First, false
 		}
 	case recordCopy:
-		e := record.event(0)
+		e := record.toEvent(0)
 		p := r.part(e.seq)
 		if p != nil && !slices.ContainsFunc(p.events, func(other event) bool { return other.seq == e.seq }) {
 			p.add(s, e)
@@ -173,7 +173,7 @@ func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
 			r.adjacent = false
 			return
 		}
-		e := record.event(0)
+		e := record.toEvent(0)
 		r.waiting.add(&e, 1)
 		if p != nil {
 			p.add(s, e)

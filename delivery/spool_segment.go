@@ -16,17 +16,17 @@ import (
 
 // A segment is a file of records, a line each:
 //
-//	000000b1 8f3a11c2 event 17 1 {"kind":"custom",…}
+//	000000b8 8f3a11c2 event 17 1 custom {"kind":"custom",…}
 //
 // The first two columns are the length of the third and its CRC-32C (Castagnoli), as eight hexadecimal digits. What
 // follows begins with the kind of the record and ends with JSON that has no line breaks:
 //
 //	spool {"version":1,"schema":"4","first":17,"after":17}    the first record
-//	event 17 1 {…}                                            event 17, as it is sent; it accounts for 1 recorded event
+//	event 17 1 custom {…}                                     event 17, as it is sent; it accounts for 1 recorded event
 //	request {"id":"…","from":17,"to":40}                      events 17 to 40 are sent under this payload ID
 //	divide {"id":"…","from":17,"to":40,"at":29,"into":[…,…]}  that request is now two: 17 to 28, and 29 to 40
 //	settle {"id":"…","from":17,"to":40}                       they were delivered, or dropped
-//	copy 17 1 {…}                                             event 17 once more: its first record is to be removed
+//	copy 17 1 custom {…}                                      event 17 once more: its first record is to be removed
 const (
 	recordSpool   = "spool"
 	recordEvent   = "event"
@@ -68,9 +68,12 @@ func boundariesOf(p *part) boundaries {
 type spoolRecord struct {
 	length int64  // of the line
 	kind   string // empty for a damaged one
-	number uint64 // of an event or a copy
-	weight uint32 // of the same
 	json   []byte
+
+	// Of an event or a copy.
+	number uint64
+	weight uint32
+	event  kind
 }
 
 // appendEvent adds the record of an event, or of a copy of it.
@@ -80,6 +83,7 @@ func appendEvent(b []byte, kind string, number uint64, e *event) []byte {
 	b = append(append(b, kind...), ' ')
 	b = append(strconv.AppendUint(b, number, 10), ' ')
 	b = append(strconv.AppendUint(b, uint64(e.weight), 10), ' ')
+	b = append(append(b, e.kind.String()...), ' ')
 	text := e.json
 	if bytes.IndexByte(text, '\n') >= 0 { // a raw event: the SDK's own have none
 		var compact bytes.Buffer
@@ -132,23 +136,41 @@ func parseRecord(line []byte) spoolRecord {
 	kind, rest, _ := bytes.Cut(text, []byte(" "))
 	r := spoolRecord{kind: string(kind), json: rest}
 	if r.kind == recordEvent || r.kind == recordCopy {
-		number, rest, _ := bytes.Cut(rest, []byte(" "))
-		weight, text, _ := bytes.Cut(rest, []byte(" "))
-		n, errNumber := strconv.ParseUint(string(number), 10, 64)
-		w, errWeight := strconv.ParseUint(string(weight), 10, 32)
-		if errNumber != nil || errWeight != nil {
+		columns := bytes.SplitN(rest, []byte(" "), 4)
+		if len(columns) < 4 {
 			return spoolRecord{}
 		}
-		r.number, r.weight, r.json = n, uint32(w), text
+		number, errNumber := strconv.ParseUint(string(columns[0]), 10, 64)
+		weight, errWeight := strconv.ParseUint(string(columns[1]), 10, 32)
+		event, known := kindNamed(string(columns[2]))
+		if errNumber != nil || errWeight != nil || !known {
+			return spoolRecord{}
+		}
+		r.number, r.weight, r.event, r.json = number, uint32(weight), event, columns[3]
 	}
 	return r
 }
 
-// event returns the event of an event or a copy.
-func (r spoolRecord) event(epoch uint32) event {
-	e := event{json: clone(r.json), seq: r.number, weight: r.weight, epoch: epoch}
-	e.kind, _ = kindOf(e.json)
-	return e
+// toEvent returns the event of an event or a copy.
+func (r spoolRecord) toEvent(epoch uint32) event {
+	return event{json: clone(r.json), seq: r.number, weight: r.weight, epoch: epoch, kind: r.event}
+}
+
+// String returns the name of the kind in a spool.
+func (k kind) String() string {
+	return [...]string{
+		kindCustom: "custom", kindControl: "control", kindEvaluation: "evaluation",
+		kindDerived: "derived", kindSummary: "summary",
+	}[k]
+}
+
+func kindNamed(name string) (kind, bool) {
+	for k := kindCustom; k <= kindSummary; k++ {
+		if k.String() == name {
+			return k, true
+		}
+	}
+	return 0, false
 }
 
 // scan calls visit for each record between two offsets, with where it begins, until visit returns false: that record counts

@@ -268,7 +268,7 @@ func (w *set) take(limit, bytes int) (p *part, taken tally, lost []extent, err e
 					full = true
 					return false
 				}
-				events = append(events, r.event(x.epoch))
+				events = append(events, r.toEvent(x.epoch))
 				read.add(&events[len(events)-1], 1)
 			}
 			return true

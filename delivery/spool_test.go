@@ -43,7 +43,8 @@ func (m *machine) start() {
 	}, m.opts...), 0)
 	s.spool.environment, s.spool.schema, s.spool.disk = environmentOf("sdk-key"), "4", m.disk
 	m.ledger = newLedger()
-	m.spool = newSpool(s, m.ledger, newReporter(s))
+	r := newReporter(s)
+	m.spool = newSpool(s, m.ledger, r, newMemory(s, m.ledger, r))
 	m.spool.changed, m.spool.send = func() {}, func() {}
 	m.spool.commit()
 	m.spool.adoptWaiting()
@@ -174,9 +175,9 @@ func TestSpoolDeliversInOrderAndLeavesNothing(t *testing.T) {
 // Random lives of processes, which end at any operation of the disk, in the middle of writes too, and with a loss of power
 // half of the time.
 func TestSpoolSurvivesCrashesAnywhere(t *testing.T) {
-	lives := 3000
+	lives := 1000
 	if testing.Short() {
-		lives = 300
+		lives = 200
 	}
 	for seed := range uint64(lives) {
 		crash(t, seed)
