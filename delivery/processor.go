@@ -194,6 +194,8 @@ func (p *Processor) finish(err error) {
 		left := *rest
 		s := p.ledger.stats()
 		left.OnDisk = int(s.OnDisk + s.EvaluationEvents.OnDisk)
+		left.Events = max(left.Events, int(s.OnDisk)) // some were not formatted then
+		left.Evaluations = max(left.Evaluations, int(s.EvaluationEvents.OnDisk))
 		p.closeError = &left
 	}
 	p.report.ended()

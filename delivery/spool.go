@@ -48,6 +48,9 @@ type spool struct {
 	retryAt time.Time // of the committer: nothing is written before
 	failing bool      // of the committer: the last attempt failed
 
+	inMemory map[*part]struct{} // of the sender: the parts that are not on disk
+	keepAt   time.Time          // of the sender: none of them is written before
+
 	mu        sync.Mutex
 	own       *set   // nil until the directory can be used
 	others    []*set // adopted ones, and own ones that were removed by somebody else
@@ -63,7 +66,8 @@ func newSpool(s settings, l *ledger, r *reporter, m *memory) *spool {
 	m.delay = summaryDelay
 	return &spool{
 		settings: s, ledger: l, report: r, memory: m, directory: newDirectory(s.spool),
-		wake: make(chan struct{}, 1), vacancy: make(chan struct{}, 1), stop: make(chan struct{}),
+		inMemory: make(map[*part]struct{}),
+		wake:     make(chan struct{}, 1), vacancy: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 }
 
@@ -296,12 +300,44 @@ func (s *spool) take(events, bytes int) *part {
 	if blocked == ([lanes]bool{}) {
 		return nil
 	}
-	return s.memory.takeFrom(blocked, events, bytes)
+	p := s.memory.takeFrom(blocked, events, bytes)
+	if p != nil {
+		s.inMemory[p] = struct{}{}
+	}
+	return p
+}
+
+// keepParts writes the parts to disk that were taken while it did not work.
+func (s *spool) keepParts() {
+	now := time.Now()
+	s.mu.Lock()
+	own, blocked := s.own, s.blocked != [lanes]bool{}
+	s.mu.Unlock()
+	if len(s.inMemory) == 0 || blocked || own == nil || now.Before(s.keepAt) {
+		return
+	}
+	for p := range s.inMemory {
+		if err := own.keep(p); err != nil {
+			s.warnOfWrite(err)
+			s.keepAt = now.Add(spoolRetry)
+			return
+		}
+		delete(s.inMemory, p)
+		s.mu.Lock()
+		s.memory.settle(p)
+		for i := range p.events {
+			s.taken.add(&p.events[i], 1)
+		}
+		s.mu.Unlock()
+	}
 }
 
 func (s *spool) divide(p *part, n int) (first, rest *part) {
 	if p.set == nil {
-		return s.memory.divide(p, n)
+		first, rest = s.memory.divide(p, n)
+		delete(s.inMemory, p)
+		s.inMemory[first], s.inMemory[rest] = struct{}{}, struct{}{}
+		return first, rest
 	}
 	first, rest, err := p.set.divide(p, n)
 	s.warnOfWrite(err)
@@ -310,6 +346,7 @@ func (s *spool) divide(p *part, n int) (first, rest *part) {
 
 func (s *spool) settle(p *part) {
 	if p.set == nil {
+		delete(s.inMemory, p)
 		s.memory.settle(p)
 		return
 	}
@@ -338,6 +375,7 @@ func (s *spool) finish(w *set) {
 }
 
 func (s *spool) recovered() []*part {
+	s.keepParts()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := s.found
@@ -370,6 +408,8 @@ func (s *spool) close() (left []event) {
 	s.memory.setDelay(0)
 	s.retryAt = time.Time{}
 	s.commit()
+	s.keepAt = time.Time{}
+	s.keepParts()
 	left = s.memory.close()
 	for _, w := range s.sets() {
 		fresh, parts := w.rest()

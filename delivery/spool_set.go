@@ -308,6 +308,30 @@ func (w *set) add(p *part, first uint32) *part {
 	return p
 }
 
+// keep writes a part that was in memory only.
+func (w *set) keep(p *part) error {
+	w.io.Lock()
+	defer w.io.Unlock()
+	if err := w.rotate(); err != nil {
+		return err
+	}
+	from := w.next
+	w.next += uint64(len(p.events))
+	records := appendRecord(nil, recordRequest, boundaries{ID: p.id, From: from, To: w.next - 1})
+	for i := range p.events {
+		records = appendEvent(records, recordEvent, from+uint64(i), &p.events[i])
+	}
+	if err := w.write(records, true); err != nil {
+		return err
+	}
+	w.written = w.next
+	for i := range p.events {
+		p.events[i].seq = from + uint64(i)
+	}
+	w.add(p, w.head.number)
+	return nil
+}
+
 // divide replaces a part by two.
 func (w *set) divide(p *part, n int) (first, rest *part, err error) {
 	w.io.Lock()
