@@ -26,9 +26,11 @@ type recovery struct {
 	covered spans                 // the same, of events
 	parts   []*recoveredPart      // in order of their events
 
+	read     spans  // the events that were read
+	skipped  spans  // numbers that no event has, after failures
+	first    uint64 // the first number that an event should have
+	next     uint64 // the number after that of the last event
 	adjacent bool   // whether the event before was a fresh one
-	begun    bool   // whether expected is valid
-	expected uint64 // the number of the next event in the log
 	lost     uint64 // events that should be there, and cannot be read
 	waiting  tally  // what was recovered
 }
@@ -65,6 +67,9 @@ func (w *set) recover(stopped func() bool) (r *recovery, err error) {
 	if err := r.scan(r.readEvent); err != nil {
 		return r, err
 	}
+	if r.first > 0 {
+		r.lost = newSpans(slices.Concat(r.covered, r.read, r.skipped)).outside(r.first, r.next)
+	}
 	for _, found := range r.parts {
 		r.lost += found.To - found.From + 1 - uint64(len(found.events))
 		if len(found.events) == 0 {
@@ -75,7 +80,7 @@ func (w *set) recover(stopped func() bool) (r *recovery, err error) {
 		p.id, p.ambiguous = found.ID, true // it may have been sent
 		w.add(p, found.segment)
 	}
-	w.next, w.written = max(r.expected, 1), max(r.expected, 1)
+	w.next, w.written = max(r.next, 1), max(r.next, 1)
 	return r, nil
 }
 
@@ -125,7 +130,7 @@ func (r *recovery) readRequest(_ *segment, _ int64, record spoolRecord) {
 	var b boundaries
 	switch record.kind {
 	case recordRequest, recordDivide, recordSettle:
-		if json.Unmarshal(record.json, &b) != nil || b.From > b.To {
+		if json.Unmarshal(record.json, &b) != nil || b.From > b.To || b.To > maxNumber {
 			return
 		}
 	default:
@@ -151,10 +156,16 @@ func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
 	switch record.kind {
 	case recordSpool:
 		var h spoolHeader
-		if json.Unmarshal(record.json, &h) == nil {
-			r.expect(h.After)
-			r.expected, r.adjacent = h.First, false
+		if json.Unmarshal(record.json, &h) != nil || h.First > maxNumber || h.After > h.First {
+			return
 		}
+		if r.first == 0 {
+			r.first = h.First
+		}
+		if h.After < h.First {
+			r.skipped = append(r.skipped, boundaries{From: h.After, To: h.First - 1})
+		}
+		r.next = max(r.next, h.First)
 	case recordCopy:
 		e := record.toEvent(0)
 		p := r.part(e.seq)
@@ -163,13 +174,9 @@ func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
 			r.waiting.add(&e, 1)
 		}
 	case recordEvent:
-		again := r.begun && record.number < r.expected
-		if !again {
-			r.expect(record.number)
-			r.expected = record.number + 1
-		}
+		r.next = max(r.next, record.number+1)
 		p := r.part(record.number)
-		if again || p == nil && r.covered.has(record.number) {
+		if !r.read.add(record.number) || p == nil && r.covered.has(record.number) {
 			r.adjacent = false
 			return
 		}
@@ -182,14 +189,6 @@ func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
 		}
 		r.fresh(s, at, record.length, &e)
 	}
-}
-
-// expect counts as lost what is missing before the next event.
-func (r *recovery) expect(next uint64) {
-	if r.begun && next > r.expected {
-		r.lost += r.covered.outside(r.expected, next)
-	}
-	r.begun = true
 }
 
 // part returns the request that is not settled and has the event, nil for none.

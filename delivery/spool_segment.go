@@ -51,6 +51,9 @@ type spoolHeader struct {
 	After   uint64 `json:"after"` // the number after that of the last event in the segment before
 }
 
+// maxNumber bounds the numbers of events. A record with a greater one counts as damaged, so that adding to them is safe.
+const maxNumber = 1 << 60
+
 // boundaries is the content of the records about requests.
 type boundaries struct {
 	ID   string   `json:"id"`
@@ -143,7 +146,7 @@ func parseRecord(line []byte) spoolRecord {
 		number, errNumber := strconv.ParseUint(string(columns[0]), 10, 64)
 		weight, errWeight := strconv.ParseUint(string(columns[1]), 10, 32)
 		event, known := kindNamed(string(columns[2]))
-		if errNumber != nil || errWeight != nil || !known {
+		if errNumber != nil || errWeight != nil || !known || number > maxNumber {
 			return spoolRecord{}
 		}
 		r.number, r.weight, r.event, r.json = number, uint32(weight), event, columns[3]
@@ -217,6 +220,28 @@ func newSpans(ranges []boundaries) (joined spans) {
 		joined = append(joined, boundaries{From: r.From, To: r.To})
 	}
 	return joined
+}
+
+// add adds a number, and returns false where it is in a range already.
+func (s *spans) add(number uint64) bool {
+	i, found := slices.BinarySearchFunc(*s, number, boundaries.compare)
+	if found {
+		return false
+	}
+	before := i > 0 && (*s)[i-1].To+1 == number
+	after := i < len(*s) && number+1 == (*s)[i].From
+	switch {
+	case before && after:
+		(*s)[i-1].To = (*s)[i].To
+		*s = slices.Delete(*s, i, i+1)
+	case before:
+		(*s)[i-1].To = number
+	case after:
+		(*s)[i].From = number
+	default:
+		*s = slices.Insert(*s, i, boundaries{From: number, To: number})
+	}
+	return true
 }
 
 // has reports whether the number is in one of the ranges.
