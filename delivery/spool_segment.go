@@ -139,17 +139,16 @@ func parseRecord(line []byte) spoolRecord {
 	kind, rest, _ := bytes.Cut(text, []byte(" "))
 	r := spoolRecord{kind: string(kind), json: rest}
 	if r.kind == recordEvent || r.kind == recordCopy {
-		columns := bytes.SplitN(rest, []byte(" "), 4)
-		if len(columns) < 4 {
-			return spoolRecord{}
-		}
-		number, errNumber := strconv.ParseUint(string(columns[0]), 10, 64)
-		weight, errWeight := strconv.ParseUint(string(columns[1]), 10, 32)
-		event, known := kindNamed(string(columns[2]))
+		first, rest, _ := bytes.Cut(rest, []byte(" "))
+		second, rest, _ := bytes.Cut(rest, []byte(" "))
+		third, text, _ := bytes.Cut(rest, []byte(" "))
+		number, errNumber := strconv.ParseUint(string(first), 10, 64)
+		weight, errWeight := strconv.ParseUint(string(second), 10, 32)
+		event, known := kindNamed(string(third))
 		if errNumber != nil || errWeight != nil || !known || number > maxNumber {
 			return spoolRecord{}
 		}
-		r.number, r.weight, r.event, r.json = number, uint32(weight), event, columns[3]
+		r.number, r.weight, r.event, r.json = number, uint32(weight), event, text
 	}
 	return r
 }

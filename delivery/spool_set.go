@@ -86,8 +86,8 @@ func (w *set) append(parts []*part) (added tally, err error) {
 	if err := w.rotate(); err != nil {
 		return added, err
 	}
-	var records []byte
 	var extents []extent
+	records := make([]byte, 0, recordBytes(parts))
 	evaluations, next := int64(0), w.next
 	base := w.head.size + int64(len(w.owed))
 	for _, p := range parts {
@@ -124,6 +124,15 @@ func (w *set) append(parts []*part) (added tally, err error) {
 		w.fresh = append(w.fresh, x)
 	}
 	return added, nil
+}
+
+// recordBytes returns about how long the records of events are.
+func recordBytes(parts []*part) (n int) {
+	const columns = 64
+	for _, p := range parts {
+		n += p.bytes + columns*len(p.events)
+	}
+	return n
 }
 
 // rotate makes a new head where there is none, or where it is full.
@@ -169,24 +178,20 @@ func (w *set) rotate() error {
 
 // write appends records to the head: all of them, or none.
 func (w *set) write(records []byte, durable bool) error {
-	records = slices.Concat(w.owed, records)
-	if _, err := w.head.file.WriteAt(records, w.head.size); err != nil {
-		// What was written in vain is cut off, so that it is not taken for events later.
-		if w.head.file.Truncate(w.head.size) != nil {
-			w.abandon()
-		}
-		return err
+	if len(w.owed) > 0 {
+		records = slices.Concat(w.owed, records)
 	}
-	if durable {
-		err := w.head.file.Sync()
-		if err == nil && !w.named() {
-			w.gone = true
-			err = errSpoolGone
-		}
-		if err != nil {
-			w.abandon()
-			return err
-		}
+	_, err := w.head.file.WriteAt(records, w.head.size)
+	if err == nil && durable {
+		err = w.head.file.Sync()
+	}
+	if err == nil && durable && !w.named() {
+		w.gone = true
+		err = errSpoolGone
+	}
+	if err != nil {
+		w.abandon()
+		return err
 	}
 	w.head.size += int64(len(records))
 	w.owed = nil
@@ -194,8 +199,9 @@ func (w *set) write(records []byte, durable bool) error {
 	return nil
 }
 
-// abandon ends writing to the head. What a failed fsync leaves behind is unknown, so that nothing more is written to the
-// file; it is removed where nothing of it is needed.
+// abandon ends writing to the head after a failure. What was written in vain is cut off, so that it is not taken for events
+// later. What a failed fsync leaves behind is unknown, so that nothing more is written to the file; it is removed where
+// nothing of it is needed.
 func (w *set) abandon() {
 	head := w.head
 	if head == nil {
