@@ -520,10 +520,10 @@ func TestSpoolIsBounded(t *testing.T) {
 		t.Errorf("%d bytes of evaluations, %d of others", evaluations, tracked)
 	}
 	s.box.AcceptEvents()
-	err := p.Shutdown(within(t))
-	if !errors.Is(err, ErrQueueFull) {
+	if err := p.FlushContext(within(t)); !errors.Is(err, ErrQueueFull) {
 		t.Errorf("got %v", err)
 	}
+	s.shutdown(p)
 	stats := s.balance(p)
 	if stats.Delivered+stats.Dropped.QueueFull != n || stats.EvaluationEvents.Waiting > 0 {
 		t.Errorf("got %+v", stats)
