@@ -21,7 +21,10 @@ import (
 )
 
 // sink is an events service that costs next to nothing, and counts custom events.
-type sink struct{ events atomic.Int64 }
+type sink struct {
+	events atomic.Int64
+	fail   atomic.Bool // it answers 503
+}
 
 func (s *sink) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
@@ -29,6 +32,9 @@ func (s *sink) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_ = r.Body.Close()
+	if s.fail.Load() {
+		return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	}
 	s.events.Add(int64(bytes.Count(body, []byte(`"kind":"custom"`))))
 	return &http.Response{StatusCode: http.StatusAccepted, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }
@@ -83,6 +89,7 @@ func record(b *testing.B, config subsystems.ComponentConfigurer[ldevents.EventPr
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(s.events.Load())/float64(n), "delivered/op")
+	b.ReportMetric(float64(s.events.Load())/b.Elapsed().Seconds(), "events/s")
 }
 
 // From the call to the events service, with a queue of the default size: the application waits for room where it has to.

@@ -81,10 +81,13 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 		return nil, err
 	}
 	f.interval = interval
+	template := f.template()
+	s.spool.environment = environmentOf(client.GetSDKKey())
+	s.spool.schema = template.Header.Get(schemaHeader)
 	httpClient, timeout := newClient(basic, s.requestTimeout)
 	e := &endpoint{
 		client:   httpClient,
-		template: f.template(),
+		template: template,
 		timeout:  timeout,
 		compress: description.GetByKey("enableGzip").BoolValue(),
 		secrets:  hideKey(client.GetSDKKey()),

@@ -30,6 +30,22 @@ func (f *fifo[T]) push(entry T) {
 	f.length++
 }
 
+// pushFront puts an entry before the first.
+func (f *fifo[T]) pushFront(entry T) {
+	if f.length == 0 {
+		f.push(entry)
+		return
+	}
+	if f.taken == 0 {
+		c := &chunk[T]{entries: make([]T, chunkSize), next: f.first}
+		f.first.before = c
+		f.first, f.taken = c, chunkSize
+	}
+	f.taken--
+	f.first.entries[f.taken] = entry
+	f.length++
+}
+
 // front returns the first entry, which must exist.
 func (f *fifo[T]) front() *T { return &f.first.entries[f.taken] }
 

@@ -42,11 +42,13 @@ type formatter struct {
 	build     func(contextKeys int) (ldevents.EventProcessor, error)
 	processor ldevents.EventProcessor
 	capture   *capture
-	interval  time.Duration // after which everything is sent, however little it is
-	flushes   chan struct{} // the same, on demand
-	delay     time.Duration // formatDelay, or less
-	stored    func()        // tells the sender that there is something new
-	release   func()        // has the sender send all that is stored
+	interval  time.Duration         // after which everything is sent, however little it is
+	flushes   chan struct{}         // the same, on demand
+	delay     time.Duration         // formatDelay, or less
+	durable   bool                  // what waits is formatted when it is stopped
+	stored    func()                // tells the sender that there is something new
+	release   func()                // has the sender send all that is stored
+	synced    func([]chan struct{}) // closes them once what is stored is on disk
 	batch     []rawEvent
 	average   float64
 }
@@ -131,6 +133,9 @@ func (f *formatter) run(stop <-chan struct{}) {
 			f.formatWaiting()
 			f.release()
 		case <-stop:
+			if f.durable {
+				f.formatRest()
+			}
 			return
 		}
 		f.report.reportOverflow()
@@ -150,6 +155,22 @@ func (f *formatter) formatWaiting() {
 	}
 }
 
+// formatRest formats all that waits, so that it can be left on disk. It has to wait while the store has no room.
+func (f *formatter) formatRest() {
+	end := time.After(time.Second)
+	for {
+		f.formatWaiting()
+		if waiting, _ := f.queue.due(); waiting == 0 {
+			return
+		}
+		select {
+		case <-f.queue.wake:
+		case <-end:
+			return
+		}
+	}
+}
+
 // formatNext formats a batch, and returns whether there was one that the store has room for.
 func (f *formatter) formatNext() bool {
 	f.batch = f.queue.take(f.batch[:0], f.store.room())
@@ -158,6 +179,15 @@ func (f *formatter) formatNext() bool {
 	}
 	if !f.format(f.processor, f.batch) {
 		f.formatSingly(f.batch)
+	}
+	var waiters []chan struct{}
+	for i := range f.batch {
+		if f.batch[i].synced != nil {
+			waiters = append(waiters, f.batch[i].synced)
+		}
+	}
+	if len(waiters) > 0 {
+		f.synced(waiters)
 	}
 	clear(f.batch)
 	return true

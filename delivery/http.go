@@ -123,8 +123,15 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 	r := e.template.Clone(ctx)
 	r.Header.Set(payloadIDHeader, p.id)
-	length := int64(p.bytes + len(p.events) + 1) // commas and brackets
-	open := func() io.ReadCloser { return io.NopCloser(&bodyReader{events: p.events}) }
+	if p.schema != "" {
+		r.Header.Set(schemaHeader, p.schema)
+	}
+	events := mergeSummaries(p.events)
+	length := int64(len(events) + 1) // commas and brackets
+	for i := range events {
+		length += int64(len(events[i].json))
+	}
+	open := func() io.ReadCloser { return io.NopCloser(&bodyReader{events: events}) }
 	if e.compress {
 		var zipped bytes.Buffer
 		w := gzip.NewWriter(&zipped)

@@ -18,6 +18,7 @@ type ledger struct {
 	requests uint64
 	retries  uint64
 	repeated uint64
+	spool    uint64 // failures
 	inputs   uint64 // evaluation, identify and migration events recorded
 }
 
@@ -98,13 +99,15 @@ func (l *ledger) derive(epoch uint32, n int) {
 	l.account(epoch).pending[groupOthers] += uint64(n)
 }
 
-// adopt counts an event that an earlier process recorded.
-func (l *ledger) adopt(g group, n uint64) (epoch uint32) {
+// adopt counts events that earlier processes recorded.
+func (l *ledger) adopt(n [groups]uint64) (epoch uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts[g].adopted += n
 	a := l.current()
-	a.pending[g] += n
+	for g := range groups {
+		l.counts[g].adopted += n[g]
+		a.pending[g] += n[g]
+	}
 	return a.epoch
 }
 
@@ -155,14 +158,14 @@ func (l *ledger) sampleOut(epoch uint32, g group, n uint64) {
 	l.advance()
 }
 
-// leave ends the wait of events that stay on disk for a later process.
-func (l *ledger) leave(events []event) {
+// leave ends the wait of events of an epoch that stay on disk for a later process.
+func (l *ledger) leave(epoch uint32, n [groups]uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range events {
-		g, n := events[i].kind.group(), uint64(events[i].weight)
-		l.counts[g].onDisk += n
-		l.account(events[i].epoch).pending[g] -= n
+	a := l.account(epoch)
+	for g := range groups {
+		l.counts[g].onDisk += n[g]
+		a.pending[g] -= n[g]
 	}
 	l.advance()
 }
@@ -183,6 +186,13 @@ func (l *ledger) repeat(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.repeated += uint64(n)
+}
+
+// spoolFailed counts a failure of the spool.
+func (l *ledger) spoolFailed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spool++
 }
 
 // watch ends the current epoch and returns a flush of it and of those before.
@@ -313,16 +323,19 @@ func (l *ledger) stats() Stats {
 	waiting := l.waiting()
 	tracked, others := &l.counts[groupTracked], &l.counts[groupOthers]
 	return Stats{
-		Tracked:     tracked.recorded,
-		Adopted:     tracked.adopted,
-		Delivered:   tracked.delivered,
-		Waiting:     waiting[groupTracked],
-		SampledOut:  tracked.sampledOut,
-		OnDisk:      tracked.onDisk,
-		Dropped:     tracked.dropped,
-		Requests:    l.requests,
-		Retries:     l.retries,
-		Repeated:    l.repeated,
+		Tracked:    tracked.recorded,
+		Adopted:    tracked.adopted,
+		Delivered:  tracked.delivered,
+		Waiting:    waiting[groupTracked],
+		SampledOut: tracked.sampledOut,
+		OnDisk:     tracked.onDisk,
+		Dropped:    tracked.dropped,
+		Requests:   l.requests,
+		Retries:    l.retries,
+		Repeated:   l.repeated,
+
+		SpoolFailures: l.spool,
+
 		Evaluations: l.inputs,
 		EvaluationEvents: EventCounts{
 			Recorded:   others.recorded,

@@ -3,6 +3,7 @@ package delivery
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
@@ -47,6 +48,7 @@ type settings struct {
 	reserveEvents  int // of maxEvents, for puts that have waited for room and got none
 	rawBytes       int // of recorded events that are not formatted yet
 	rate           pace
+	spool          spoolSettings
 	requestTimeout time.Duration
 	minBackoff     time.Duration
 	maxBackoff     time.Duration
@@ -69,6 +71,13 @@ func newSettings(opts []Option, capacity int) settings {
 	for _, opt := range opts {
 		if opt != nil {
 			opt.apply(&s)
+		}
+	}
+	if s.spool.directory != "" {
+		s.spool.maxBytes = positive(s.spool.maxBytes, DefaultSpoolMaxBytes)
+		s.maxEvents = math.MaxInt // the spool's size and maxBytes bound them
+		if s.spool.disk == nil {
+			s.spool.disk = osDisk{}
 		}
 	}
 	s.requestEvents = min(s.requestEvents, s.maxEvents, maxRequestEvents)

@@ -19,6 +19,9 @@ const closeTimeout = 10 * time.Second
 // moment, other than with an error handler that blocks. Otherwise a process that exits after Shutdown never sees the loss.
 const accountTimeout = 200 * time.Millisecond
 
+// spoolTimeout is the same with a spool, which then writes what is left to disk.
+const spoolTimeout = 5 * time.Second
+
 // Processor is the event processor that [Lossless] configures. All of its methods are safe for concurrent use.
 //
 // An event takes one way through it: Record puts it into the queue, the formatter turns it into JSON and appends it to the
@@ -27,6 +30,7 @@ type Processor struct {
 	queue     *queue
 	formatter *formatter
 	store     store
+	spool     *spool // the store, if it is one
 	sender    *sender
 	ledger    *ledger
 	report    *reporter
@@ -53,6 +57,10 @@ func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 		stopping: stop, unformat: make(chan struct{}),
 		accounted: make(chan struct{}), closed: make(chan struct{}),
 	}
+	if s.spool.directory != "" {
+		p.spool = newSpool(s, l, r, m)
+		p.store = p.spool
+	}
 	p.sender = &sender{
 		queue: p.queue, ledger: l, store: p.store, report: r, endpoint: e, pace: s.rate,
 		schedule: newSchedule(backoff{s.minBackoff, s.maxBackoff}, s.requestEvents, s.requestBytes),
@@ -62,6 +70,9 @@ func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 	f.queue, f.ledger, f.store, f.report = p.queue, l, p.store, r
 	f.release = func() { signal(p.sender.released) }
 	f.stored = func() { signal(p.sender.wake) }
+	if p.spool != nil {
+		p.useSpool(s)
+	}
 	p.formatting.Go(func() { f.run(p.unformat) })
 	p.sending.Go(func() { p.sender.run(ctx) })
 	if s.rate.events == 0 {
@@ -74,17 +85,48 @@ func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 	return p
 }
 
-// RecordCustomEvent queues a tracked event. It may block while there is no room, for as long as [WithMaxWait] allows. An
-// event that it drops is counted and reported.
+// useSpool has the formatter and the spool work together.
+func (p *Processor) useSpool(s settings) {
+	p.formatter.delay, p.formatter.durable = spoolFormatDelay, true
+	if s.spool.sync {
+		p.formatter.delay = 0
+	}
+	p.formatter.release = p.spool.release
+	p.formatter.synced = p.spool.synced
+	p.spool.start(func() {
+		signal(p.queue.wake)
+		signal(p.sender.wake)
+	}, func() { signal(p.sender.released) })
+}
+
+// RecordCustomEvent queues a tracked event. It may block while there is no room, for as long as [WithMaxWait] allows, and
+// with [WithSyncTrack] until the event is on disk. An event that it drops is counted and reported.
 func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
-	if err := p.queue.put(event, kindCustom); err != nil {
+	var synced chan struct{}
+	if p.spool != nil && p.spool.settings.spool.sync {
+		synced = make(chan struct{})
+	}
+	if err := p.queue.put(event, kindCustom, synced); err != nil {
 		p.report.dropped(DropError{Cause: err, Events: 1, EventName: event.Key})
+		return
+	}
+	for synced != nil {
+		select {
+		case <-synced:
+			return
+		case <-p.closed:
+			return
+		case <-time.After(stallTimeout):
+			if !p.store.room()[laneTracked] {
+				return // it may take long until it is even formatted
+			}
+		}
 	}
 }
 
 // RecordEvaluation queues an evaluation. It never blocks. Evaluations that it drops are counted, and reported together.
 func (p *Processor) RecordEvaluation(event ldevents.EvaluationData) {
-	if err := p.queue.put(event, kindEvaluation); errors.Is(err, ErrQueueFull) {
+	if err := p.queue.put(event, kindEvaluation, nil); errors.Is(err, ErrQueueFull) {
 		p.report.overflowed.Add(1)
 	}
 }
@@ -99,14 +141,15 @@ func (p *Processor) RecordMigrationOpEvent(event ldevents.MigrationOpEventData) 
 func (p *Processor) RecordRawEvent(event json.RawMessage) { p.control(event) }
 
 func (p *Processor) control(event any) {
-	if err := p.queue.put(event, kindControl); err != nil {
+	if err := p.queue.put(event, kindControl, nil); err != nil {
 		p.report.dropped(DropError{Cause: err, Evaluations: 1})
 	}
 }
 
 // Shutdown refuses further events, delivers what waits, and ends all goroutines. When ctx ends first, or the events
 // service refuses the SDK key, it drops what is left, counts and reports it, for which it stays up to 200ms longer, and
-// returns an [UndeliveredError]; a request that is under way then may still arrive. A context without a deadline may
+// returns an [UndeliveredError]; a request that is under way then may still arrive. With a spool, it does not drop what is
+// left, but leaves it on disk, for which it stays up to 5s longer. A context without a deadline may
 // make it wait for as long as the events service fails. Further calls wait for the first, until their own context ends,
 // and return the same.
 func (p *Processor) Shutdown(ctx context.Context) error {
@@ -120,27 +163,41 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 	}
 	p.queue.close()
 	p.ledger.forget() // what was lost before was reported then
-	p.closeError = p.FlushContext(ctx)
+	err := p.FlushContext(ctx)
 	p.stopping()
 	close(p.unformat)
-	go p.finish()
+	go p.finish(err)
+	timeout := accountTimeout
+	if p.spool != nil {
+		timeout = spoolTimeout
+	}
 	select {
 	case <-p.closed:
-	case <-time.After(accountTimeout):
+		return p.closeError
+	case <-time.After(timeout):
+		return err
 	}
-	return p.closeError
 }
 
-// finish ends everything. Nothing of it waits for the events service.
-func (p *Processor) finish() {
+// finish ends everything. Nothing of it waits for the events service. err is how the flush went.
+func (p *Processor) finish(err error) {
 	defer close(p.closed)
 	cause := ErrClosed
-	if errors.Is(p.closeError, ErrUnauthorized) {
+	if errors.Is(err, ErrUnauthorized) {
 		cause = ErrUnauthorized
 	}
 	p.formatting.Wait()
 	p.sending.Wait()
 	p.dropRest(cause)
+	p.closeError = err
+	if rest, ok := errors.AsType[*UndeliveredError](err); ok {
+		left := *rest
+		s := p.ledger.stats()
+		left.OnDisk = int(s.OnDisk + s.EvaluationEvents.OnDisk)
+		left.Events = max(left.Events, int(s.OnDisk)) // some were not formatted then
+		left.Evaluations = max(left.Evaluations, int(s.EvaluationEvents.OnDisk))
+		p.closeError = &left
+	}
 	p.report.ended()
 	p.formatter.close()
 	p.sender.endpoint.closeIdle()
@@ -187,8 +244,8 @@ func (p *Processor) Stats() Stats {
 	stored, oldest := p.store.held()
 	s.WaitingBytes = uint64(stored[groupTracked] + raw[laneTracked])
 	s.EvaluationEvents.WaitingBytes = uint64(stored[groupOthers] + raw[laneEvaluations])
-	if oldest != nil {
-		s.OldestWaiting = max(time.Since(oldest.recordedAt()), 0)
+	if !oldest.IsZero() {
+		s.OldestWaiting = max(time.Since(oldest), 0)
 	}
 	return s
 }

@@ -24,9 +24,10 @@ const (
 
 // rawEvent is a recorded event: a value of one of LaunchDarkly's event types, or a json.RawMessage.
 type rawEvent struct {
-	event any
-	kind  kind
-	epoch uint32
+	event  any
+	kind   kind
+	epoch  uint32
+	synced chan struct{} // closed once it is on disk; nil where nobody waits for that
 }
 
 // queue holds recorded events until they are formatted, a lane for tracked events and one for evaluations. It is safe for
@@ -61,8 +62,8 @@ func newQueue(s settings, l *ledger, evaluations func() int) *queue {
 
 // put accepts an event, or returns why it is dropped. An event of the tracked lane may wait for room, for as long as the
 // settings allow and something makes progress. Blocked puts get room in their order, and before others.
-func (q *queue) put(e any, k kind) error {
-	raw := rawEvent{event: e, kind: k}
+func (q *queue) put(e any, k kind, synced chan struct{}) error {
+	raw := rawEvent{event: e, kind: k, synced: synced}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {

@@ -32,9 +32,6 @@ type sender struct {
 
 // run sends until it is stopped.
 func (s *sender) run(stopping context.Context) {
-	for _, p := range s.store.recovered() {
-		s.schedule.hold(p)
-	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for stopping.Err() == nil {
@@ -56,6 +53,9 @@ func (s *sender) run(stopping context.Context) {
 // step sends a request if there is one to send now, and otherwise returns how long to wait.
 func (s *sender) step(stopping context.Context) time.Duration {
 	now := time.Now()
+	for _, p := range s.store.recovered() {
+		s.schedule.hold(p)
+	}
 	waiting, bytes := s.store.waiting()
 	s.flush = s.ledger.lastWatch()
 	if cause := s.hopeless(waiting); cause != nil {
@@ -93,7 +93,7 @@ func (s *sender) hopeless(waiting int) error {
 	if s.schedule.keyRefused() {
 		return ErrUnauthorized
 	}
-	if queued, _ := s.queue.due(); queued == 0 && waiting == 0 {
+	if queued, _ := s.queue.due(); queued == 0 && waiting == 0 && !s.store.pending() {
 		return s.schedule.suspicion(s.flush)
 	}
 	return nil

@@ -33,6 +33,8 @@ type Stats struct {
 	// Repeated is the number of events that were sent again under another payload ID after an ambiguous failure, so
 	// that they may have been delivered twice.
 	Repeated uint64
+	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile, events wait in memory.
+	SpoolFailures uint64
 	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
 	OldestWaiting time.Duration
 	// Evaluations is the number of evaluation, identify and migration events recorded.
@@ -69,6 +71,7 @@ func (s Stats) Plus(t Stats) Stats {
 		Requests:      s.Requests + t.Requests,
 		Retries:       s.Retries + t.Retries,
 		Repeated:      s.Repeated + t.Repeated,
+		SpoolFailures: s.SpoolFailures + t.SpoolFailures,
 		OldestWaiting: max(s.OldestWaiting, t.OldestWaiting),
 		Evaluations:   s.Evaluations + t.Evaluations,
 		EvaluationEvents: EventCounts{

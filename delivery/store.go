@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,11 @@ type part struct {
 	ambiguous   bool      // an attempt failed in a way in which its events may have arrived
 	due         time.Time // it is not tried before
 	flush       uint64    // the flush for which it was tried last
+
+	// Where it is on disk; unused in a memory store.
+	set     *set   // nil for a part that is in memory only
+	segment uint32 // the first segment with any of its records
+	schema  string // of its events, where a process with another version of LaunchDarkly's SDK may have written them
 }
 
 func newPart(events []event) *part {
@@ -47,10 +53,12 @@ type store interface {
 	evaluations() int
 	// room reports for which lanes there is room for another batch.
 	room() [lanes]bool
-	// waiting returns how many events were appended and not taken yet, and their bytes.
+	// waiting returns how many events may be taken, and their bytes.
 	waiting() (events, bytes int)
-	// held returns the bytes of all events that are not settled, by group, and the oldest of them.
-	held() (bytes [groups]int, oldest *event)
+	// pending reports whether there are events that may be taken only later.
+	pending() bool
+	// held returns the bytes of all events that are not settled, by group, and when the oldest of them was recorded.
+	held() (bytes [groups]int, oldest time.Time)
 	// take returns the next events for a request, nil where there are none. The part exists for good before it returns:
 	// after a crash, the same request is repeated.
 	take(events, bytes int) *part
@@ -58,7 +66,7 @@ type store interface {
 	divide(p *part, n int) (*part, *part)
 	// settle ends the part's events: they were delivered, or are dropped.
 	settle(p *part)
-	// recovered returns the parts that an earlier process left behind.
+	// recovered returns the parts that earlier processes left behind and that it has not returned before.
 	recovered() []*part
 	// close ends the store. It returns the events that it cannot keep for a later process.
 	close() []event
@@ -77,10 +85,11 @@ type memory struct {
 	mu        sync.Mutex
 	seq       uint64
 	fresh     [lanes]fifo[event]
-	open      *openSummary // the one that later ones are merged into; nil for none
-	exposures atomic.Int64 // events of the evaluations' lane that are not settled
-	count     int          // of everything that is not settled
-	size      [lanes]int   // of the same
+	open      *openSummary  // the one that later ones are merged into; nil for none
+	delay     time.Duration // for which a summary stays open, unless a flush waits
+	exposures atomic.Int64  // events of the evaluations' lane that are not settled
+	count     int           // of everything that is not settled
+	size      [lanes]int    // of the same
 	bytes     [groups]int
 
 	parts      map[*part]struct{} // taken and not settled
@@ -92,6 +101,7 @@ type memory struct {
 type openSummary struct {
 	event
 	content summary
+	opened  time.Time
 }
 
 func newMemory(s settings, l *ledger, r *reporter) *memory {
@@ -132,7 +142,7 @@ func (m *memory) merge(e event) bool {
 	}
 	if m.open == nil || m.open.epoch != e.epoch {
 		m.closeSummary()
-		m.open = &openSummary{event: e, content: content}
+		m.open = &openSummary{event: e, content: content, opened: time.Now()}
 		m.add(&m.open.event, 1)
 		return true
 	}
@@ -212,9 +222,12 @@ func (m *memory) waiting() (events, bytes int) {
 	return m.count - m.taken, m.size[laneTracked] + m.size[laneEvaluations] - m.takenBytes
 }
 
-func (m *memory) held() (bytes [groups]int, oldest *event) {
+func (m *memory) pending() bool { return false }
+
+func (m *memory) held() (bytes [groups]int, recorded time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	var oldest *event
 	older := func(e *event) {
 		if oldest == nil || e.seq < oldest.seq {
 			oldest = e
@@ -232,23 +245,27 @@ func (m *memory) held() (bytes [groups]int, oldest *event) {
 		older(&m.open.event)
 	}
 	if oldest != nil {
-		first := *oldest
-		oldest = &first
+		recorded = oldest.recordedAt()
 	}
-	return m.bytes, oldest
+	return m.bytes, recorded
 }
 
 func (m *memory) take(events, bytes int) *part {
+	return m.takeFrom([lanes]bool{true, true}, events, bytes)
+}
+
+// takeFrom takes the next events of some lanes.
+func (m *memory) takeFrom(from [lanes]bool, events, bytes int) *part {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := m.fresh[laneTracked].length + m.fresh[laneEvaluations].length
-	if m.open != nil && all < events {
+	if m.open != nil && all < events && (m.delay == 0 || time.Since(m.open.opened) >= m.delay || m.ledger.lastWatch() > 0) {
 		m.closeSummary() // the request has room for all that waits
 		all++
 	}
 	taken := make([]event, 0, min(all, events))
 	for size := 0; len(taken) < events; {
-		next := m.next()
+		next := m.next(from)
 		if next == nil {
 			break
 		}
@@ -267,17 +284,39 @@ func (m *memory) take(events, bytes int) *part {
 	return p
 }
 
-// next returns the lane of the next event, nil where none waits.
-func (m *memory) next() *fifo[event] {
-	tracked, evaluations := &m.fresh[laneTracked], &m.fresh[laneEvaluations]
-	switch {
-	case tracked.length == 0 && evaluations.length == 0:
-		return nil
-	case tracked.length == 0, evaluations.length > 0 && evaluations.front().seq < tracked.front().seq:
-		return evaluations
-	default:
-		return tracked
+// next returns the lane of the next event of some lanes, nil where none waits.
+func (m *memory) next(from [lanes]bool) (next *fifo[event]) {
+	for l := range lanes {
+		lane := &m.fresh[l]
+		if from[l] && lane.length > 0 && (next == nil || lane.front().seq < next.front().seq) {
+			next = lane
+		}
 	}
+	return next
+}
+
+// restore puts the events of a part back to where they were taken from.
+func (m *memory) restore(p *part) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.release(p)
+	for _, e := range slices.Backward(p.events) {
+		m.fresh[e.kind.lane()].pushFront(e)
+	}
+}
+
+// setDelay sets for how long a summary stays open.
+func (m *memory) setDelay(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.delay = d
+}
+
+// release forgets a part.
+func (m *memory) release(p *part) {
+	delete(m.parts, p)
+	m.taken -= len(p.events)
+	m.takenBytes -= p.size()
 }
 
 func (m *memory) divide(p *part, n int) (*part, *part) {
@@ -292,9 +331,7 @@ func (m *memory) divide(p *part, n int) (*part, *part) {
 func (m *memory) settle(p *part) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.parts, p)
-	m.taken -= len(p.events)
-	m.takenBytes -= p.size()
+	m.release(p)
 	for i := range p.events {
 		m.add(&p.events[i], -1)
 	}
@@ -310,7 +347,8 @@ func (m *memory) close() []event {
 	for p := range m.parts {
 		left = append(left, p.events...)
 	}
-	for next := m.next(); next != nil; next = m.next() {
+	all := [lanes]bool{true, true}
+	for next := m.next(all); next != nil; next = m.next(all) {
 		left = append(left, next.pop())
 	}
 	for i := range left {

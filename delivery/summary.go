@@ -64,6 +64,36 @@ func (s *summary) merge(later summary) (grown bool) {
 	return grown
 }
 
+// mergeSummaries returns the events with one summary in the place of all. A spool has several for a request.
+func mergeSummaries(events []event) []event {
+	var first int // in merged
+	var all summary
+	var merged []event
+	for i := range events {
+		if events[i].kind != kindSummary {
+			if merged != nil {
+				merged = append(merged, events[i])
+			}
+			continue
+		}
+		content, ok := parseSummary(events[i].json)
+		switch {
+		case !ok:
+			return events
+		case merged == nil:
+			first, all = i, content
+			merged = append(make([]event, 0, len(events)), events[:i+1]...)
+		default:
+			all.merge(content)
+		}
+	}
+	if len(merged) == 0 || len(merged) == len(events) {
+		return events
+	}
+	merged[first].json = all.text()
+	return merged
+}
+
 // sameAs reports whether two counters are of the same variation and version.
 func (c counter) sameAs(d counter) bool {
 	same := func(x, y *int) bool { return x == y || x != nil && y != nil && *x == *y }

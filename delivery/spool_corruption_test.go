@@ -1,0 +1,239 @@
+package delivery
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// specimen is the only segment of a set, which a process left behind: events that were settled, events of a request that
+// was not, one that was divided, and events in no request.
+func specimen(t testing.TB) (name string, content []byte, settled map[int]bool) {
+	t.Helper()
+	m := newMachine(t)
+	settled = map[int]bool{}
+	m.append(40)
+	m.commit()
+	p := m.spool.take(10, 1<<20)
+	for i := range p.events {
+		settled[m.number(&p.events[i])] = true
+	}
+	m.settle(p)
+	p = m.spool.take(10, 1<<20)
+	m.spool.divide(p, 4)
+	m.spool.take(5, 1<<20)
+	m.append(10)
+	m.commit()
+	m.disk.set(func(d *faultyDisk) { d.crashAt = d.ops })
+	m.disk.restart(false)
+	paths := segmentsOf(m.directory)
+	if len(paths) != 1 {
+		t.Fatalf("%v", paths)
+	}
+	content, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Base(paths[0]), content, settled
+}
+
+// recoverFrom starts a process with a directory that has only this segment, has it deliver, and returns it once it has
+// ended.
+func recoverFrom(t testing.TB, directory, name string, content []byte) *machine {
+	t.Helper()
+	m := &machine{t: t, directory: directory, disk: newFaultyDisk(), synced: map[int]bool{}, seen: map[string]bool{}, times: map[int]int{}}
+	if err := os.WriteFile(filepath.Join(directory, name), content, fileMode); err != nil {
+		t.Fatal(err)
+	}
+	m.start()
+	m.deliver()
+	m.spool.close()
+	m.disk.restart(false)
+	return m
+}
+
+// numbers returns the numbers of the events whose records are whole in a segment.
+func numbers(content []byte) map[int]bool {
+	found := map[int]bool{}
+	for line := range bytes.Lines(content) {
+		var n int
+		if _, after, ok := strings.Cut(string(line), `"metricValue":`); ok && line[len(line)-1] == '\n' {
+			if _, err := fmt.Sscanf(after, "%d", &n); err == nil {
+				found[n] = true
+			}
+		}
+	}
+	return found
+}
+
+// salvaged checks that all events arrived whose records are as they were, and nothing that was not there.
+func salvaged(t testing.TB, what string, m *machine, original, damaged []byte, settled map[int]bool) {
+	t.Helper()
+	whole := map[string]bool{}
+	for line := range bytes.Lines(damaged) {
+		whole[string(line)] = true
+	}
+	all := map[int]bool{}
+	for line := range bytes.Lines(original) {
+		for n := range numbers(line) {
+			all[n] = true
+			if whole[string(line)] && !settled[n] && m.times[n] != 1 {
+				t.Errorf("%s: event %d arrived %d times", what, n, m.times[n])
+			}
+		}
+	}
+	for n := range m.times {
+		if !all[n] {
+			t.Errorf("%s: event %d arrived, which was not there", what, n)
+		}
+	}
+	leftovers, _ := os.ReadDir(m.directory)
+	for _, file := range leftovers {
+		if !strings.HasSuffix(file.Name(), damagedSuffix) {
+			t.Errorf("%s: left %s", what, file.Name())
+		}
+		_ = os.Remove(filepath.Join(m.directory, file.Name()))
+	}
+}
+
+func TestSpoolIsTruncatedAtAnyByte(t *testing.T) {
+	name, content, settled := specimen(t)
+	directory := t.TempDir()
+	step := 1
+	if testing.Short() {
+		step = 17
+	}
+	for n := 0; n < len(content); n += step {
+		m := recoverFrom(t, directory, name, content[:n])
+		salvaged(t, fmt.Sprintf("cut at %d", n), m, content, content[:n], settled)
+	}
+}
+
+func TestSpoolHasAnyBitFlipped(t *testing.T) {
+	name, content, settled := specimen(t)
+	directory := t.TempDir()
+	step := 1
+	if testing.Short() {
+		step = 17
+	}
+	for n := 0; n < len(content); n += step {
+		damaged := bytes.Clone(content)
+		damaged[n] ^= 1 << (n % 8)
+		m := recoverFrom(t, directory, name, damaged)
+		salvaged(t, fmt.Sprintf("a bit of byte %d", n), m, content, damaged, settled)
+	}
+}
+
+func TestSpoolIsCorruptedAtRandom(t *testing.T) {
+	name, content, settled := specimen(t)
+	directory := t.TempDir()
+	times := 3000
+	if testing.Short() {
+		times = 300
+	}
+	for seed := range uint64(times) {
+		damaged := corrupt(content, rand.New(rand.NewPCG(seed, 2)))
+		m := recoverFrom(t, directory, name, damaged)
+		salvaged(t, fmt.Sprintf("seed %d", seed), m, content, damaged, settled)
+	}
+}
+
+// corrupt damages a file, as disks and people do.
+func corrupt(content []byte, random *rand.Rand) []byte {
+	damaged := bytes.Clone(content)
+	for range 1 + random.IntN(3) {
+		if len(damaged) == 0 {
+			break
+		}
+		const page = 512
+		at := random.IntN(len(damaged))
+		end := min(at/page*page+page, len(damaged))
+		switch random.IntN(6) {
+		case 0:
+			damaged = damaged[:at]
+		case 1:
+			damaged[at] ^= 1 << random.IntN(8)
+		case 2:
+			clear(damaged[at/page*page : end])
+		case 3:
+			for i := at / page * page; i < end; i++ {
+				damaged[i] = byte(random.Uint32())
+			}
+		case 4: // a page of elsewhere
+			copy(damaged[at/page*page:end], content[random.IntN(len(content)):])
+		case 5: // zeros at the end
+			damaged = append(damaged, make([]byte, random.IntN(2*page))...)
+		}
+	}
+	return damaged
+}
+
+func TestSpoolCountsAndKeepsDamagedRecords(t *testing.T) {
+	name, content, _ := specimen(t)
+	at := bytes.Index(content, []byte(`"metricValue":33`))
+	damaged := bytes.Clone(content)
+	damaged[at+3] ^= 1
+	m := recoverFrom(t, t.TempDir(), name, damaged)
+	if n := m.ledger.stats().Dropped.Damaged; n != 1 {
+		t.Errorf("%d events are counted as damaged", n)
+	}
+	aside, err := os.ReadFile(filepath.Join(m.directory, name+damagedSuffix))
+	if err != nil || !bytes.Equal(aside, damaged) {
+		t.Errorf("set aside: %d bytes, %v", len(aside), err)
+	}
+}
+
+func TestSpoolLeavesALaterFormatAlone(t *testing.T) {
+	name, content, _ := specimen(t)
+	_, events, _ := bytes.Cut(content, []byte("\n"))
+	later := append(appendRecord(nil, recordSpool, spoolHeader{Version: spoolVersion + 1}), events...)
+	directory := t.TempDir()
+	m := recoverFrom(t, directory, name, later)
+	if len(m.times) > 0 {
+		t.Errorf("%d events arrived", len(m.times))
+	}
+	if kept, err := os.ReadFile(filepath.Join(directory, name)); err != nil || !bytes.Equal(kept, later) {
+		t.Errorf("%d of %d bytes are left, %v", len(kept), len(later), err)
+	}
+}
+
+// Whatever is in a segment, also with valid checksums, a process starts and goes on.
+func FuzzSpool(f *testing.F) {
+	name, content, _ := specimen(f)
+	f.Add(content, false)
+	f.Add(content[:len(content)/2], true)
+	f.Add([]byte(`event 1 1 custom {"kind":"custom"}`+"\n"+`request {"id":"x","from":1,"to":18446744073709551615}`), true)
+	f.Add([]byte(`spool {"version":1,"schema":"","first":9223372036854775808,"after":7}`+"\n"+`event 0 0 summary x`), true)
+	f.Fuzz(func(t *testing.T, content []byte, seal bool) {
+		if seal { // each line becomes a record
+			var records []byte
+			for line := range bytes.Lines(content) {
+				begin := len(records)
+				records = append(records, make([]byte, recordHeader)...)
+				records = append(records, bytes.TrimSuffix(line, []byte("\n"))...)
+				records = sealRecord(records, begin)
+			}
+			content = records
+		}
+		directory := t.TempDir()
+		m := &machine{t: t, directory: directory, disk: newFaultyDisk()}
+		if err := os.WriteFile(filepath.Join(directory, name), content, fileMode); err != nil {
+			t.Fatal(err)
+		}
+		m.start()
+		for p := m.spool.take(7, 1<<20); p != nil; p = m.spool.take(7, 1<<20) {
+			m.settle(p)
+		}
+		for _, p := range m.spool.recovered() {
+			if len(p.events) > 1 {
+				p, _ = m.spool.divide(p, 1)
+			}
+			m.settle(p)
+		}
+		m.spool.close()
+	})
+}

@@ -1,0 +1,216 @@
+package delivery
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The files of a spool's directory. A set's name begins with its environment.
+const (
+	lockSuffix    = ".lock"     // <set>.lock
+	segmentSuffix = ".log"      // <set>-<number>.log
+	damagedSuffix = ".damaged"  // <set>-<number>.log.damaged: set aside
+	nameTries     = 10          // for a set's name that nobody else takes
+	maxCommit     = 4 << 20     // bytes that are written before an fsync, and the size from which on a segment is full
+	measureEvery  = time.Second // the directory
+	// abandonedAfter is how long files are kept that nobody here can deliver.
+	abandonedAfter = 30 * 24 * time.Hour
+)
+
+// directory is a spool's directory, which other processes use too.
+type directory struct {
+	path         string
+	environment  string
+	schema       string
+	maxBytes     int64
+	segmentBytes int64
+	disk         disk
+
+	mu       sync.Mutex
+	measured time.Time
+	others   int64 // bytes of all files that are not the own set's, when they were measured
+}
+
+func newDirectory(s spoolSettings) *directory {
+	return &directory{
+		path: s.directory, environment: s.environment, schema: s.schema, disk: s.disk,
+		maxBytes: int64(s.maxBytes), segmentBytes: min(maxCommit, max(int64(s.maxBytes)/16, 1)),
+	}
+}
+
+// environmentOf returns what sets of an SDK key have in their names.
+func environmentOf(sdkKey string) string {
+	sum := sha256.Sum256([]byte("LaunchDarkly event spool\x00" + sdkKey))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (d *directory) lockPath(set string) string { return filepath.Join(d.path, set+lockSuffix) }
+
+func (d *directory) segmentPath(set string, number uint32) string {
+	return filepath.Join(d.path, fmt.Sprintf("%s-%08d%s", set, number, segmentSuffix))
+}
+
+// create makes a new set. Whoever finds its lock before it is taken may take it for one that was left behind, and remove
+// it: then another name is tried.
+func (d *directory) create() (w *set, err error) {
+	if err := d.disk.mkdir(d.path); err != nil {
+		return nil, err
+	}
+	for range nameTries {
+		random := make([]byte, 8)
+		_, _ = rand.Read(random) // it never fails
+		w = d.newSet(d.environment + "-" + hex.EncodeToString(random))
+		if w.lock, err = d.disk.create(d.lockPath(w.name)); err != nil {
+			return nil, err
+		}
+		if err = d.locked(w); err == nil {
+			w.next, w.written = 1, 1
+			return w, nil
+		}
+		if errors.Is(err, errors.ErrUnsupported) {
+			_ = d.disk.remove(d.lockPath(w.name))
+			break
+		}
+	}
+	return nil, err
+}
+
+func (d *directory) newSet(name string) *set {
+	return &set{directory: d, name: name, schema: d.schema, parts: make(map[*part]struct{})}
+}
+
+// locked takes the lock of a set, of which the file is open. It fails where somebody else has it, or has removed it.
+func (d *directory) locked(w *set) error {
+	err := d.disk.lock(w.lock)
+	if err == nil && !d.disk.same(d.lockPath(w.name), w.lock) {
+		err = errSpoolGone
+	}
+	if err != nil {
+		_ = w.lock.Close()
+	}
+	return err
+}
+
+// inherit opens a set that another process left behind, with its segments. It fails where that process is alive.
+func (d *directory) inherit(name string) (*set, error) {
+	w := d.newSet(name)
+	var err error
+	if w.lock, err = d.disk.open(d.lockPath(name)); errors.Is(err, fs.ErrNotExist) {
+		w.lock, err = d.disk.create(d.lockPath(name)) // somebody removed it
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := d.locked(w); err != nil {
+		return nil, err
+	}
+	listed, err := d.list()
+	if err != nil {
+		return nil, errors.Join(err, w.lock.Close())
+	}
+	if of := listed[name]; of != nil {
+		w.segments = of.segments
+	}
+	return w, nil
+}
+
+// listing is what is in the directory of a set.
+type listing struct {
+	segments []*segment // ascending
+	bytes    int64
+	modified time.Time
+	aside    []string // files that were set aside
+}
+
+// list returns what is in the directory, by set. Files that are none of a spool are ignored.
+func (d *directory) list() (map[string]*listing, error) {
+	entries, err := d.disk.list(d.path)
+	if err != nil {
+		return nil, err
+	}
+	sets := make(map[string]*listing)
+	for _, entry := range entries {
+		name, aside := strings.CutSuffix(entry.Name(), damagedSuffix)
+		name, isLock := strings.CutSuffix(name, lockSuffix)
+		name, isSegment := strings.CutSuffix(name, segmentSuffix)
+		number := uint32(0)
+		if isSegment {
+			at := max(strings.LastIndexByte(name, '-'), 0)
+			if _, err := fmt.Sscanf(name[at:], "-%d", &number); err != nil {
+				continue
+			}
+			name = name[:at]
+		}
+		info, err := entry.Info()
+		if err != nil || !info.Mode().IsRegular() || !isLock && !isSegment || strings.Count(name, "-") != 1 {
+			continue
+		}
+		of := sets[name]
+		if of == nil {
+			of = &listing{}
+			sets[name] = of
+		}
+		of.bytes += info.Size()
+		if info.ModTime().After(of.modified) {
+			of.modified = info.ModTime()
+		}
+		switch {
+		case aside:
+			of.aside = append(of.aside, entry.Name())
+		case isSegment:
+			of.segments = append(of.segments, &segment{number: number, size: info.Size()})
+		}
+	}
+	for _, of := range sets {
+		slices.SortFunc(of.segments, func(a, b *segment) int { return int(int64(a.number) - int64(b.number)) })
+	}
+	return sets, nil
+}
+
+// space returns for which lanes there is room beside the own set.
+func (d *directory) space(own *set) (room [lanes]bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Since(d.measured) >= measureEvery {
+		sets, err := d.list()
+		if err != nil {
+			return room, err
+		}
+		d.others, d.measured = 0, time.Now()
+		for name, of := range sets {
+			if name != own.name {
+				d.others += of.bytes
+			}
+		}
+	}
+	all, evaluations := own.size()
+	margin := 2 * d.segmentBytes // more than the records of one commit
+	room[laneTracked] = d.others+all+margin <= d.maxBytes
+	// Those of other processes may all be evaluations.
+	room[laneEvaluations] = room[laneTracked] && d.others+evaluations+margin <= d.maxBytes/evaluationShare
+	return room, nil
+}
+
+// discard removes what nobody here can deliver and has not been written to for long. It returns whether it did.
+func (d *directory) discard(name string, of *listing) bool {
+	if time.Since(of.modified) < abandonedAfter {
+		return false
+	}
+	w, err := d.inherit(name)
+	if err != nil {
+		return false
+	}
+	for _, aside := range of.aside {
+		_ = d.disk.remove(filepath.Join(d.path, aside))
+	}
+	return w.end() == nil
+}

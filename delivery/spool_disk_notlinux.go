@@ -1,0 +1,5 @@
+//go:build !linux
+
+package delivery
+
+func (osDisk) network(string) string { return "" }

@@ -1,0 +1,245 @@
+package delivery
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+var errCrashed = errors.New("the machine is down")
+
+// faultyDisk is the operating system's file system with faults. It is safe for concurrent use.
+type faultyDisk struct {
+	osDisk
+	mu      sync.Mutex
+	ops     int            // operations so far that change something
+	crashAt int            // after so many, everything fails as if the process had been killed; 0 for never
+	torn    int            // how many bytes the write at which it crashes still writes
+	fail    error          // what all changes fail with
+	full    int64          // bytes that may still be written; 0 for no limit
+	slow    time.Duration  // for each fsync
+	fast    bool           // without fsync
+	files   []*faultyFile  // that are open
+	synced  map[string]int // sizes that are durable, by path; of files that a sync of the directory has made durable
+	created map[string]bool
+	removed map[string]bool // renamed until a sync of the directory
+}
+
+func newFaultyDisk() *faultyDisk {
+	return &faultyDisk{fast: true, synced: map[string]int{}, created: map[string]bool{}, removed: map[string]bool{}}
+}
+
+const removedSuffix = ".removed"
+
+// change counts an operation, and returns the error that it is to fail with.
+func (d *faultyDisk) change() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.crashAt > 0 && d.ops >= d.crashAt {
+		return errCrashed
+	}
+	d.ops++
+	return d.fail
+}
+
+func (d *faultyDisk) crashed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.crashAt > 0 && d.ops >= d.crashAt
+}
+
+func (d *faultyDisk) set(change func(d *faultyDisk)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(d)
+}
+
+// restart ends the process: its locks are free. With a loss of power, what was not synced is gone as well.
+func (d *faultyDisk) restart(powerLoss bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.files {
+		_ = f.File.Close()
+	}
+	d.files, d.crashAt, d.ops, d.fail, d.full = nil, 0, 0, nil, 0
+	for path := range d.removed {
+		if powerLoss {
+			_ = os.Rename(path+removedSuffix, path)
+		} else {
+			_ = os.Remove(path + removedSuffix)
+		}
+	}
+	clear(d.removed)
+	if !powerLoss {
+		return
+	}
+	for path := range d.created {
+		_ = os.Remove(path)
+	}
+	clear(d.created)
+	for path, size := range d.synced {
+		if info, err := os.Stat(path); err == nil && info.Size() > int64(size) {
+			_ = os.Truncate(path, int64(size))
+		}
+	}
+}
+
+func (d *faultyDisk) mkdir(path string) error { return errors.Join(d.change(), d.osDisk.mkdir(path)) }
+
+func (d *faultyDisk) sync(path string) error {
+	if err := d.change(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.created)
+	for removed := range d.removed {
+		_ = os.Remove(removed + removedSuffix)
+	}
+	clear(d.removed)
+	if d.fast {
+		return nil
+	}
+	return d.osDisk.sync(path)
+}
+
+func (d *faultyDisk) create(path string) (file, error) {
+	if err := d.change(); err != nil {
+		return nil, err
+	}
+	return d.keep(path, os.O_CREATE|os.O_EXCL)
+}
+
+func (d *faultyDisk) open(path string) (file, error) {
+	if d.crashed() {
+		return nil, errCrashed
+	}
+	return d.keep(path, 0)
+}
+
+func (d *faultyDisk) keep(path string, flag int) (file, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|flag, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	faulty := &faultyFile{File: f, disk: d}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.files = append(d.files, faulty)
+	if flag != 0 {
+		d.created[path] = true
+		d.synced[path] = 0
+	}
+	return faulty, nil
+}
+
+func (d *faultyDisk) lock(f file) error {
+	if faulty, ok := f.(*faultyFile); ok {
+		return d.osDisk.lock(faulty.File)
+	}
+	return errors.ErrUnsupported
+}
+
+func (d *faultyDisk) same(path string, f file) bool { return d.osDisk.same(path, f) }
+
+func (d *faultyDisk) remove(path string) error {
+	if err := d.change(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !strings.HasSuffix(path, segmentSuffix) { // a lock that comes back is an empty set
+		return os.Remove(path)
+	}
+	err := os.Rename(path, path+removedSuffix)
+	if err == nil {
+		d.removed[path] = true
+	}
+	return err
+}
+
+func (d *faultyDisk) rename(from, to string) error {
+	return errors.Join(d.change(), os.Rename(from, to))
+}
+
+// faultyFile is a file of a faultyDisk.
+type faultyFile struct {
+	*os.File
+	disk *faultyDisk
+}
+
+func (f *faultyFile) WriteAt(b []byte, at int64) (int, error) {
+	if err := f.disk.change(); err != nil {
+		n := 0
+		if errors.Is(err, errCrashed) {
+			f.disk.mu.Lock()
+			n, f.disk.torn = min(f.disk.torn, len(b)), 0
+			f.disk.mu.Unlock()
+			_, _ = f.File.WriteAt(b[:n], at)
+		}
+		return n, err
+	}
+	f.disk.mu.Lock()
+	full := f.disk.full
+	if full > 0 {
+		f.disk.full = max(full-int64(len(b)), 1)
+	}
+	f.disk.mu.Unlock()
+	if full > 0 && int64(len(b)) > full {
+		n, _ := f.File.WriteAt(b[:full], at)
+		return n, errors.New("no space left on device")
+	}
+	return f.File.WriteAt(b, at)
+}
+
+func (f *faultyFile) ReadAt(b []byte, at int64) (int, error) {
+	if f.disk.crashed() {
+		return 0, errCrashed
+	}
+	return f.File.ReadAt(b, at)
+}
+
+func (f *faultyFile) Sync() error {
+	if err := f.disk.change(); err != nil {
+		return err
+	}
+	f.disk.mu.Lock()
+	slow, fast := f.disk.slow, f.disk.fast
+	f.disk.mu.Unlock()
+	time.Sleep(slow)
+	if info, err := f.File.Stat(); err == nil {
+		f.disk.mu.Lock()
+		f.disk.synced[f.File.Name()] = int(info.Size())
+		f.disk.mu.Unlock()
+	}
+	if fast {
+		return nil
+	}
+	return f.File.Sync()
+}
+
+func (f *faultyFile) Truncate(size int64) error {
+	if err := f.disk.change(); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
+}
+
+func (f *faultyFile) Stat() (fs.FileInfo, error) { return f.File.Stat() }
+
+func (f *faultyFile) Close() error {
+	if f.disk.crashed() {
+		return errCrashed // restart does
+	}
+	return f.File.Close()
+}
+
+// segments returns the paths of a directory's segments.
+func segmentsOf(directory string) []string {
+	paths, _ := filepath.Glob(filepath.Join(directory, "*"+segmentSuffix))
+	return paths
+}

@@ -1,0 +1,251 @@
+package delivery
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// machine is a spool without its goroutines, and an events service that drops a payload ID that it has seen.
+type machine struct {
+	t         testing.TB
+	directory string
+	disk      *faultyDisk
+	opts      []Option
+
+	spool  *spool
+	ledger *ledger
+	next   int          // the number of the next event
+	synced map[int]bool // events that are on disk, as far as the spool has reported
+	seen   map[string]bool
+	times  map[int]int // how often each event arrived
+}
+
+func newMachine(t testing.TB, opts ...Option) *machine {
+	m := &machine{
+		t: t, directory: t.TempDir(), disk: newFaultyDisk(), opts: opts,
+		synced: map[int]bool{}, seen: map[string]bool{}, times: map[int]int{},
+	}
+	m.start()
+	return m
+}
+
+// start makes a new process.
+func (m *machine) start() {
+	s := newSettings(append([]Option{
+		WithSpool(m.directory), WithLogger(slog.New(slog.DiscardHandler)),
+	}, m.opts...), 0)
+	s.spool.environment, s.spool.schema, s.spool.disk = environmentOf("sdk-key"), "4", m.disk
+	m.ledger = newLedger()
+	r := newReporter(s)
+	m.spool = newSpool(s, m.ledger, r, newMemory(s, m.ledger, r))
+	m.spool.changed, m.spool.send = func() {}, func() {}
+	m.spool.commit()
+	m.spool.adoptWaiting()
+}
+
+// append records events.
+func (m *machine) append(n int) {
+	events := make([]event, n)
+	for i := range events {
+		epoch, _ := m.ledger.open(groupTracked, 1<<60)
+		text := fmt.Sprintf(`{"kind":"custom","creationDate":%d,"key":"purchase","metricValue":%d,"data":%q}`,
+			time.Now().UnixMilli(), m.next, strings.Repeat("x", m.next%50))
+		events[i] = event{json: []byte(text), kind: kindCustom, weight: 1, epoch: epoch}
+		m.next++
+	}
+	m.spool.append(events)
+}
+
+// commit writes what was appended.
+func (m *machine) commit() {
+	first := m.next
+	inMemory, _ := m.spool.memory.waiting()
+	m.spool.commit()
+	if left, _ := m.spool.memory.waiting(); left == 0 && !m.disk.crashed() {
+		for i := first - inMemory; i < first; i++ {
+			m.synced[i] = true
+		}
+	}
+}
+
+// send has a part arrive.
+func (m *machine) send(p *part) {
+	if m.disk.crashed() || m.seen[p.id] {
+		return
+	}
+	m.seen[p.id] = true
+	for i := range p.events {
+		m.times[m.number(&p.events[i])]++
+	}
+}
+
+func (m *machine) number(e *event) int {
+	var custom struct {
+		MetricValue int `json:"metricValue"`
+	}
+	if err := json.Unmarshal(e.json, &custom); err != nil {
+		m.t.Fatalf("%q: %v", e.json, err)
+	}
+	return custom.MetricValue
+}
+
+func (m *machine) settle(p *part) {
+	m.spool.settle(p)
+	m.ledger.settle(p.events, nil)
+}
+
+// deliver has everything arrive that can be taken, and returns how many events that were.
+func (m *machine) deliver() (n int) {
+	for _, p := range m.spool.recovered() {
+		m.send(p)
+		m.settle(p)
+		n += len(p.events)
+	}
+	for p := m.spool.take(7, 1<<20); p != nil; p = m.spool.take(7, 1<<20) {
+		m.send(p)
+		m.settle(p)
+		n += len(p.events)
+	}
+	return n
+}
+
+// check is that every event that was on disk arrived once, and none twice.
+func (m *machine) check(what string) {
+	m.t.Helper()
+	for i := range m.next {
+		if n := m.times[i]; n > 1 || n == 0 && m.synced[i] {
+			m.t.Errorf("%s: event %d of %d arrived %d times", what, i, m.next, n)
+		}
+	}
+}
+
+// empty is that the directory holds nothing that waits.
+func (m *machine) empty() {
+	m.t.Helper()
+	m.spool.close()
+	entries, err := os.ReadDir(m.directory)
+	if err != nil || len(entries) > 0 {
+		m.t.Errorf("left in the directory: %v, %v", entries, err)
+	}
+}
+
+func TestSpoolDeliversInOrderAndLeavesNothing(t *testing.T) {
+	m := newMachine(t, WithSpoolMaxBytes(64<<10))
+	for range 40 {
+		m.append(25)
+		m.commit()
+	}
+	if bytes, _ := m.spool.held(); bytes[groupTracked] == 0 {
+		t.Error("nothing is held")
+	}
+	for number := 0; ; {
+		p := m.spool.take(30, 1<<20)
+		if p == nil {
+			break
+		}
+		for i := range p.events {
+			if got := m.number(&p.events[i]); got != number {
+				t.Fatalf("event %d came as %d", got, number)
+			}
+			number++
+		}
+		m.send(p)
+		m.settle(p)
+	}
+	m.check("")
+	if len(m.times) != 1000 {
+		t.Errorf("%d events arrived", len(m.times))
+	}
+	if bytes, oldest := m.spool.held(); bytes != [groups]int{} || !oldest.IsZero() {
+		t.Errorf("held: %v, %v", bytes, oldest)
+	}
+	if n := len(segmentsOf(m.directory)); n > 2 {
+		t.Errorf("%d segments are left", n)
+	}
+	m.empty()
+}
+
+// Random lives of processes, which end at any operation of the disk, in the middle of writes too, and with a loss of power
+// half of the time.
+func TestSpoolSurvivesCrashesAnywhere(t *testing.T) {
+	lives := 1000
+	if testing.Short() {
+		lives = 200
+	}
+	for seed := range uint64(lives) {
+		crash(t, seed)
+		if t.Failed() {
+			t.Fatalf("with seed %d", seed)
+		}
+	}
+}
+
+func crash(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	m := newMachine(t, WithSpoolMaxBytes(16<<10<<random.IntN(4)))
+	for life := range 1 + random.IntN(3) {
+		m.disk.set(func(d *faultyDisk) { d.crashAt, d.torn = d.ops+1+random.IntN(120), random.IntN(400) })
+		m.live(random)
+		m.disk.set(func(d *faultyDisk) { d.crashAt = max(d.ops, 1) })
+		m.disk.restart(random.IntN(2) == 0)
+		m.start()
+		_ = life
+	}
+	m.deliver()
+	m.check(fmt.Sprint("seed ", seed))
+	m.spool.close()
+	m.disk.restart(false)
+	for _, name := range segmentsOf(m.directory) {
+		t.Errorf("seed %d left %s", seed, name)
+	}
+}
+
+// live does what a process does, until it crashes.
+func (m *machine) live(random *rand.Rand) {
+	held := m.spool.recovered()
+	for range 60 {
+		if m.disk.crashed() {
+			return
+		}
+		switch random.IntN(6) {
+		case 0, 1:
+			m.append(1 + random.IntN(20))
+		case 2:
+			m.commit()
+		case 3:
+			if p := m.spool.take(1+random.IntN(12), 4000); p != nil {
+				held = append(held, p)
+			}
+		case 4:
+			if len(held) == 0 {
+				break
+			}
+			i := random.IntN(len(held))
+			if random.IntN(3) > 0 { // otherwise the answer is lost
+				m.send(held[i])
+				if !m.disk.crashed() {
+					m.settle(held[i])
+					held = slices.Delete(held, i, i+1)
+				}
+			} else {
+				m.send(held[i])
+			}
+		case 5:
+			if len(held) == 0 {
+				break
+			}
+			i := random.IntN(len(held))
+			if p := held[i]; len(p.events) > 1 && !m.seen[p.id] {
+				first, rest := m.spool.divide(p, 1+random.IntN(len(p.events)-1))
+				held = slices.Replace(held, i, i+1, first, rest)
+			}
+		}
+	}
+}
