@@ -2,8 +2,8 @@ package launchdarkly
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
@@ -23,16 +23,15 @@ const endTimeout = 10 * time.Second
 // follows. The evaluation context is not used: OpenFeature's SDK merges it into each evaluation.
 //
 // After a shutdown, it makes another client, so that a provider can be registered again. OpenFeature's SDK initializes
-// providers in goroutines of their own, which can arrive after the shutdown of the same registration; within 2s of a
-// shutdown, those are recognized, and InitWithContext returns an error that matches [ErrClosed]. Do not register a provider
-// again before its shutdown is over: the shutdown would end the new registration. [openfeature.Shutdown] waits for it. When
-// another provider takes its place, OpenFeature's SDK does not, so that a new provider is the safer choice then.
+// providers in goroutines of their own, which can arrive after the shutdown of the same registration: InitWithContext returns
+// an error that matches [ErrClosed] then. When another provider takes the place of this one, OpenFeature's SDK shuts it down
+// in a goroutine, too; to register it again, wait for that, or make a new provider. A shutdown that arrives after the next
+// initialization ends the new registration.
 func (p *Provider) InitWithContext(ctx context.Context, _ openfeature.EvaluationContext) error {
 	s, err := p.register(ctx)
 	if err != nil {
 		return err
 	}
-	defer p.initialized(s)
 	return s.watcher.initialize(ctx, p.settings.initTimeout)
 }
 
@@ -41,54 +40,39 @@ func (p *Provider) Init(evaluationContext openfeature.EvaluationContext) error {
 	return p.InitWithContext(context.Background(), evaluationContext)
 }
 
-// errOvertaken is returned for an initialization that was requested before a shutdown.
-var errOvertaken = fmt.Errorf("launchdarkly: the provider was shut down before it was initialized: %w", ErrClosed)
-
-// register returns the session for an initialization, a new one if the provider was shut down. If it returns no error,
-// initialized has to follow.
+// register returns the session for an initialization, a new one if the provider was shut down.
 func (p *Provider) register(ctx context.Context) (*session, error) {
-	const interval = 5 * time.Millisecond
-	deadline := time.Now().Add(readerPatience)
-	for {
-		waited := !time.Now().Before(deadline)
-		s, err := p.tryRegister(ctx, waited)
-		if waited || !errors.Is(err, errOvertaken) {
+	arrived := time.Now()
+	for pauses := 0; ; pauses++ {
+		s, err := p.tryRegister(ctx, arrived, pauses)
+		if s != nil || err != nil {
 			return s, err
 		}
-		select {
-		case <-time.After(interval):
-		case <-ctx.Done():
-			return nil, err
-		}
+		time.Sleep(arrivalPause)
 	}
 }
 
-// tryRegister returns errOvertaken while it is in doubt whether the initialization registers the provider.
-func (p *Provider) tryRegister(ctx context.Context, waited bool) (*session, error) {
+// tryRegister returns neither a session nor an error while it is in doubt whether the initialization registers the provider.
+func (p *Provider) tryRegister(ctx context.Context, arrived time.Time, pauses int) (*session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.session.Load()
 	if err := ctx.Err(); err != nil && s == nil { // whoever wanted it has gone
 		return nil, fmt.Errorf("launchdarkly: %w", err)
 	}
-	if !p.registrations.begin(time.Now(), s != nil, waited) {
-		return nil, errOvertaken
+	switch p.registrations.initialize(arrived, pauses, s != nil) {
+	case refused:
+		return nil, fmt.Errorf("launchdarkly: the provider was shut down before it was initialized: %w", ErrClosed)
+	case doubtful:
+		return nil, nil
+	case admitted:
 	}
-	if s != nil {
-		return s, nil
-	}
-	if err := p.open(); err != nil {
-		p.registrations.end(false)
-		return nil, &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: err.Error()}
+	if s == nil {
+		if err := p.open(); err != nil {
+			return nil, &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: err.Error()}
+		}
 	}
 	return p.session.Load(), nil
-}
-
-// initialized ends what register has begun.
-func (p *Provider) initialized(s *session) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.registrations.end(p.session.Load() == s)
 }
 
 // open starts a session. It is called with the lock held, or by a constructor.
@@ -114,7 +98,8 @@ func (p *Provider) open() error {
 // they are delivered later.
 //
 // While a shutdown is running, as that of a provider that was replaced, further calls wait for it; after it, they return
-// nil. To deliver everything before a process exits, call it for each provider, replaced ones included.
+// nil. To deliver everything before a process exits, call it for each provider, replaced ones included. Each call takes 10ms
+// at least, in which initializations arrive that were requested before, and are refused.
 //
 // To register the provider again with the same OpenFeature API, register another one before, such as
 // [openfeature.NoopProvider]: OpenFeature's SDK 1.20.0 loses track of a provider that is registered in its own place, and
@@ -126,16 +111,17 @@ func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	s, first := p.unregister()
-	if !first {
-		select {
-		case <-s.ended:
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("launchdarkly: shutdown: %w", ctx.Err())
-		}
+	s, active := p.unregister()
+	var others sync.WaitGroup
+	others.Go(p.registrations.await)
+	var err error
+	if active {
+		err = s.end(ctx)
+	} else {
+		err = s.wait(ctx)
 	}
-	if err := s.end(ctx); err != nil {
+	others.Wait()
+	if err != nil {
 		return fmt.Errorf("launchdarkly: shutdown: %w", err)
 	}
 	return nil
@@ -144,11 +130,11 @@ func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 // Shutdown is [Provider.ShutdownWithContext] with a deadline of 10s. What it could not deliver is logged.
 func (p *Provider) Shutdown() { _ = p.ShutdownWithContext(context.Background()) }
 
-// unregister takes the session out of service. Where there is none, it returns the last one, and false.
-func (p *Provider) unregister() (s *session, first bool) {
+// unregister takes the session out of service, and returns it, or the last one if there is none.
+func (p *Provider) unregister() (s *session, active bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.registrations.shutDown(time.Now(), p.session.Load() != nil)
+	p.registrations.shutDown()
 	s = p.session.Swap(nil)
 	if s == nil {
 		return p.latest.Load(), false

@@ -100,6 +100,16 @@ func (s *session) end(ctx context.Context) error {
 	return err
 }
 
+// wait returns when end has, or when ctx ends.
+func (s *session) wait(ctx context.Context) error {
+	select {
+	case <-s.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // reportDrop passes an event that delivery has dropped to the application's error handler. Delivery logs it.
 func (p *Provider) reportDrop(err error) { p.reporter.handle(context.Background(), err) }
 
