@@ -42,7 +42,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 	case s.processor != nil:
 		s.deliver = s.processor.Shutdown
 	case !s.eventsOff && len(p.settings.delivery) > 0:
-		p.warn("the options of WithDelivery have no effect",
+		p.log(slog.LevelWarn, "options of WithDelivery have no effect",
 			"the Events configuration is neither LaunchDarkly's nor a delivery.Lossless")
 	}
 	return s, nil
@@ -68,8 +68,8 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 			return nil
 		}
 		if !s.eventsOff {
-			p.warn("events of the application's client can be lost without notice",
-				"the client's Events configuration is not a delivery.Lossless, or was not passed with WithConfig")
+			p.log(slog.LevelWarn, "events of the application's client can be lost without notice",
+				"its Events configuration is no delivery.Lossless, or was not passed with WithConfig")
 		}
 	} else {
 		var logger *slog.Logger // where the application has not chosen one, delivery has the default, too
@@ -83,7 +83,7 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 		}
 	}
 	if len(p.settings.delivery) > 0 {
-		p.warn("the options of WithDelivery have no effect", "the client is the application's")
+		p.log(slog.LevelWarn, "options of WithDelivery have no effect", "the client is the application's")
 	}
 	return s
 }
@@ -113,7 +113,7 @@ func (s *session) wait(ctx context.Context) error {
 // reportDrop passes an event that delivery has dropped to the application's error handler. Delivery logs it.
 func (p *Provider) reportDrop(err error) { p.reporter.handle(context.Background(), err) }
 
-// warn logs a configuration that does less than it seems to.
-func (p *Provider) warn(message, problem string) {
-	p.settings.logger.LogAttrs(context.Background(), slog.LevelWarn, message, slog.String("problem", problem))
+// log writes a line about the configuration.
+func (p *Provider) log(level slog.Level, message, problem string) {
+	p.settings.logger.LogAttrs(context.Background(), level, message, slog.String("problem", problem))
 }
