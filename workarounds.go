@@ -16,11 +16,12 @@ import (
 
 // This file works around behavior of LaunchDarkly's SDK (as of go-server-sdk 7.15.5) and OpenFeature's (as of go-sdk
 // 1.20.0). TestWorkaroundsAreNeeded has a subtest for each part, which fails once the part can go. The order in which
-// OpenFeature's SDK initializes and shuts down has a file of its own, registrations.go.
+// OpenFeature's SDK initializes and shuts down providers has a file of its own, registrations.go.
 
 const (
 	// settleTime is how long changes of state are held back after an initialization. OpenFeature's SDK emits an event for
-	// the result of an initialization some time after that has returned, which would undo an event that comes before.
+	// the result of an initialization some time after that has returned, which would undo one that comes before. A test
+	// can't show that; it can go once EvaluationAPI.initNew emits the event in order with those of the provider.
 	settleTime = 100 * time.Millisecond
 	// dataCheckInterval is how often to check for flag data while there is none. The SDK reports no change of status when
 	// a persistent store that was down accepts what was streamed long ago, or when another process fills it.
