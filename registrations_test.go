@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// TestRegistrations has readers of the event channel start (R), initializations (I), and shutdowns (S) in every order that
-// matters. A period is when a shutdown has waited for everything that was requested before.
+// TestRegistrations has readers of the event channel start (R), initializations (I), and shutdowns
+// (S) in every order that matters. A period is when a shutdown has waited for everything that was
+// requested before.
 func TestRegistrations(t *testing.T) {
 	for order, want := range map[string]bool{ // whether the provider runs in the end
 		"":          true, // NewProvider starts to connect
@@ -126,9 +127,10 @@ func (r *run) judge() {
 	r.now = r.now.Add(time.Microsecond)
 }
 
-// TestRegistrationsInEveryOrder goes through all that an application can do with a provider and OpenFeature in few
-// steps, and through every order in which OpenFeature can then call the provider. A provider that is registered in the
-// end has to run, unless a shutdown arrives after an initialization of a later registration. Another one must not run.
+// TestRegistrationsInEveryOrder goes through all that an application can do with a provider and
+// OpenFeature in few steps, and through every order in which OpenFeature can then call the
+// provider. A provider that is registered in the end has to run, unless a shutdown arrives after an
+// initialization of a later registration. Another one must not run.
 func TestRegistrationsInEveryOrder(t *testing.T) {
 	const steps = 4
 	ends := map[string]int{}
@@ -154,8 +156,8 @@ func TestRegistrationsInEveryOrder(t *testing.T) {
 	}
 }
 
-// programs of n steps: "d" registers the provider by default, "a" for a domain; "x" and "y" replace it there by another;
-// "!" shuts OpenFeature's API down. Capitals wait for the initialization.
+// programs of n steps: "d" registers the provider by default, "a" for a domain; "x" and "y" replace
+// it there by another; "!" shuts OpenFeature's API down. Capitals wait for the initialization.
 func programs(n int) func(func(string) bool) {
 	const steps = "dDaAxy!"
 	return func(yield func(string) bool) {
@@ -176,8 +178,8 @@ func programs(n int) func(func(string) bool) {
 	}
 }
 
-// isRepeated reports whether a program does the same as another: it has a step without an effect, or begins with the domain
-// instead of the default.
+// isRepeated reports whether a program does the same as another: it has a step without an effect,
+// or begins with the domain instead of the default.
 func isRepeated(program string) bool {
 	places := map[rune]bool{}
 	for _, step := range program {

@@ -34,7 +34,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 		eventsOff: config.Offline || sendsNoEvents(config),
 		offline:   config.Offline,
 		watcher:   newWatcher(client.LDClient, p, client.silent),
-		deliver:   func(context.Context) error { return nil }, // closing the client does
+		deliver:   nothing, // closing the client does
 		release:   client.end,
 		ended:     make(chan struct{}),
 	}
@@ -56,23 +56,16 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 		eventsOff: client.IsOffline() || sendsNoEvents(config),
 		offline:   client.IsOffline(),
 		watcher:   newWatcher(client, p, false),
-		release:   func(context.Context) error { return nil },
+		deliver:   nothing,
+		release:   nothing,
 		ended:     make(chan struct{}),
 	}
 	if d, ok := config.Events.(*delivery.Configuration); ok {
 		s.processor = d.Processor()
 	}
-	if s.processor == nil {
-		s.deliver = func(context.Context) error {
-			client.Flush() // the client goes on delivering
-			return nil
-		}
-		if !s.eventsOff {
-			p.log(slog.LevelWarn, "events of the application's client can be lost without notice",
-				"its Events configuration is no delivery.Lossless, or was not passed with WithConfig")
-		}
-	} else {
-		var logger *slog.Logger // where the application has not chosen one, delivery has the default, too
+	switch {
+	case s.processor != nil:
+		var logger *slog.Logger // the default is that of the delivery, too
 		if p.settings.ownLogger {
 			logger = p.settings.logger
 		}
@@ -81,6 +74,14 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 			defer unobserve()
 			return s.processor.FlushContext(ctx)
 		}
+	case s.eventsOff:
+	default:
+		s.deliver = func(context.Context) error {
+			client.Flush() // the client goes on delivering
+			return nil
+		}
+		p.log(slog.LevelWarn, "events of the application's client can be lost without notice",
+			"its Events configuration is no delivery.Lossless, or was not passed with WithConfig")
 	}
 	if len(p.settings.delivery) > 0 {
 		p.log(slog.LevelWarn, "options of WithDelivery have no effect", "the client is the application's")
@@ -88,8 +89,11 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 	return s
 }
 
-// end delivers what is tracked, and ends everything that the session has started, apart from the watcher's loop, which
-// has to be stopped before. What the SDK holds up when ctx ends goes on in the background.
+func nothing(context.Context) error { return nil }
+
+// end delivers what is tracked, and ends everything that the session has started, apart from the
+// watcher's loop, which has to be stopped before. What the SDK holds up when ctx ends goes on in
+// the background.
 func (s *session) end(ctx context.Context) error {
 	defer close(s.ended)
 	err := s.deliver(ctx)
@@ -110,7 +114,8 @@ func (s *session) wait(ctx context.Context) error {
 	}
 }
 
-// reportDrop passes an event that delivery has dropped to the application's error handler. Delivery logs it.
+// reportDrop passes an event that delivery has dropped to the application's error handler. Delivery
+// logs it.
 func (p *Provider) reportDrop(err error) { p.reporter.handle(context.Background(), err) }
 
 // log writes a line about the configuration.

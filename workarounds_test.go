@@ -17,8 +17,9 @@ import (
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 )
 
-// TestWorkaroundsAreNeeded has a subtest for each part of workarounds.go, and for what registrations.go relies on. One that
-// fails says that the SDKs have changed, so that the code can go or has to follow.
+// TestWorkaroundsAreNeeded has a subtest for each part of workarounds.go, and for what
+// registrations.go relies on. One that fails says that the SDKs have changed, so that the code can
+// go or has to follow.
 func TestWorkaroundsAreNeeded(t *testing.T) {
 	quiet := func(config ld.Config) ld.Config {
 		config.Logging, config.DiagnosticOptOut = ldcomponents.NoLogging(), true

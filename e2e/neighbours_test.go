@@ -132,9 +132,9 @@ var _ = Describe("Next to others", func() {
 		})
 	})
 
-	// OpenFeature's multi-provider (go-sdk 1.20.0) wraps a provider that has hooks, or is given some, in one that does not
-	// forward initialization, tracking, events and shutdown. Once the first entry fails, the documentation of WithHooks has
-	// something to leave out.
+	// OpenFeature's multi-provider (go-sdk 1.20.0) wraps a provider that has hooks, or is given
+	// some, in one that does not forward initialization, tracking, events and shutdown. Once the
+	// first entry fails, the documentation of WithHooks has something to leave out.
 	DescribeTable("in the multi-provider, hooks",
 		func(choices []func(*setup), opts []multi.Option, forwarded bool) {
 			var notes journal

@@ -16,11 +16,13 @@ import (
 )
 
 var _ = Describe("Registration", func() {
-	// The steps: "d" registers the provider by default, "a" for a domain; "x" and "y" register another one there instead;
-	// "!" shuts OpenFeature's API down. Capitals wait for the initialization, "." waits for the provider's shutdown.
+	// The steps: "d" registers the provider by default, "a" for a domain; "x" and "y" register
+	// another one there instead; "!" shuts OpenFeature's API down. Capitals wait for the
+	// initialization, "." waits for the provider's shutdown.
 	//
-	// OpenFeature's SDK 1.20.0 keeps a goroutine for a provider that was registered twice and is then replaced, and its
-	// shutdown waits for that in vain. TestRegistrationsInEveryOrder has those orders, without OpenFeature's SDK.
+	// OpenFeature's SDK 1.20.0 keeps a goroutine for a provider that was registered twice and is
+	// then replaced, and its shutdown waits for that in vain. TestRegistrationsInEveryOrder has
+	// those orders, without OpenFeature's SDK.
 	DescribeTable("in any order leaves a provider running that is registered in the end, and nothing of another",
 		func(steps string) {
 			for range 3 {
@@ -153,7 +155,8 @@ func openFeatureGoroutines() []string {
 }
 
 var _ = Describe("Replacement", func() {
-	// OpenFeature passes the context of the registration to the shutdown of the provider that is replaced.
+	// OpenFeature passes the context of the registration to the shutdown of the provider that is
+	// replaced.
 	It("delivers everything, although the context of the registration is canceled at once", func() {
 		const events = 5_000
 		p, next := start(func(s *setup) {

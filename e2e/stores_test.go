@@ -24,7 +24,8 @@ import (
 )
 
 var _ = Describe("A persistent store that fails", func() {
-	// connected makes a program whose data source is up to date, and whose store does not have any of it yet.
+	// connected makes a program whose data source is up to date, and whose store does not have any
+	// of it yet.
 	connected := func() (*program, *failingStore) {
 		GinkgoHelper()
 		store := &failingStore{answer: make(chan struct{})}
@@ -177,8 +178,9 @@ func (*idleSource) IsInitialized() bool   { return false }
 func (*idleSource) Close() error          { return nil }
 func (*idleSource) Start(chan<- struct{}) {}
 
-// As of go-server-sdk 7.17, an SDK key that is refused does not end a connection: it is interrupted, and made again. A
-// DataSystem is interrupted also while it connects for the first time.
+// As of go-server-sdk 7.17, an SDK key that is refused does not end a connection: it is
+// interrupted, and made again. A DataSystem is interrupted also while it connects for the first
+// time.
 var _ = DescribeTable("A connection that is refused, and made later,",
 	func(refused func(*idleSource)) {
 		source := new(idleSource)
