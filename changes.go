@@ -20,11 +20,10 @@ const (
 
 // changeCollector debounces flag changes into one event. Its zero value is ready.
 type changeCollector struct {
-	due   *openfeature.Event // to be sent, if not nil
-	keys  map[string]struct{}
-	many  bool        // more than maxChanges; keys is nil then
-	timer *time.Timer // not nil between a change and the next collect
-	first time.Time   // the time of the first change since the last collect
+	due   *openfeature.Event  // to be sent, if not nil
+	timer *time.Timer         // not nil between a change and the next collect
+	first time.Time           // the time of the first change since the last collect
+	keys  map[string]struct{} // what has changed since then, or nil if that is more than maxChanges
 }
 
 // add takes in a change of a flag.
@@ -33,22 +32,20 @@ func (c *changeCollector) add(key string) {
 	if c.timer == nil {
 		c.first = now
 		c.timer = time.NewTimer(changeDebounce)
+		c.keys = make(map[string]struct{})
 	} else {
 		c.timer.Reset(min(changeDebounce, max(c.first.Add(maxChangeDelay).Sub(now), 0)))
 	}
-	if c.many {
+	if c.keys == nil {
 		return
 	}
-	if c.keys == nil {
-		c.keys = make(map[string]struct{})
-	}
-	c.keys[key] = struct{}{}
-	if len(c.keys) > maxChanges {
-		c.many, c.keys = true, nil
+	if c.keys[key] = struct{}{}; len(c.keys) > maxChanges {
+		c.keys = nil
 	}
 }
 
-// quiet returns a channel that is ready when it is time to collect, or nil while nothing has changed.
+// quiet returns a channel that is ready when it is time to collect, or nil while nothing has
+// changed.
 func (c *changeCollector) quiet() <-chan time.Time {
 	if c.timer == nil {
 		return nil
@@ -60,22 +57,21 @@ func (c *changeCollector) quiet() <-chan time.Time {
 func (c *changeCollector) collect() {
 	c.stop()
 	if c.due != nil && c.due.FlagChanges == nil {
-		c.many = true
+		c.keys = nil
 	}
-	if c.due != nil && !c.many {
+	if c.due != nil && c.keys != nil {
 		for _, key := range c.due.FlagChanges {
 			c.keys[key] = struct{}{}
 		}
 	}
-	event := openfeature.Event{ProviderName: providerName, EventType: openfeature.ProviderConfigChange}
-	if c.many || len(c.keys) > maxChanges {
-		event.Message = fmt.Sprintf("more than %d flags have changed", maxChanges)
+	c.due = &openfeature.Event{ProviderName: providerName, EventType: openfeature.ProviderConfigChange}
+	if c.keys == nil || len(c.keys) > maxChanges {
+		c.due.Message = fmt.Sprintf("more than %d flags have changed", maxChanges)
 	} else {
-		event.FlagChanges = slices.Sorted(maps.Keys(c.keys))
-		event.Message = "flags have changed"
+		c.due.FlagChanges = slices.Sorted(maps.Keys(c.keys))
+		c.due.Message = "flags have changed"
 	}
-	c.due = &event
-	c.keys, c.many = nil, false
+	c.keys = nil
 }
 
 // sent notes that the event that was due has been sent.

@@ -2,8 +2,8 @@ package launchdarkly
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
@@ -12,27 +12,33 @@ import (
 // endTimeout bounds Shutdown and Flush where their context has no deadline.
 const endTimeout = 10 * time.Second
 
-// InitWithContext waits until LaunchDarkly's SDK has flag data (OpenFeature requirement 2.4.1), the context ends, or
-// the init timeout passes; the SDK goes on connecting in the background. OpenFeature calls it when the provider is
-// registered.
+// InitWithContext waits until LaunchDarkly's SDK has flag data (OpenFeature requirement 2.4.1), the
+// context ends, or the init timeout passes; the SDK goes on connecting in the background.
+// OpenFeature calls it when the provider is registered.
 //
-// It returns a [openfeature.ProviderInitError] with PROVIDER_FATAL if the SDK gives up, as it does for an SDK key that
-// LaunchDarkly refuses; newer versions of the SDK go on trying, and the init timeout passes. After the timeout, it returns
-// an error that matches ld.ErrInitializationTimeout, and a READY event follows when the connection is made. With flag data
-// from a persistent store, or from the first poll of a DataSystem, it returns nil after the timeout, and a STALE event
-// follows. The evaluation context is not used: OpenFeature's SDK merges it into each evaluation.
+// It returns a [openfeature.ProviderInitError] with PROVIDER_FATAL if the SDK gives up, as it does
+// for an SDK key that LaunchDarkly refuses; newer versions of the SDK go on trying, and the init
+// timeout passes. After the timeout, it returns an error that matches ld.ErrInitializationTimeout,
+// and a READY event follows when the connection is made. With flag data from a persistent store, or
+// from the first poll of a DataSystem, it returns nil after the timeout, and a STALE event follows.
+// The evaluation context is not used: OpenFeature's SDK merges it into each evaluation.
 //
-// After a shutdown, it makes another client, so that a provider can be registered again. OpenFeature's SDK initializes
-// providers in goroutines of their own, which can arrive after the shutdown of the same registration; within 2s of a
-// shutdown, those are recognized, and InitWithContext returns an error that matches [ErrClosed]. Do not register a provider
-// again before its shutdown is over: the shutdown would end the new registration. [openfeature.Shutdown] waits for it. When
-// another provider takes its place, OpenFeature's SDK does not, so that a new provider is the safer choice then.
+// After a shutdown, it makes another client, so that a provider can be registered again.
+// OpenFeature's SDK initializes providers in goroutines of their own, which can arrive after the
+// shutdown of the same registration: InitWithContext returns an error that matches [ErrClosed]
+// then.
+//
+// Register a provider again only after [openfeature.Shutdown] has ended it, or its own
+// [Provider.ShutdownWithContext] where OpenFeature is not involved. When another provider takes its
+// place, OpenFeature's SDK (as of 1.20.0) shuts it down at a time that nothing tells, and that
+// shutdown would end the new registration; make a new provider instead. Nor can a provider be
+// registered in its own place: OpenFeature's SDK loses track of one that is registered twice, and
+// its Shutdown does not return once that one is replaced.
 func (p *Provider) InitWithContext(ctx context.Context, _ openfeature.EvaluationContext) error {
 	s, err := p.register(ctx)
 	if err != nil {
 		return err
 	}
-	defer p.initialized(s)
 	return s.watcher.initialize(ctx, p.settings.initTimeout)
 }
 
@@ -41,54 +47,40 @@ func (p *Provider) Init(evaluationContext openfeature.EvaluationContext) error {
 	return p.InitWithContext(context.Background(), evaluationContext)
 }
 
-// errOvertaken is returned for an initialization that was requested before a shutdown.
-var errOvertaken = fmt.Errorf("launchdarkly: the provider was shut down before it was initialized: %w", ErrClosed)
-
-// register returns the session for an initialization, a new one if the provider was shut down. If it returns no error,
-// initialized has to follow.
+// register returns the session for an initialization, a new one if the provider was shut down.
 func (p *Provider) register(ctx context.Context) (*session, error) {
-	const interval = 5 * time.Millisecond
-	deadline := time.Now().Add(readerPatience)
-	for {
-		waited := !time.Now().Before(deadline)
-		s, err := p.tryRegister(ctx, waited)
-		if waited || !errors.Is(err, errOvertaken) {
+	arrived := time.Now()
+	for pauses := 0; ; pauses++ {
+		s, err := p.tryRegister(ctx, arrived, pauses)
+		if s != nil || err != nil {
 			return s, err
 		}
-		select {
-		case <-time.After(interval):
-		case <-ctx.Done():
-			return nil, err
-		}
+		time.Sleep(arrivalPause)
 	}
 }
 
-// tryRegister returns errOvertaken while it is in doubt whether the initialization registers the provider.
-func (p *Provider) tryRegister(ctx context.Context, waited bool) (*session, error) {
+// tryRegister returns neither a session nor an error while it is in doubt whether the
+// initialization registers the provider.
+func (p *Provider) tryRegister(ctx context.Context, arrived time.Time, pauses int) (*session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.session.Load()
 	if err := ctx.Err(); err != nil && s == nil { // whoever wanted it has gone
 		return nil, fmt.Errorf("launchdarkly: %w", err)
 	}
-	if !p.registrations.begin(time.Now(), s != nil, waited) {
-		return nil, errOvertaken
+	switch p.registrations.initialize(arrived, pauses, s != nil) {
+	case refused:
+		return nil, fmt.Errorf("launchdarkly: the provider was shut down before it was initialized: %w", ErrClosed)
+	case doubtful:
+		return nil, nil
+	case admitted:
 	}
-	if s != nil {
-		return s, nil
-	}
-	if err := p.open(); err != nil {
-		p.registrations.end(false)
-		return nil, &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: err.Error()}
+	if s == nil {
+		if err := p.open(); err != nil {
+			return nil, &openfeature.ProviderInitError{ErrorCode: openfeature.ProviderFatalCode, Message: err.Error()}
+		}
 	}
 	return p.session.Load(), nil
-}
-
-// initialized ends what register has begun.
-func (p *Provider) initialized(s *session) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.registrations.end(p.session.Load() == s)
 }
 
 // open starts a session. It is called with the lock held, or by a constructor.
@@ -103,22 +95,22 @@ func (p *Provider) open() error {
 	return nil
 }
 
-// ShutdownWithContext delivers what is tracked, and ends everything that the provider has started (OpenFeature
-// requirement 2.5.1); a client that the application made stays open. It blocks until the deadline of the context at the
-// latest, or for 10s where that has none, and ignores the context's cancellation: OpenFeature calls it with the context of
-// the registration that replaces the provider, which applications cancel when that is done.
+// ShutdownWithContext delivers what is tracked, and ends everything that the provider has started
+// (OpenFeature requirement 2.5.1); a client that the application made stays open. It blocks until
+// the deadline of the context at the latest, or for 10s where that has none, and ignores the
+// context's cancellation: OpenFeature calls it with the context of the registration that replaces
+// the provider, which applications cancel when that is done.
 //
-// If it ends before everything is delivered, it returns an error that contains a delivery.UndeliveredError with the
-// number of events. With a client of the provider's own, those are lost; they are counted, reported to the handler of
-// [WithErrorHandler] and logged before it returns, for which it takes up to 200ms more. With a client of the application's,
-// they are delivered later.
+// If it ends before everything is delivered, it returns an error that contains a
+// delivery.UndeliveredError with the number of events. With a client of the provider's own, those
+// are lost; they are counted, reported to the handler of [WithErrorHandler] and logged before it
+// returns, for which it takes up to 200ms more. With a client of the application's, they are
+// delivered later.
 //
-// While a shutdown is running, as that of a provider that was replaced, further calls wait for it; after it, they return
-// nil. To deliver everything before a process exits, call it for each provider, replaced ones included.
-//
-// To register the provider again with the same OpenFeature API, register another one before, such as
-// [openfeature.NoopProvider]: OpenFeature's SDK 1.20.0 loses track of a provider that is registered in its own place, and
-// its Shutdown never returns once that one is replaced. See [Provider.InitWithContext] for what else to wait for.
+// While a shutdown is running, as that of a provider that was replaced, further calls wait for it;
+// after it, they return nil. To deliver everything before a process exits, call it for each
+// provider, replaced ones included. Each call takes 10ms at least, in which initializations arrive
+// that were requested before, and are refused.
 func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -126,29 +118,31 @@ func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	s, first := p.unregister()
-	if !first {
-		select {
-		case <-s.ended:
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("launchdarkly: shutdown: %w", ctx.Err())
-		}
+	s, active := p.unregister()
+	var others sync.WaitGroup
+	others.Go(p.registrations.await)
+	var err error
+	if active {
+		err = s.end(ctx)
+	} else {
+		err = s.wait(ctx)
 	}
-	if err := s.end(ctx); err != nil {
+	others.Wait()
+	if err != nil {
 		return fmt.Errorf("launchdarkly: shutdown: %w", err)
 	}
 	return nil
 }
 
-// Shutdown is [Provider.ShutdownWithContext] with a deadline of 10s. What it could not deliver is logged.
+// Shutdown is [Provider.ShutdownWithContext] with a deadline of 10s. What it could not deliver is
+// logged.
 func (p *Provider) Shutdown() { _ = p.ShutdownWithContext(context.Background()) }
 
-// unregister takes the session out of service. Where there is none, it returns the last one, and false.
-func (p *Provider) unregister() (s *session, first bool) {
+// unregister takes the session out of service, and returns it, or the last one if there is none.
+func (p *Provider) unregister() (s *session, active bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.registrations.shutDown(time.Now(), p.session.Load() != nil)
+	p.registrations.shutDown()
 	s = p.session.Swap(nil)
 	if s == nil {
 		return p.latest.Load(), false
@@ -157,16 +151,18 @@ func (p *Provider) unregister() (s *session, first bool) {
 	return s, true
 }
 
-// Flush blocks until every event that was tracked or evaluated before the call is delivered, and returns nil if all
-// events since the last Flush are. Where nothing waits, it returns at once. Call it in functions and jobs that are about
-// to freeze or exit. It ends with the context, or after 10s where that has no deadline, and then returns an error that
-// contains a delivery.UndeliveredError with the number of events. Meanwhile, a failed request is retried within a second,
-// unless the events service has asked for more with Retry-After, or delivery.WithBackoff for a longer shortest pause.
-// Tracking may go on.
+// Flush blocks until every event that was tracked or evaluated before the call is delivered, and
+// returns nil if all events since the last Flush are. Where nothing waits, it returns at once. Call
+// it in functions and jobs that are about to freeze or exit. It ends with the context, or after 10s
+// where that has no deadline, and then returns an error that contains a delivery.UndeliveredError
+// with the number of events. Meanwhile, a failed request is retried within a second, unless the
+// events service has asked for more with Retry-After, or delivery.WithBackoff for a longer shortest
+// pause. Tracking may go on.
 //
-// With a client of the application's, Flush needs its delivery.Lossless, see [NewProviderWithClient]. Without that, it does
-// what the SDK can: where there is nothing to flush, it waits until the context ends and returns an error, and a request
-// that failed counts as delivered.
+// With a client of the application's, Flush needs its delivery.Lossless, see
+// [NewProviderWithClient]. Without that, it does what the SDK can: where there is nothing to flush,
+// it waits until the context ends and returns an error, and a request that failed counts as
+// delivered.
 func (p *Provider) Flush(ctx context.Context) error {
 	s := p.session.Load()
 	if s == nil || s.eventsOff {

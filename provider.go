@@ -36,10 +36,10 @@ type Provider struct {
 	// newSession makes the client of the next registration, or finds the application's.
 	newSession func() (*session, error)
 
+	mu      sync.Mutex              // held while a session begins, or is taken out of service
 	session atomic.Pointer[session] // nil while the provider is shut down
 	latest  atomic.Pointer[session] // the same, or the last one
 
-	mu            sync.Mutex // guards registrations, and the beginning and ending of sessions
 	registrations registrations
 	accounts      accounts // of all sessions
 }
@@ -52,11 +52,13 @@ var (
 )
 
 // NewProvider makes a provider with a LaunchDarkly client of its own, which starts to connect at once. Registering the
-// provider waits for its flag data; shutting it down delivers what was tracked and closes the client. After that, the
-// provider can be registered again, and makes another client.
+// provider waits for its flag data; shutting it down delivers what is tracked and closes the client. After that, the
+// provider can be registered again, and makes another client: see [Provider.InitWithContext].
 //
 // It fails for an empty SDK key, unless the configuration is offline, and for a configuration that LaunchDarkly's SDK
 // refuses. Without an error, the provider has to be shut down, also when it is never registered.
+//
+// With an offline configuration, evaluations return their defaults with the reason DEFAULT, and no events are sent.
 func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
 	p := newProvider(opts)
 	if sdkKey == "" && !p.settings.config.Offline {
@@ -74,11 +76,13 @@ func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
 // down. It fails for a nil client.
 //
 // To have lossless delivery, configure the client's events with delivery.Lossless, and pass the same configuration
-// with [WithConfig]: the provider finds it there, for Flush and Stats.
+// with [WithConfig]: the provider finds it there, for Flush, Stats, and the handler of [WithErrorHandler]. Without it, a
+// warning is logged, because LaunchDarkly's event processor drops events without notice: beyond a number of waiting
+// events, and when two attempts to send them fail.
 //
-// A client with a DataSystem without synchronizers (daemon mode, or initializers alone) never says, as of 7.15.4, that it
-// has all the data that it will get: registration takes the whole init timeout then, and the state is STALE from there on,
-// while evaluations work; a provider that makes its client by the same configuration is ready at once.
+// A client with a DataSystem without synchronizers (daemon mode, or initializers alone) never reports, as of 7.15.5, that
+// it has all the data that it will get: registration takes the whole init timeout then, and the state is STALE from there
+// on, while evaluations work; a provider that makes its client by the same configuration is ready at once.
 func NewProviderWithClient(client *ld.LDClient, opts ...Option) (*Provider, error) {
 	if client == nil {
 		return nil, errors.New("launchdarkly: the client is nil")
@@ -102,8 +106,8 @@ func newProvider(opts []Option) *Provider {
 	}
 }
 
-// Client returns LaunchDarkly's client, for what OpenFeature has no word for: Identify, migrations, AllFlagsState. When
-// the provider owns the client, registering the provider again after a shutdown makes another one; until then it is the
+// Client returns LaunchDarkly's client, for features that OpenFeature does not cover: Identify, migrations, AllFlagsState.
+// When the provider owns the client, registering the provider again after a shutdown makes another one; until then it is the
 // closed one. It is never nil.
 //
 // A listener that is added to the client has to be read at all times: while one is full, the SDK waits, and no update of a
@@ -113,7 +117,7 @@ func (p *Provider) Client() *ld.LDClient { return p.latest.Load().client }
 // Metadata names the provider "LaunchDarkly".
 func (p *Provider) Metadata() openfeature.Metadata { return openfeature.Metadata{Name: providerName} }
 
-// Hooks returns the hooks of [WithHooks]. The slice is the provider's own, and must not be changed.
+// Hooks returns the hooks of [WithHooks]. The elements of the slice must not be changed.
 func (p *Provider) Hooks() []openfeature.Hook { return p.settings.hooks }
 
 // maxKeyBytes bounds flag keys and event names, which LaunchDarkly's SDK formats.

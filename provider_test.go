@@ -18,7 +18,7 @@ import (
 )
 
 func TestConstructorsRefuse(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	brokenHTTP := ld.Config{HTTP: ldcomponents.HTTPConfiguration().CACert([]byte("not a certificate"))}
 	for name, build := range map[string]func() (*launchdarkly.Provider, error){
 		"an empty SDK key":        func() (*launchdarkly.Provider, error) { return launchdarkly.NewProvider("") },
@@ -37,7 +37,7 @@ func TestConstructorsRefuse(t *testing.T) {
 }
 
 func TestOffline(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	provider, err := launchdarkly.NewProvider("", launchdarkly.WithConfig(ld.Config{
 		Offline: true,
 		Logging: ldcomponents.NoLogging(),

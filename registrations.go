@@ -1,91 +1,129 @@
 package launchdarkly
 
 import (
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
+// arrivalPauses of arrivalPause each are enough for everything to arrive that waits for nothing but
+// the scheduler: with each pause, all goroutines that are ready get a turn.
 const (
-	// overtakenFor is how long after a shutdown initializations may arrive that were requested before it. All that they
-	// wait for is the scheduler.
-	overtakenFor = 2 * time.Second
-	// readerPatience bounds how long an initialization in doubt waits for the goroutine that OpenFeature's SDK starts
-	// with it.
-	readerPatience = 500 * time.Millisecond
+	arrivalPauses = 10
+	arrivalPause  = time.Millisecond
 )
 
-// registrations decides which initializations begin a new registration of the provider, and which come too late for one
-// that is over.
+// registrations decides which initializations begin a new registration of the provider, and which
+// come too late for one that is over.
 //
-// OpenFeature's SDK (as of 1.20.0, EvaluationAPI.initNew and shutdownOld) starts every initialization, and the shutdown
-// of a provider that was replaced, in a goroutine of its own. They arrive in any order, and nothing says which of them
-// belong together. But for each registration, OpenFeature's SDK also starts one goroutine that reads the event channel
-// (eventExecutor.startListeningAndShutdownOld), so that an initialization that follows a shutdown is told by that: if more
-// readers have started than registrations are over, the provider is registered again. Otherwise, the initialization was
-// requested before the shutdown, and is refused.
+// OpenFeature's SDK (as of 1.20.0, EvaluationAPI.initNew and shutdownOld) starts every
+// initialization, and the shutdown of a provider that was replaced, in a goroutine of its own. They
+// arrive in any order, and nothing says which of them belong together. Therefore each shutdown
+// waits until everything has arrived that was requested before. An initialization that arrives
+// later was requested later, and is admitted. One that arrives meanwhile is in doubt.
 //
-// Others than OpenFeature's SDK do not read, or do so after the initialization, as OpenFeature's multi-provider does. They
-// know the order of their calls, so that what they initialize after a shutdown is registered again.
+// What resolves the doubt is that OpenFeature's SDK starts one goroutine for each registration that
+// reads the event channel (eventExecutor.startListeningAndShutdownOld): if there have been more
+// readers than shutdowns, the provider is registered again, and the initialization is admitted. If
+// there are not when everything has arrived, the provider is not registered any more, and it is
+// refused.
 //
-// Its zero value is ready. All but the counting of readers needs a lock.
+// Its zero value is ready, and it is safe for concurrent use.
 type registrations struct {
-	readers atomic.Int64 // goroutines that have started to read the event channel
-
-	over      int64     // registrations that are over
-	running   int       // initializations that have not returned
-	caller    caller    // of the initializations since the last shutdown, or of those before it while there are none
-	refuseFor time.Time // until when initializations can have been requested before the last shutdown
+	mu sync.Mutex
+	registrationCounts
 }
 
-// caller is what is known of who initializes the provider.
-type caller int
+// read counts a request for the event channel: OpenFeature's SDK makes one before each event that
+// it receives.
+func (r *registrations) read() { r.count(1) }
+
+// sent counts an event that was received, after which its reader requests the channel again.
+func (r *registrations) sent() { r.count(-1) }
+
+func (r *registrations) count(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.readers += n
+}
+
+// initialize decides about an initialization. arrived is when it has arrived, pauses how many it
+// has made since; while the verdict is doubtful, it has to make another and try again. active is
+// whether the provider has a session.
+func (r *registrations) initialize(arrived time.Time, pauses int, active bool) verdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.decide(arrived, pauses >= arrivalPauses, active)
+}
+
+// shutDown counts a shutdown. await has to follow.
+func (r *registrations) shutDown() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begin()
+}
+
+// await waits until everything has arrived that was requested before a shutdown.
+func (r *registrations) await() {
+	for range arrivalPauses {
+		time.Sleep(arrivalPause)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.end(time.Now())
+}
+
+// verdict is what becomes of an initialization.
+type verdict int
 
 const (
-	unknownCaller caller = iota // none of its initializations has returned before the provider was shut down
-	otherCaller
-	openFeature
+	doubtful verdict = iota // it can't be told yet
+	admitted
+	refused
 )
 
-// read counts a request for the event channel: OpenFeature's SDK makes one before each event that it receives.
-func (r *registrations) read() { r.readers.Add(1) }
+// registrationCounts is the state of registrations.
+type registrationCounts struct {
+	readers int       // goroutines that have started to read the event channel
+	over    int       // registrations that are over
+	recent  int       // shutdowns that are not counted there yet: several can be of one registration
+	waiting int       // shutdowns that wait
+	since   time.Time // when the last of them has ended
+}
 
-// sent counts an event that was received, after which its reader asks for the channel again.
-func (r *registrations) sent() { r.readers.Add(-1) }
-
-// begin notes an initialization, unless it is refused; if it returns true, end has to follow. active is whether the
-// provider has a session, waited whether the initialization has waited for a reader to start.
-func (r *registrations) begin(now time.Time, active, waited bool) bool {
-	readers := r.readers.Load()
-	switch {
-	case active:
-	case !now.Before(r.refuseFor), readers > r.over, r.caller == otherCaller, waited && readers <= 0:
-		r.caller = unknownCaller
-	default:
+// settle counts the registrations that are over, once no shutdown waits any more, and reports
+// whether none does.
+func (r *registrationCounts) settle() bool {
+	if r.waiting > 0 {
 		return false
 	}
-	r.running++
+	r.over, r.recent = min(r.over+r.recent, r.readers), 0
 	return true
 }
 
-// end notes that an initialization has returned. active is whether the provider still has the session that it was for.
-func (r *registrations) end(active bool) {
-	r.running--
+// decide is about an initialization. waited is whether everything has arrived that was requested
+// before it.
+func (r *registrationCounts) decide(arrived time.Time, waited, active bool) verdict {
+	settled := r.settle()
 	switch {
-	case active && r.readers.Load() > r.over:
-		r.caller = openFeature
-	case active && r.caller == unknownCaller:
-		r.caller = otherCaller
+	case active, r.readers > r.over+r.recent, settled && !arrived.Before(r.since):
+		return admitted
+	case settled && waited:
+		return refused
+	default:
+		return doubtful
 	}
 }
 
-// shutDown notes a shutdown. active is whether it ends a session. One that does not is that of another domain, or comes
-// from the application, or belongs to a registration whose initialization has not arrived.
-func (r *registrations) shutDown(now time.Time, active bool) {
-	if active || r.readers.Load() > r.over {
-		r.over++
-	}
-	if !active || r.running > 0 {
-		r.caller = unknownCaller
-	}
-	r.refuseFor = now.Add(overtakenFor)
+// begin counts a shutdown, which waits.
+func (r *registrationCounts) begin() {
+	r.settle()
+	r.recent++
+	r.waiting++
+}
+
+// end is when everything has arrived that was requested before a shutdown.
+func (r *registrationCounts) end(now time.Time) {
+	r.waiting--
+	r.since = now
+	r.settle()
 }

@@ -24,7 +24,8 @@ type ownedClient struct {
 	logs      *logSwitch // nil where the SDK logs elsewhere
 }
 
-// newOwnedClient makes a client, which starts to connect. onDrop is called for events that are dropped.
+// newOwnedClient makes a client, which starts to connect. onDrop is called for events that are
+// dropped.
 func newOwnedClient(sdkKey string, s settings, onDrop func(error)) (*ownedClient, error) {
 	config := newSDKConfig(s, onDrop)
 	client, err := ld.MakeCustomClient(sdkKey, config.Config, 0)
@@ -42,8 +43,8 @@ func newOwnedClient(sdkKey string, s settings, onDrop func(error)) (*ownedClient
 	return c, nil
 }
 
-// end closes the client. What the SDK holds up goes on in the background when ctx ends: a listener of the application's
-// that nobody reads, a persistent store that hangs.
+// end closes the client. What the SDK holds up goes on in the background when ctx ends: a listener
+// of the application's that nobody reads, a persistent store that hangs.
 func (c *ownedClient) end(ctx context.Context) error {
 	closed := make(chan struct{})
 	go func() {
@@ -63,9 +64,9 @@ func (c *ownedClient) end(ctx context.Context) error {
 	return err
 }
 
-// sdkConfig is the configuration for a client that the provider makes: the application's, with the provider's name in
-// the request headers, lossless delivery, the provider's logger, and a way to stop requests. The application's builders
-// are not changed.
+// sdkConfig is the configuration for a client that the provider makes: the application's, with the
+// provider's name in the request headers, lossless delivery, the provider's logger, and a way to
+// stop requests. The application's builders are not changed.
 type sdkConfig struct {
 	ld.Config
 	delivery *delivery.Configuration // nil where events are off or go through another processor
@@ -109,7 +110,8 @@ func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
 	return c
 }
 
-// httpConfiguration adds the provider's name to an HTTP configuration, and a way to stop its requests.
+// httpConfiguration adds the provider's name to an HTTP configuration, and a way to stop its
+// requests.
 type httpConfiguration struct {
 	base     subsystems.ComponentConfigurer[subsystems.HTTPConfiguration]
 	requests *requestStopper

@@ -34,7 +34,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 		eventsOff: config.Offline || sendsNoEvents(config),
 		offline:   config.Offline,
 		watcher:   newWatcher(client.LDClient, p, client.silent),
-		deliver:   func(context.Context) error { return nil }, // closing the client does
+		deliver:   nothing, // closing the client does
 		release:   client.end,
 		ended:     make(chan struct{}),
 	}
@@ -42,7 +42,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 	case s.processor != nil:
 		s.deliver = s.processor.Shutdown
 	case !s.eventsOff && len(p.settings.delivery) > 0:
-		p.warn("the options of WithDelivery have no effect",
+		p.log(slog.LevelWarn, "options of WithDelivery have no effect",
 			"the Events configuration is neither LaunchDarkly's nor a delivery.Lossless")
 	}
 	return s, nil
@@ -56,23 +56,16 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 		eventsOff: client.IsOffline() || sendsNoEvents(config),
 		offline:   client.IsOffline(),
 		watcher:   newWatcher(client, p, false),
-		release:   func(context.Context) error { return nil },
+		deliver:   nothing,
+		release:   nothing,
 		ended:     make(chan struct{}),
 	}
 	if d, ok := config.Events.(*delivery.Configuration); ok {
 		s.processor = d.Processor()
 	}
-	if s.processor == nil {
-		s.deliver = func(context.Context) error {
-			client.Flush() // the client goes on delivering
-			return nil
-		}
-		if !s.eventsOff {
-			p.warn("events of the application's client can be lost without notice",
-				"the client's Events configuration is not a delivery.Lossless, or was not passed with WithConfig")
-		}
-	} else {
-		var logger *slog.Logger // where the application has not chosen one, delivery has the default, too
+	switch {
+	case s.processor != nil:
+		var logger *slog.Logger // the default is that of the delivery, too
 		if p.settings.ownLogger {
 			logger = p.settings.logger
 		}
@@ -81,15 +74,26 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 			defer unobserve()
 			return s.processor.FlushContext(ctx)
 		}
+	case s.eventsOff:
+	default:
+		s.deliver = func(context.Context) error {
+			client.Flush() // the client goes on delivering
+			return nil
+		}
+		p.log(slog.LevelWarn, "events of the application's client can be lost without notice",
+			"its Events configuration is no delivery.Lossless, or was not passed with WithConfig")
 	}
 	if len(p.settings.delivery) > 0 {
-		p.warn("the options of WithDelivery have no effect", "the client is the application's")
+		p.log(slog.LevelWarn, "options of WithDelivery have no effect", "the client is the application's")
 	}
 	return s
 }
 
-// end delivers what is tracked, and ends everything that the session has started, apart from the watcher's loop, which
-// has to be stopped before. What the SDK holds up when ctx ends goes on in the background.
+func nothing(context.Context) error { return nil }
+
+// end delivers what is tracked, and ends everything that the session has started, apart from the
+// watcher's loop, which has to be stopped before. What the SDK holds up when ctx ends goes on in
+// the background.
 func (s *session) end(ctx context.Context) error {
 	defer close(s.ended)
 	err := s.deliver(ctx)
@@ -100,10 +104,21 @@ func (s *session) end(ctx context.Context) error {
 	return err
 }
 
-// reportDrop passes an event that delivery has dropped to the application's error handler. Delivery logs it.
+// wait returns when end has, or when ctx ends.
+func (s *session) wait(ctx context.Context) error {
+	select {
+	case <-s.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// reportDrop passes an event that delivery has dropped to the application's error handler. Delivery
+// logs it.
 func (p *Provider) reportDrop(err error) { p.reporter.handle(context.Background(), err) }
 
-// warn logs a configuration that does less than it seems to.
-func (p *Provider) warn(message, problem string) {
-	p.settings.logger.LogAttrs(context.Background(), slog.LevelWarn, message, slog.String("problem", problem))
+// log writes a line about the configuration.
+func (p *Provider) log(level slog.Level, message, problem string) {
+	p.settings.logger.LogAttrs(context.Background(), level, message, slog.String("problem", problem))
 }

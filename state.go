@@ -9,10 +9,9 @@ import (
 
 // sdkState is what is known of the state of LaunchDarkly's SDK.
 type sdkState struct {
-	status    interfaces.DataSourceStatus // with an empty state until the SDK has been asked
-	hasData   bool                        // whether there is flag data; from then on, there always is
-	listening bool                        // whether flag changes are received
-	checks    int                         // requested checks for flag data that have not been made, at most one of them running
+	status  interfaces.DataSourceStatus // with an empty state until the SDK has been asked
+	hasData bool                        // whether there is flag data; from then on, there always is
+	checks  int                         // checks for flag data that have not been made; one of them is running
 }
 
 // connecting reports whether the data source has not yet said how it is.
@@ -20,14 +19,17 @@ func (s *sdkState) connecting() bool {
 	return s.status.State == "" || s.status.State == interfaces.DataSourceStateInitializing
 }
 
-// event returns the provider event for the state, or one without a type if the state says nothing about the provider.
-// Without flag data, there is none but a fatal error: a connection that is interrupted then is one that is being made. As
-// of go-server-sdk 7.17, that is all that becomes of an SDK key that LaunchDarkly refuses.
-func (s *sdkState) event() openfeature.Event {
+// event returns the provider event for the state, or one without a type if the state says nothing
+// about the provider. listening is whether flag changes are received.
+//
+// Without flag data, there is no event but a fatal error: a connection that is interrupted then is
+// one that is being made. As of go-server-sdk 7.17, that is all that becomes of an SDK key that
+// LaunchDarkly refuses.
+func (s *sdkState) event(listening bool) openfeature.Event {
 	event := openfeature.Event{ProviderName: providerName}
 	switch s.status.State {
 	case interfaces.DataSourceStateValid:
-		if s.listening { // otherwise changes could be missed after READY
+		if listening { // otherwise changes could be missed after READY
 			event.EventType = openfeature.ProviderReady
 			event.Message = "LaunchDarkly's flag data is up to date"
 		}
@@ -50,8 +52,8 @@ func (s *sdkState) event() openfeature.Event {
 	return event
 }
 
-// unconnected returns the provider event for flag data without a connection: that of a persistent store, or of the first
-// poll of a DataSystem.
+// unconnected returns the provider event for flag data without a connection: that of a persistent
+// store, or of the first poll of a DataSystem.
 func (s *sdkState) unconnected() openfeature.Event {
 	event := openfeature.Event{ProviderName: providerName, EventType: openfeature.ProviderStale}
 	event.Message = "no connection to LaunchDarkly yet: evaluations use the flags that are known so far"
@@ -67,8 +69,8 @@ func describe(info interfaces.DataSourceErrorInfo) string {
 	return info.String()
 }
 
-// stateTracker lets through events that change the provider's state, each once. Before the first initialization, it lets
-// none through.
+// stateTracker lets through events that change the provider's state, each once, and none before the
+// first initialization.
 type stateTracker struct {
 	known   providerState      // the state that OpenFeature knows
 	pending *openfeature.Event // to be sent, if not nil

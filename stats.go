@@ -8,23 +8,25 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// Stats counts events since the provider was made, over all of its registrations. Its own fields are about tracked
-// events, those of EvaluationEvents about all others. At rest, for tracked events,
-// Tracked + Adopted = Delivered + Waiting + HandedOver + SampledOut + OnDisk + Dropped.Total().
+// Stats counts events since the provider was made, over all of its registrations. Its own fields
+// are about tracked events, those of EvaluationEvents about all others. At rest, for tracked
+// events, Tracked + Adopted = Delivered + Waiting + HandedOver + SampledOut + OnDisk +
+// Dropped.Total().
 type Stats struct {
 	// Tracked is the number of events that were tracked, with Track or with LaunchDarkly's client.
 	Tracked uint64
-	// Adopted is the number of tracked events read from spool segments that earlier processes left behind.
+	// Adopted is the number of tracked events read from spool segments that earlier processes left
+	// behind.
 	Adopted uint64
-	// Delivered is the number of tracked events that the first hop accepted: LaunchDarkly's events service, or a Relay
-	// Proxy in front of it.
+	// Delivered is the number of tracked events that the first hop accepted: LaunchDarkly's events
+	// service, or a Relay Proxy in front of it.
 	Delivered uint64
 	// Waiting is the number of tracked events that wait for delivery or are being delivered.
 	Waiting uint64
 	// WaitingBytes is the number of bytes that those hold, by the measure of delivery.WithMaxBytes.
 	WaitingBytes uint64
-	// HandedOver is the number of tracked events passed to an event processor other than that of delivery.Lossless, which
-	// does not report what becomes of them.
+	// HandedOver is the number of tracked events passed to an event processor other than that of
+	// delivery.Lossless, which does not report what becomes of them.
 	HandedOver uint64
 	// SampledOut is the number of tracked events that LaunchDarkly's sampling ratios leave out.
 	SampledOut uint64
@@ -36,15 +38,15 @@ type Stats struct {
 	Requests uint64
 	// Retries is the number of attempts at requests that failed.
 	Retries uint64
-	// Repeated is the number of events that were sent again under another payload ID after an ambiguous failure, so that
-	// they may have been delivered twice.
+	// Repeated is the number of events that were sent again under another payload ID after an
+	// ambiguous failure, so that they may have been delivered twice.
 	Repeated uint64
 	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
 	OldestWaiting time.Duration
 	// Evaluations is the number of evaluation, identify and migration events that were recorded.
 	Evaluations uint64
-	// EvaluationEvents counts all events other than tracked ones: evaluation, identify and migration events, and the index,
-	// debug and summary events that LaunchDarkly's SDK derives.
+	// EvaluationEvents counts all events other than tracked ones: evaluation, identify and
+	// migration events, and the index, debug and summary events that LaunchDarkly's SDK derives.
 	EvaluationEvents delivery.EventCounts
 }
 
@@ -90,16 +92,17 @@ func (p *Provider) Stats() Stats {
 	return stats
 }
 
-// accounts are those of all event processors that the provider has had. Its zero value is ready, and it is safe for
-// concurrent use.
+// accounts are those of all event processors that the provider has had. Its zero value is ready,
+// and it is safe for concurrent use.
 type accounts struct {
 	mu         sync.Mutex
 	processors []*delivery.Processor
 	past       delivery.Stats // of earlier ones, which have ended
 }
 
-// add takes in the processor of a session that begins, unless it is that of the session before: an application's client
-// keeps its own. All others have ended, or are about to; those that have leave only their numbers.
+// add takes in the processor of a session that begins, unless it is that of the session before: an
+// application's client keeps its own. All others have ended, or are about to; those that have leave
+// only their numbers.
 func (a *accounts) add(p *delivery.Processor) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

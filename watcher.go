@@ -12,9 +12,10 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// EventChannel returns the channel of provider events (OpenFeature requirement 5.1.1): changes of LaunchDarkly's data
-// source status and of flags. It is the same for the life of the provider, and never closed. If it is not read, only the
-// keys of the flags that have changed are kept, up to a bound.
+// EventChannel returns the channel of provider events (OpenFeature requirement 5.1.1): changes of
+// LaunchDarkly's data source status and of flags. It is the same for the life of the provider, and
+// never closed. If it is not read, only the keys of the flags that have changed are kept, up to a
+// bound.
 func (p *Provider) EventChannel() <-chan openfeature.Event {
 	p.registrations.read()
 	return p.events
@@ -22,31 +23,31 @@ func (p *Provider) EventChannel() <-chan openfeature.Event {
 
 // watcher translates the status and the flag changes of LaunchDarkly's SDK into provider events.
 //
-// One goroutine, the loop, owns the state. Everything else reaches it as a function that it runs. It never blocks: calls
-// of the SDK that can block are made by helpers, which post what they find.
+// One goroutine, the loop, owns the state. Everything else reaches it as a function that it runs.
+// It never blocks: calls of the SDK that can block are made by helpers, which post what they find.
 type watcher struct {
 	client *ld.LDClient
 	events chan<- openfeature.Event
 	sent   func() // called when an event was received
 	silent bool   // see knownStatus
 
-	inbox   chan func()    // what the loop has to run
+	inbox   chan func()    // what the loop has to run; nil ends it
 	stopped chan struct{}  // closed when the loop has ended
 	done    chan struct{}  // closed when the helpers have, too
 	helpers sync.WaitGroup // started by newWatcher and the loop alone
 
 	// What follows is the loop's.
-	stopping bool
 	sdk      sdkState
-	waiting  []chan<- error // the initializations; OpenFeature knows their results without an event
-	states   stateTracker
+	statuses <-chan interfaces.DataSourceStatus // nil until the listener is added, and when the client was closed
+	flags    <-chan interfaces.FlagChangeEvent  // nil until the listener is added
 	changes  changeCollector
-	settling <-chan time.Time // not nil while OpenFeature may not have emitted the event of an initialization
-	statuses <-chan interfaces.DataSourceStatus
-	flags    <-chan interfaces.FlagChangeEvent
+	states   stateTracker
+	waiting  []chan<- error   // the results of initializations, which OpenFeature makes events of
+	settling <-chan time.Time // not nil while it may not have done so
 }
 
-// newWatcher starts to watch a client for a provider. A client is silent if nothing keeps its flag data up to date, see knownStatus.
+// newWatcher starts to watch a client for a provider. A client is silent if nothing keeps its flag
+// data up to date, see knownStatus.
 func newWatcher(client *ld.LDClient, p *Provider, silent bool) *watcher {
 	w := &watcher{
 		client:  client,
@@ -64,7 +65,7 @@ func newWatcher(client *ld.LDClient, p *Provider, silent bool) *watcher {
 
 // stop ends the loop: no event is sent after that.
 func (w *watcher) stop() {
-	w.post(func() { w.stopping = true })
+	w.post(nil)
 	<-w.stopped
 }
 
@@ -89,12 +90,30 @@ func (w *watcher) post(f func()) bool {
 // run is the loop, and what comes after it.
 func (w *watcher) run() {
 	defer close(w.done)
+	w.loop()
+	w.changes.stop()
+	w.answer(fmt.Errorf("launchdarkly: no flag data: %w", ErrClosed), w.waiting...)
+	close(w.stopped)
+
+	if w.statuses != nil {
+		unsubscribe(w.statuses, w.client.GetDataSourceStatusProvider().RemoveStatusListener)
+	}
+	if w.flags != nil {
+		unsubscribe(w.flags, w.client.GetFlagTracker().RemoveFlagChangeListener)
+	}
+	w.helpers.Wait()
+}
+
+func (w *watcher) loop() {
 	dataCheck := time.NewTicker(dataCheckInterval)
 	defer dataCheck.Stop()
-	for !w.stopping {
+	for {
 		events, event, sent := w.next()
 		select {
 		case f := <-w.inbox:
+			if f == nil {
+				return
+			}
 			f()
 		case status, ok := <-w.statuses:
 			if !ok { // the client was closed
@@ -104,7 +123,7 @@ func (w *watcher) run() {
 			w.observe(status)
 		case change, ok := <-w.flags:
 			if !ok {
-				w.flags = nil
+				w.flags = make(chan interfaces.FlagChangeEvent)
 				continue
 			}
 			w.changes.add(change.Key)
@@ -121,20 +140,10 @@ func (w *watcher) run() {
 			w.sent()
 		}
 	}
-	w.changes.stop()
-	w.answer(fmt.Errorf("launchdarkly: no flag data: %w", ErrClosed))
-	close(w.stopped)
-
-	if w.statuses != nil {
-		unsubscribe(w.statuses, w.client.GetDataSourceStatusProvider().RemoveStatusListener)
-	}
-	if w.flags != nil {
-		unsubscribe(w.flags, w.client.GetFlagTracker().RemoveFlagChangeListener)
-	}
-	w.helpers.Wait()
 }
 
-// next returns the event to send, what to do when it is sent, and the channel, which is nil if there is no event.
+// next returns the event to send, what to do when it is sent, and the channel, which is nil if
+// there is no event.
 func (w *watcher) next() (events chan<- openfeature.Event, event openfeature.Event, sent func()) {
 	switch {
 	case w.states.pending != nil && w.settling == nil:
@@ -146,8 +155,8 @@ func (w *watcher) next() (events chan<- openfeature.Event, event openfeature.Eve
 	}
 }
 
-// subscribe is a helper. The SDK can neither add nor remove a listener while another one is full, which may be one of the
-// application's.
+// subscribe is a helper. The SDK can neither add nor remove a listener while another one is full,
+// which may be one of the application's.
 func (w *watcher) subscribe() {
 	provider := w.client.GetDataSourceStatusProvider()
 	statuses := provider.AddStatusListener()
@@ -188,7 +197,8 @@ func (w *watcher) checkData() {
 	})
 }
 
-// check asks the SDK for flag data in a helper, because a persistent store can block it. The loop runs then afterwards.
+// check asks the SDK for flag data in a helper, because a persistent store can block it. The loop
+// runs then afterwards.
 func (w *watcher) check(then func()) {
 	w.helpers.Go(func() {
 		hasData := w.client.Initialized()
@@ -202,19 +212,20 @@ func (w *watcher) check(then func()) {
 	})
 }
 
-// listen is a helper that starts to receive flag changes. Before there is flag data, all flags are about to change.
+// listen is a helper that starts to receive flag changes. Before there is flag data, all flags are
+// about to change.
 func (w *watcher) listen() {
 	tracker := w.client.GetFlagTracker()
 	flags := tracker.AddFlagChangeListener()
 	if !w.post(func() {
-		w.flags, w.sdk.listening = flags, true
+		w.flags = flags
 		w.update()
 	}) {
 		unsubscribe(flags, tracker.RemoveFlagChangeListener)
 	}
 }
 
-// checkAgain looks after a state that no status ends. It reports whether there is none any more.
+// checkAgain is for what the SDK reports in no status. It returns true if nothing of that is left.
 func (w *watcher) checkAgain() bool {
 	switch {
 	case !w.sdk.hasData:
@@ -222,7 +233,7 @@ func (w *watcher) checkAgain() bool {
 			w.checkData()
 		}
 		return false
-	case w.sdk.connecting(): // as it was at the last check, so that it is not about to connect
+	case w.sdk.connecting(): // for some time already, because data comes with a connection otherwise
 		if len(w.waiting) == 0 {
 			w.states.transition(w.sdk.unconnected())
 		}
@@ -232,19 +243,20 @@ func (w *watcher) checkAgain() bool {
 	}
 }
 
-// update draws the conclusions from a change of the SDK's state: for the initializations if there are any, or else for
-// OpenFeature.
+// update draws the conclusions from a change of the SDK's state: for the initializations if there
+// are any, or else for OpenFeature.
 func (w *watcher) update() {
-	event := w.sdk.event()
+	event := w.sdk.event(w.flags != nil)
 	switch {
 	case len(w.waiting) == 0:
 		w.states.transition(event)
 	case event.ErrorCode == openfeature.ProviderFatalCode:
 		w.states.told(event)
-		w.answer(&openfeature.ProviderInitError{ErrorCode: event.ErrorCode, Message: event.Message})
-	case w.sdk.listening && !w.sdk.connecting():
-		w.initialized(event)
-		w.answer(nil)
+		w.answer(&openfeature.ProviderInitError{ErrorCode: event.ErrorCode, Message: event.Message}, w.waiting...)
+		w.waiting = nil
+	case w.flags != nil && !w.sdk.connecting():
+		w.answerReady(event, w.waiting...)
+		w.waiting = nil
 	}
 }
 
@@ -277,44 +289,42 @@ func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
 	return <-result
 }
 
-// expire ends an initialization that still waits, with the flag data that there is, or else with an error.
+// expire ends an initialization that still waits, with the flag data that there is, or else with an
+// error.
 func (w *watcher) expire(result chan<- error, cause error) {
 	i := slices.Index(w.waiting, result)
 	if i < 0 {
 		return
 	}
-	others := slices.Delete(w.waiting, i, i+1)
-	w.waiting = []chan<- error{result}
+	w.waiting = slices.Delete(w.waiting, i, i+1)
 	switch {
 	case w.sdk.hasData && w.sdk.connecting():
-		w.initialized(w.sdk.unconnected())
-		w.answer(nil)
+		w.answerReady(w.sdk.unconnected(), result)
 	case w.sdk.hasData: // the SDK waits for another listener
-		w.initialized(w.sdk.event())
-		w.answer(nil)
+		w.answerReady(w.sdk.event(w.flags != nil), result)
 	default:
-		w.states.told(openfeature.Event{EventType: openfeature.ProviderError})
 		err := fmt.Errorf("launchdarkly: no flag data: %w", cause)
 		if w.sdk.status.LastError.Kind != "" {
 			err = fmt.Errorf("%w: %s", err, describe(w.sdk.status.LastError))
 		}
-		w.answer(err)
+		w.states.told(openfeature.Event{EventType: openfeature.ProviderError})
+		w.answer(err, result)
 	}
-	w.waiting = others
 }
 
-// initialized notes that an initialization succeeds. OpenFeature makes a READY event of it; another state comes after that.
-func (w *watcher) initialized(state openfeature.Event) {
+// answerReady ends initializations that succeed. OpenFeature makes READY events of that; another
+// state comes after them.
+func (w *watcher) answerReady(state openfeature.Event, results ...chan<- error) {
 	w.states.told(openfeature.Event{EventType: openfeature.ProviderReady})
 	w.states.transition(state)
+	w.answer(nil, results...)
 }
 
-// answer ends all initializations.
-func (w *watcher) answer(err error) {
-	for _, result := range w.waiting {
+// answer ends initializations.
+func (w *watcher) answer(err error, results ...chan<- error) {
+	for _, result := range results {
 		result <- err
 	}
-	w.waiting = nil
 	w.settling = time.After(settleTime)
 }
 

@@ -12,7 +12,8 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// OpenFeature's SDK tells how an initialization went after it has returned: what has happened since must come later.
+// OpenFeature's SDK tells how an initialization went after it has returned: what has happened since
+// must come later.
 func TestStateWaitsForOpenFeature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := ldtestdata.DataSource()

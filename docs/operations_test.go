@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,8 +23,12 @@ import (
 	"time"
 
 	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldtestdata"
 	"github.com/open-feature/go-sdk/openfeature"
+	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
@@ -68,6 +74,99 @@ func operationsMain(serve func(context.Context)) {
 		slog.Error("shutdown", slog.Any("error", err))
 	}
 }
+
+func operationsHealth(client *openfeature.Client, provider *launchdarkly.Provider) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		state := client.State()
+		hasFlags := state == openfeature.ReadyState || state == openfeature.StaleState ||
+			state == openfeature.ErrorState && provider.Client().Initialized()
+		if !hasFlags {
+			http.Error(w, string(state), http.StatusServiceUnavailable)
+		}
+	})
+	return mux
+}
+
+// TestHealthChecks brings the provider into each state of the document's table.
+func TestHealthChecks(t *testing.T) {
+	want := map[string][2]string{}
+	for _, row := range tableAfter(t, "## Health checks") {
+		for _, state := range strings.Split(row[0], ", ") {
+			want[strings.ReplaceAll(state, "`", "")] = [2]string{row[1], row[2]}
+		}
+	}
+	revoked := interfaces.DataSourceErrorInfo{Kind: interfaces.DataSourceErrorKindErrorResponse, StatusCode: 401}
+	for name, c := range map[string]struct {
+		source dataSource
+		later  interfaces.DataSourceState
+		state  openfeature.State
+	}{
+		"READY":                               {state: openfeature.ReadyState},
+		"STALE":                               {later: interfaces.DataSourceStateInterrupted, state: openfeature.StaleState},
+		"ERROR after the SDK key was revoked": {later: interfaces.DataSourceStateOff, state: openfeature.ErrorState},
+		"ERROR after the init timeout":        {source: idle{}, state: openfeature.ErrorState},
+		"FATAL":                               {source: idle{interfaces.DataSourceStateOff}, state: openfeature.FatalState},
+		"NOT_READY":                           {source: idle{}, state: openfeature.NotReadyState},
+	} {
+		t.Run(name, func(t *testing.T) {
+			flags := ldtestdata.DataSource()
+			config := ld.Config{DataSource: flags, Events: ldcomponents.NoEvents(), Logging: ldcomponents.NoLogging()}
+			if c.source != nil {
+				config.DataSource = c.source
+			}
+			provider, err := launchdarkly.NewProvider("sdk-key", launchdarkly.WithConfig(config),
+				launchdarkly.WithInitTimeout(10*time.Millisecond))
+			if err != nil {
+				t.Fatal(err)
+			}
+			api := isolated.NewAPI()
+			client := api.NewClient()
+			if c.state != openfeature.NotReadyState {
+				_ = api.SetProviderAndWait(t.Context(), provider)
+			}
+			defer api.Shutdown(t.Context())
+			defer provider.Shutdown()
+			if c.later != "" {
+				flags.UpdateStatus(c.later, revoked)
+			}
+			for deadline := time.Now().Add(10 * time.Second); client.State() != c.state; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("the state is %s", client.State())
+				}
+			}
+			health := operationsHealth(client, provider)
+			var got [2]string
+			for i, path := range []string{"/readyz", "/livez"} {
+				response := httptest.NewRecorder()
+				health.ServeHTTP(response, httptest.NewRequest(http.MethodGet, path, nil))
+				got[i] = strconv.Itoa(response.Code)
+			}
+			if got != want[name] {
+				t.Errorf("got %v, the document has %v", got, want[name])
+			}
+			delete(want, name)
+		})
+	}
+	if len(want) > 0 {
+		t.Errorf("not tested: %v", want)
+	}
+}
+
+type dataSource = subsystems.ComponentConfigurer[subsystems.DataSource]
+
+// idle is a data source without flags, in a state.
+type idle struct{ state interfaces.DataSourceState }
+
+func (s idle) Build(client subsystems.ClientContext) (subsystems.DataSource, error) {
+	client.GetDataSourceUpdateSink().UpdateStatus(s.state, interfaces.DataSourceErrorInfo{})
+	return s, nil
+}
+
+func (idle) IsInitialized() bool         { return false }
+func (idle) Start(ready chan<- struct{}) { close(ready) }
+func (idle) Close() error                { return nil }
 
 // TestOperations runs what can be run of the document's code.
 func TestOperations(t *testing.T) {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
@@ -16,6 +18,7 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoreimpl"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoretypes"
+	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldtestdata"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -462,6 +465,155 @@ var _ = Describe("Lifecycle", func() {
 			Entry("with lossless delivery", true),
 			Entry("with LaunchDarkly's own", false),
 		)
+
+		// borrow makes a provider for a client with a configuration, and registers it.
+		borrow := func(config ld.Config, opts ...launchdarkly.Option) (*ld.LDClient, *launchdarkly.Provider, *logbook) {
+			GinkgoHelper()
+			client, err := ld.MakeCustomClient("sdk-key", config, patience)
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(client.Close)
+			log := new(logbook)
+			provider, err := launchdarkly.NewProviderWithClient(client,
+				append([]launchdarkly.Option{launchdarkly.WithLogger(log.logger())}, opts...)...)
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(shutDown, provider)
+			api, _ := newAPI()
+			Expect(api.SetProviderAndWait(waiting(), provider)).To(Succeed())
+			return client, provider, log
+		}
+		withEvents := func(events subsystems.ComponentConfigurer[ldevents.EventProcessor]) ld.Config {
+			config := newBox().Config()
+			config.DataSource, config.Events = ldtestdata.DataSource(), events
+			return config
+		}
+
+		DescribeTable("warns once where its events can be lost without notice",
+			func(lines int, passed bool, configure func(*ld.Config)) {
+				config := withEvents(nil)
+				configure(&config)
+				var opts []launchdarkly.Option
+				if passed {
+					opts = append(opts, launchdarkly.WithConfig(config))
+				}
+				_, _, log := borrow(config, opts...)
+				Expect(strings.Count(log.String(), "level=WARN")).To(Equal(lines), log.String())
+				Expect(strings.Count(log.String(), "can be lost without notice")).To(Equal(lines), log.String())
+			},
+			Entry("by LaunchDarkly's own processor", 1, false, func(*ld.Config) {}),
+			Entry("by LaunchDarkly's own processor, as the provider can see", 1, true, func(*ld.Config) {}),
+			Entry("as far as the provider can see", 1, false, func(c *ld.Config) {
+				c.Events = delivery.Lossless(nil, delivery.WithLogger(discard))
+			}),
+			Entry("not with lossless delivery", 0, true, func(c *ld.Config) {
+				c.Events = delivery.Lossless(nil, delivery.WithLogger(discard))
+			}),
+			Entry("not without events", 0, true, func(c *ld.Config) { c.Events = ldcomponents.NoEvents() }),
+			Entry("not offline", 0, false, func(c *ld.Config) { c.Offline = true }),
+		)
+
+		It("reports what its delivery drops to the provider's error handler and logger, until the shutdown", func() {
+			config := withEvents(delivery.Lossless(nil, delivery.WithMaxEvents(1), delivery.WithMaxWait(0),
+				delivery.WithLogger(discard), delivery.WithBackoff(time.Hour, time.Hour)))
+			box := newBox()
+			box.RefuseEvents(503)
+			config.ServiceEndpoints = allAt(box.URL())
+			var problems problems
+			client, provider, log := borrow(config, launchdarkly.WithConfig(config), launchdarkly.WithErrorHandler(problems.add))
+			Eventually(func() []error {
+				Expect(client.TrackEvent("by the application", ldcontext.New("sandy"))).To(Succeed())
+				return problems.all()
+			}).Should(ContainElement(MatchError(delivery.ErrQueueFull)))
+			Eventually(log.String).Should(ContainSubstring("events dropped"))
+
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+			defer cancel()
+			Expect(provider.ShutdownWithContext(ctx)).NotTo(Succeed(), "the client has what it could not deliver")
+			reported := len(problems.all())
+			for range 10 {
+				Expect(client.TrackEvent("after the shutdown", ldcontext.New("sandy"))).To(Succeed())
+			}
+			Expect(problems.all()).To(HaveLen(reported))
+		})
+
+		It("says that options of WithDelivery have no effect", func() {
+			config := withEvents(ldcomponents.NoEvents())
+			_, _, log := borrow(config, launchdarkly.WithConfig(config), launchdarkly.WithDelivery(delivery.WithMaxEvents(1)))
+			Expect(log.String()).To(ContainSubstring("options of WithDelivery have no effect"))
+		})
+	})
+
+	Describe("with options for delivery", func() {
+		waits := func(choices ...func(*setup)) uint64 {
+			GinkgoHelper()
+			p := start(append(choices, options(launchdarkly.WithDelivery(delivery.WithMaxEvents(3), delivery.WithMaxWait(0))))...)
+			p.box.RefuseEvents(503)
+			for range 10 {
+				p.client.Track(context.Background(), "checkout", sandy, details(1))
+			}
+			stats := p.provider.Stats()
+			Expect(stats.Waiting + stats.Dropped.QueueFull).To(BeEquivalentTo(10))
+			p.box.AcceptEvents()
+			return stats.Waiting
+		}
+
+		It("applies them", func() {
+			Expect(waits()).To(BeEquivalentTo(3))
+		})
+
+		It("applies them over those of the application's delivery, which keeps the others", func() {
+			dropped := new(problems)
+			Expect(waits(configure(func(c *ld.Config) {
+				c.Events = delivery.Lossless(nil, delivery.WithMaxEvents(5), delivery.WithErrorHandler(func(err error) {
+					dropped.add(context.Background(), err)
+				}))
+			}))).To(BeEquivalentTo(3))
+			Expect(dropped.all()).To(HaveEach(MatchError(delivery.ErrQueueFull)))
+			Expect(dropped.all()).NotTo(BeEmpty())
+		})
+
+		It("says that they have no effect on another event processor", func() {
+			p := start(configure(func(c *ld.Config) { c.Events = unflushable{asked: new(atomic.Int32)} }),
+				options(launchdarkly.WithDelivery(delivery.WithMaxEvents(3))))
+			Expect(p.log.String()).To(ContainSubstring("options of WithDelivery have no effect"))
+		})
+	})
+
+	Describe("shutting down while a shutdown is running", func() {
+		It("waits for it", func() {
+			p := start()
+			p.box.DelayEvents(200 * time.Millisecond)
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+			first := make(chan error, 1)
+			go func() { first <- p.provider.ShutdownWithContext(waiting()) }()
+			Eventually(func() int { return len(p.box.Requests()) }).ShouldNot(BeZero())
+			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
+			Expect(p.provider.Stats().Delivered).To(BeEquivalentTo(1))
+			Eventually(first).Should(Receive(BeNil()))
+		})
+
+		It("waits no longer than its own deadline", func() {
+			p := start()
+			p.box.DelayEvents(time.Second)
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+			first := make(chan error, 1)
+			go func() { first <- p.provider.ShutdownWithContext(waiting()) }()
+			Eventually(func() int { return len(p.box.Requests()) }).ShouldNot(BeZero())
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+			defer cancel()
+			Expect(p.provider.ShutdownWithContext(ctx)).To(MatchError(context.DeadlineExceeded))
+			Eventually(first).Should(Receive(BeNil()))
+		})
+	})
+
+	It("refuses an initialization that arrives during the shutdown of its registration", func() {
+		p := newProgram(given((*launchdarklytest.Server).HoldStreams))
+		p.box.DelayEvents(100 * time.Millisecond)
+		p.provider.Track(context.Background(), "checkout", sandy, details(1))
+		Expect(p.api.SetProvider(context.Background(), p.provider)).To(Succeed())
+		Eventually(openFeatureGoroutines).ShouldNot(BeEmpty())
+		Expect(p.api.Shutdown(waiting())).To(Succeed())
+		Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
+		Expect(p.box.CustomEvents("checkout")).To(HaveLen(1))
 	})
 })
 

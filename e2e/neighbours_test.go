@@ -132,6 +132,45 @@ var _ = Describe("Next to others", func() {
 		})
 	})
 
+	// OpenFeature's multi-provider (go-sdk 1.20.0) wraps a provider that has hooks, or is given
+	// some, in one that does not forward initialization, tracking, events and shutdown. Once the
+	// first entry fails, the documentation of WithHooks has something to leave out.
+	DescribeTable("in the multi-provider, hooks",
+		func(choices []func(*setup), opts []multi.Option, forwarded bool) {
+			var notes journal
+			for i := range choices {
+				choices[i] = options(launchdarkly.WithHooks(notes.hook("hook")))
+			}
+			p := newProgram(append(choices, serving("a"))...)
+			for i := range opts {
+				opts[i] = multi.WithGlobalHooks(notes.hook("hook"))
+			}
+			several, err := multi.NewProvider(multi.StrategyFirstMatch, append(opts,
+				multi.WithProvider("launchdarkly", p.provider), multi.WithProvider("memory", remembered("from memory")))...)
+			Expect(err).NotTo(HaveOccurred())
+			Eventually(p.provider.Client().Initialized).Should(BeTrue())
+			Expect(p.api.SetProviderAndWait(waiting(), several)).To(Succeed())
+			Expect(value(p.client)).To(Equal("a"))
+			Expect(notes.all()).To(ContainElement("after hook"))
+
+			p.client.Track(context.Background(), "checkout", sandy, details(1))
+			p.box.SetValue("flag", ldvalue.String("b"))
+			Eventually(value).WithArguments(p.client).Should(Equal("b"))
+			if forwarded {
+				Expect(p.provider.Stats().Tracked).To(BeEquivalentTo(1))
+				Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			} else {
+				Expect(p.provider.Stats().Tracked).To(BeZero())
+				Consistently(p.events.counter(openfeature.ProviderConfigChange)).Should(BeZero())
+			}
+			Expect(p.api.Shutdown(waiting())).To(Succeed())
+			detail := p.provider.StringEvaluation(context.Background(), "flag", "", openfeature.FlattenedContext{"targetingKey": "u"})
+			Expect(detail.Value == "b").NotTo(Equal(forwarded), "the provider is shut down")
+		},
+		Entry("of the provider cut it off", []func(*setup){nil}, []multi.Option{}, false),
+		Entry("of the multi-provider do not", []func(*setup){}, []multi.Option{nil}, true),
+	)
+
 	It("two environments of LaunchDarkly in two domains are kept apart, also when one of them is in trouble", func() {
 		p, other := newProgram(serving("staging")), newProgram(serving("production"))
 		staging, production := openfeature.WithDomain("staging"), openfeature.WithDomain("production")

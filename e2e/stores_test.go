@@ -6,10 +6,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoreimpl"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoretypes"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -20,7 +24,8 @@ import (
 )
 
 var _ = Describe("A persistent store that fails", func() {
-	// connected makes a program whose data source is up to date, and whose store does not have any of it yet.
+	// connected makes a program whose data source is up to date, and whose store does not have any
+	// of it yet.
 	connected := func() (*program, *failingStore) {
 		GinkgoHelper()
 		store := &failingStore{answer: make(chan struct{})}
@@ -72,6 +77,22 @@ var _ = Describe("A persistent store that fails", func() {
 		initialized := make(chan error, 1)
 		go func() { initialized <- provider.InitWithContext(waiting(), openfeature.EvaluationContext{}) }()
 		Eventually(initialized).Should(Receive(MatchError(ld.ErrInitializationTimeout)))
+	})
+
+	It("makes the provider stale when others fill it while LaunchDarkly can't be reached", func() {
+		store := &failingStore{answer: make(chan struct{})}
+		source := new(idleSource)
+		p := newProgram(options(launchdarkly.WithInitTimeout(50*time.Millisecond)), configure(func(c *ld.Config) {
+			c.DataSource = source
+			c.DataStore = ldcomponents.PersistentDataStore(store).NoCaching()
+		}))
+		Expect(p.register()).To(MatchError(ld.ErrInitializationTimeout))
+		Expect(p.client.State()).To(Equal(openfeature.ErrorState))
+		store.hasData.Store(true)
+		Eventually(p.client.State).Should(Equal(openfeature.StaleState))
+		source.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
+		Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+		Expect(p.events.of(openfeature.ProviderStale)).To(HaveLen(1))
 	})
 
 	It("does not hold up a shutdown when it hangs", func() {
@@ -136,9 +157,59 @@ func (s *idleSource) Build(client subsystems.ClientContext) (subsystems.DataSour
 	return s, nil
 }
 
+// interrupt is what the SDK says of a stream that is refused.
+func (s *idleSource) interrupt() {
+	s.updates.UpdateStatus(interfaces.DataSourceStateInterrupted, interfaces.DataSourceErrorInfo{
+		Kind: interfaces.DataSourceErrorKindErrorResponse, StatusCode: 401, Time: time.Now(),
+	})
+}
+
+// connect brings a flag.
+func (s *idleSource) connect(key, value string) {
+	flag := ldbuilders.NewFlagBuilder(key).Version(1).On(true).Variations(ldvalue.String(value)).
+		FallthroughVariation(0).Build()
+	s.updates.Init([]ldstoretypes.Collection{{
+		Kind: ldstoreimpl.Features(), Items: itemsOf([]ldmodel.FeatureFlag{flag}),
+	}})
+	s.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
+}
+
 func (*idleSource) IsInitialized() bool   { return false }
 func (*idleSource) Close() error          { return nil }
 func (*idleSource) Start(chan<- struct{}) {}
+
+// As of go-server-sdk 7.17, an SDK key that is refused does not end a connection: it is
+// interrupted, and made again. A DataSystem is interrupted also while it connects for the first
+// time.
+var _ = DescribeTable("A connection that is refused, and made later,",
+	func(refused func(*idleSource)) {
+		source := new(idleSource)
+		p := newProgram(options(launchdarkly.WithInitTimeout(50*time.Millisecond)),
+			configure(func(c *ld.Config) { c.DataSource = source }))
+		refused(source)
+		err := p.register()
+		Expect(err).To(MatchError(ld.ErrInitializationTimeout))
+		Expect(err).To(MatchError(ContainSubstring("ERROR_RESPONSE(401)")))
+		Consistently(p.client.State).WithTimeout(300 * time.Millisecond).Should(Equal(openfeature.ErrorState))
+		Expect(value(p.client)).To(Equal("default"))
+
+		source.connect("flag", "a")
+		Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
+		Expect(value(p.client)).To(Equal("a"))
+
+		refused(source)
+		Eventually(p.client.State).Should(Equal(openfeature.StaleState))
+		Expect(value(p.client)).To(Equal("a"))
+		Expect(p.events.of(openfeature.ProviderStale)).To(HaveLen(1))
+		Expect(p.events.of(openfeature.ProviderStale)[0].Message).To(ContainSubstring("ERROR_RESPONSE(401)"))
+		Expect(p.events.of(openfeature.ProviderError)).To(HaveLen(1))
+	},
+	Entry("is an error until then", (*idleSource).interrupt),
+	Entry("is an error until then, also where the connection was never to be made", func(s *idleSource) {
+		s.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{}) // leaves INITIALIZING
+		s.interrupt()
+	}),
+)
 
 var _ = Describe("A DataSystem without synchronizers", func() {
 	It("that falls back to nothing ends the initialization, and that is fatal", func() {
