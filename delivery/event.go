@@ -92,14 +92,18 @@ func kindOf(text []byte) (kind, bool) {
 	}
 }
 
-// recordedAt returns when a formatted event was recorded, to the millisecond. For a summary it is its first evaluation.
-func (e *event) recordedAt() time.Time {
+// recordedAt returns when a formatted event was recorded, to the millisecond, and the zero time for one without a date. For
+// a summary it is its first evaluation.
+func (e *event) recordedAt() (t time.Time) {
 	var dates struct {
 		CreationDate float64 `json:"creationDate"`
 		StartDate    float64 `json:"startDate"`
 	}
 	_ = json.Unmarshal(e.json, &dates)
-	return time.UnixMilli(int64(max(dates.CreationDate, dates.StartDate)))
+	if recorded := max(dates.CreationDate, dates.StartDate); recorded > 0 {
+		t = time.UnixMilli(int64(recorded))
+	}
+	return t
 }
 
 // keyOf returns the key of a formatted custom event.

@@ -229,10 +229,10 @@ func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) 
 	}
 	epoch := batch[0].epoch
 	in, out := recorded(batch), outputs(formatted)
-	f.ledger.derive(epoch, int(out.derived)) // before the events that they derive from may be all that is pending
-	f.ledger.sampleOut(epoch, groupTracked, in.custom-min(in.custom, out.custom))
-	f.ledger.sampleOut(epoch, groupOthers,
-		in.control-min(in.control, out.control)+in.full-min(in.full, out.full)+in.silent)
+	f.ledger.format(epoch, [groups]uint64{
+		groupTracked: in.custom - min(in.custom, out.custom),
+		groupOthers:  in.control - min(in.control, out.control) + in.full - min(in.full, out.full) + in.silent,
+	}, out.derived)
 	for i := range formatted {
 		formatted[i].epoch = epoch
 		if formatted[i].kind == kindSummary { // itself, and the evaluations that nothing else accounts for

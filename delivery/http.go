@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
@@ -110,13 +112,19 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 			tooLarge: ok && timeout.Timeout() && connected.Load() && !written.Load(),
 		}
 	}
+	defer response.Body.Close()
+	if response.StatusCode < http.StatusOK { // the connection is no longer one for requests
+		return e.classify(response, nil, p)
+	}
 	// The rest is read so that the connection can be used again, which is worth no long wait.
-	defer time.AfterFunc(drainTimeout, cancel).Stop()
+	defer time.AfterFunc(drainTimeout, func() {
+		cancel()
+		_ = response.Body.Close()
+	}).Stop()
 	excerpt := make([]byte, maxRead)
 	n, _ := io.ReadFull(response.Body, excerpt)
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
-	_ = response.Body.Close()
-	return e.classify(response, excerpt[:n])
+	return e.classify(response, excerpt[:n], p)
 }
 
 // request makes the request for a part: the one of LaunchDarkly's SDK, with our body and payload ID.
@@ -148,17 +156,18 @@ func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 }
 
 // classify decides what an answer means. A 2xx with an HTML page is a login page or the like, and no service for events.
-func (e *endpoint) classify(response *http.Response, excerpt []byte) outcome {
+func (e *endpoint) classify(response *http.Response, excerpt []byte, p *part) outcome {
 	status := response.StatusCode
 	o := outcome{status: status, date: response.Header.Get("Date"), retryAfter: retryAfter(response.Header)}
-	html := strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") ||
-		bytes.HasPrefix(bytes.TrimSpace(excerpt), []byte("<"))
+	excerpt = bytes.TrimSpace(excerpt)
+	html := len(excerpt) > 0 && strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") ||
+		beginsWith(excerpt, "<!doctype html") || beginsWith(excerpt, "<html")
 	if status >= 200 && status < 300 && !html {
 		o.class, o.retryAfter = passed, 0
 		return o
 	}
 	text := fmt.Sprintf("status %d", status)
-	if quote := e.secrets.Replace(string(bytes.TrimSpace(excerpt))); quote != "" {
+	if quote := withoutEcho(e.secrets.Replace(string(excerpt)), p); quote != "" {
 		text += fmt.Sprintf(": %q", quote[:min(len(quote), maxExcerpt)])
 	}
 	elsewhere := response.Request != nil && response.Request.URL.Host != e.template.URL.Host
@@ -178,6 +187,28 @@ func (e *endpoint) classify(response *http.Response, excerpt []byte) outcome {
 		o.class, o.tooLarge = refused, status == http.StatusRequestEntityTooLarge
 	}
 	return o
+}
+
+func beginsWith(text []byte, prefix string) bool {
+	return len(text) >= len(prefix) && strings.EqualFold(string(text[:len(prefix)]), prefix)
+}
+
+// withoutEcho replaces the words of a refusal that are also in the events, such as the value that it complains about: it
+// can be personal data.
+func withoutEcho(text string, p *part) string {
+	const shortest = 5
+	isSeparator := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`<>{}[](),:;=&?", r) }
+	for _, word := range strings.FieldsFunc(text, isSeparator) {
+		if len(word) >= shortest && p.contains(word) {
+			text = strings.ReplaceAll(text, word, "…")
+		}
+	}
+	return text
+}
+
+// contains reports whether the JSON of one of the events contains a text.
+func (p *part) contains(text string) bool {
+	return slices.ContainsFunc(p.events, func(e event) bool { return bytes.Contains(e.json, []byte(text)) })
 }
 
 func (e *endpoint) hidden(text string) error {

@@ -13,7 +13,8 @@ import (
 type ledger struct {
 	mu       sync.Mutex
 	accounts []account // by epoch, ascending; the last one is current, the others have pending or lost events
-	watches  []*watch
+	watches  []*watch  // flushes that wait
+	flushes  []*watch  // flushes that have not reported yet: those that wait, and those that are about to return
 	counts   [groups]counts
 	requests uint64
 	retries  uint64
@@ -44,20 +45,22 @@ type watch struct {
 	epoch uint32
 	done  chan struct{} // closed once nothing is pending, or waiting makes no sense
 	cause error         // why it makes no sense; valid once done is closed
+
+	lost      [groups]uint64 // losses that another flush has reported while this one was open
+	lossCause error
 }
 
 func newLedger() *ledger { return &ledger{accounts: []account{{}}} }
 
 func (l *ledger) current() *account { return &l.accounts[len(l.accounts)-1] }
 
-// account returns that of an epoch, which must have pending events or be current.
+// account returns the one that an epoch belongs to: its own, or that of a later epoch which it became part of.
 func (l *ledger) account(epoch uint32) *account {
-	for i := len(l.accounts) - 1; i >= 0; i-- {
-		if l.accounts[i].epoch == epoch {
-			return &l.accounts[i]
-		}
+	i := len(l.accounts) - 1
+	for i > 0 && l.accounts[i-1].epoch >= epoch {
+		i--
 	}
-	return l.current()
+	return &l.accounts[i]
 }
 
 // open counts an event that was recorded and waits from now on, and returns its epoch. It returns false, and counts
@@ -91,12 +94,12 @@ func (l *ledger) refuse(g group, cause error) {
 	l.end(a, g, 1, cause)
 }
 
-// derive counts events that the SDK derives from others, or -1 for two of them that become one.
-func (l *ledger) derive(epoch uint32, n int) {
+// merge counts two derived events of an epoch that became one.
+func (l *ledger) merge(epoch uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts[groupOthers].recorded += uint64(n)
-	l.account(epoch).pending[groupOthers] += uint64(n)
+	l.counts[groupOthers].recorded--
+	l.account(epoch).pending[groupOthers]--
 }
 
 // adopt counts events that earlier processes recorded.
@@ -146,15 +149,17 @@ func (l *ledger) end(a *account, g group, n uint64, cause error) {
 	a.cause = cause
 }
 
-// sampleOut ends the wait of events that the SDK leaves out as it was told to.
-func (l *ledger) sampleOut(epoch uint32, g group, n uint64) {
-	if n == 0 {
-		return
-	}
+// format counts what became of recorded events of an epoch: so many were sampled out, and so many others are derived.
+func (l *ledger) format(epoch uint32, sampledOut [groups]uint64, derived uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts[g].sampledOut += n
-	l.account(epoch).pending[g] -= n
+	a := l.account(epoch)
+	l.counts[groupOthers].recorded += derived
+	a.pending[groupOthers] += derived
+	for g := range groups {
+		l.counts[g].sampledOut += sampledOut[g]
+		a.pending[g] -= sampledOut[g]
+	}
 	l.advance()
 }
 
@@ -201,7 +206,7 @@ func (l *ledger) watch() *watch {
 	defer l.mu.Unlock()
 	a := l.current()
 	w := &watch{epoch: a.epoch, done: make(chan struct{})}
-	l.watches = append(l.watches, w)
+	l.watches, l.flushes = append(l.watches, w), append(l.flushes, w)
 	l.accounts = append(l.accounts, account{epoch: a.epoch + 1})
 	l.advance()
 	return w
@@ -217,48 +222,83 @@ func (l *ledger) lastWatch() uint64 {
 	return uint64(l.watches[len(l.watches)-1].epoch) + 1
 }
 
-// giveUp ends all flushes, which wait for something that will not come soon.
-func (l *ledger) giveUp(cause error) {
+// giveUp ends the flushes up to a number of lastWatch: what they wait for will not come soon.
+func (l *ledger) giveUp(last uint64, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range l.watches {
+	l.watches = slices.DeleteFunc(l.watches, func(w *watch) bool {
+		if uint64(w.epoch) >= last {
+			return false
+		}
 		w.cause = cause
 		close(w.done)
-	}
-	l.watches = nil
+		return true
+	})
 }
 
-// advance ends the flushes that are complete, and drops the accounts that nobody needs any more.
-func (l *ledger) advance() {
-	if len(l.accounts) == 1 {
-		return
-	}
-	oldest := l.current().epoch // with something pending
-	for i := len(l.accounts) - 2; i >= 0; i-- {
-		if l.accounts[i].pending != [groups]uint64{} {
-			oldest = l.accounts[i].epoch
+// pendingUntil returns how many events the flushes up to a number of lastWatch wait for.
+func (l *ledger) pendingUntil(last uint64) (n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.accounts {
+		if a := &l.accounts[i]; uint64(a.epoch) < last {
+			n += a.pending[groupTracked] + a.pending[groupOthers]
 		}
 	}
+	return n
+}
+
+// advance ends the flushes that are complete, and joins the accounts that no flush needs apart.
+func (l *ledger) advance() {
+	pending, last := false, len(l.accounts)-1
+	kept := l.accounts[:0]
+	var joined account
+	for i, a := range l.accounts {
+		for g := range groups {
+			a.pending[g] += joined.pending[g]
+			a.lost[g] += joined.lost[g]
+		}
+		if a.cause == nil {
+			a.cause = joined.cause
+		}
+		joined = account{}
+		pending = pending || a.pending != [groups]uint64{}
+		if !pending {
+			l.complete(a.epoch)
+		}
+		if i < last && !l.ends(a.epoch) {
+			joined = a
+			continue
+		}
+		kept = append(kept, a)
+	}
+	l.accounts = kept
+}
+
+// complete ends the flush of an epoch, if there is one. It goes on being open until it has reported its losses.
+func (l *ledger) complete(epoch uint32) {
 	l.watches = slices.DeleteFunc(l.watches, func(w *watch) bool {
-		if w.epoch >= oldest {
+		if w.epoch != epoch {
 			return false
 		}
 		close(w.done)
 		return true
 	})
-	last := len(l.accounts) - 1
-	kept := slices.DeleteFunc(l.accounts[:last], func(a account) bool {
-		return a.pending == [groups]uint64{} && a.lost == [groups]uint64{}
-	})
-	l.accounts = append(kept, l.accounts[last])
+}
+
+// ends reports whether a flush that is not over ends with an epoch.
+func (l *ledger) ends(epoch uint32) bool {
+	return slices.ContainsFunc(l.flushes, func(w *watch) bool { return w.epoch == epoch })
 }
 
 // unwatch ends a flush, complete or not, and returns what it has to report: what is pending, and what was lost since
-// the flush before. A loss is reported once.
+// the flush before. A loss is reported by every flush that was open when the first one reported it, and by no later one.
 func (l *ledger) unwatch(w *watch) (pending, lost [groups]uint64, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.watches = slices.DeleteFunc(l.watches, func(other *watch) bool { return other == w })
+	same := func(other *watch) bool { return other == w }
+	l.watches, l.flushes = slices.DeleteFunc(l.watches, same), slices.DeleteFunc(l.flushes, same)
+	lost, cause = w.lost, w.lossCause
 	for i := range l.accounts {
 		a := &l.accounts[i]
 		if a.epoch > w.epoch {
@@ -270,6 +310,14 @@ func (l *ledger) unwatch(w *watch) (pending, lost [groups]uint64, cause error) {
 		}
 		if a.cause != nil {
 			cause = a.cause
+		}
+		for _, other := range l.flushes {
+			if other.epoch >= a.epoch && a.cause != nil {
+				for g := range groups {
+					other.lost[g] += a.lost[g]
+				}
+				other.lossCause = a.cause
+			}
 		}
 		a.lost, a.cause = [groups]uint64{}, nil
 	}

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 
@@ -412,5 +414,126 @@ func TestDropErrorNamesTheCause(t *testing.T) {
 	err := error(&delivery.DropError{Cause: fmt.Errorf("%w: status 422", delivery.ErrRefused), Events: 2})
 	if !errors.Is(err, delivery.ErrRefused) || err.Error() != "2 tracked events dropped: "+delivery.ErrRefused.Error()+": status 422" {
 		t.Error(err)
+	}
+}
+
+func TestSampledOutEventsEndNoFlush(t *testing.T) {
+	f := start(t, rarely(), quick())
+	f.box.RefuseEvents(503)
+	for range 4 {
+		f.processor.RecordCustomEvent(ldevents.CustomEventData{
+			BaseEvent: ldevents.BaseEvent{Context: ldevents.Context(sandy)}, Key: "p", SamplingRatio: ldvalue.NewOptionalInt(0),
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		f.undelivered(f.processor.FlushContext(ctx), 0, true, context.DeadlineExceeded)
+		cancel()
+	}
+	f.box.AcceptEvents()
+	f.flush()
+	if s := f.check(); s.SampledOut != 4 || s.EvaluationEvents.Waiting != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What is not formatted yet is part of a flush, also while one event is refused by itself.
+func TestRefusedEventHoldsUpNobody(t *testing.T) {
+	f := startWith(t, rarely(), hop(t, func(w http.ResponseWriter, _ *http.Request, body string) bool {
+		if strings.Contains(body, "DROP TABLE") {
+			w.WriteHeader(403)
+			return true
+		}
+		return false
+	}), quick())
+	_ = f.client.TrackData("bad", sandy, ldvalue.String("'; DROP TABLE users"))
+	for round := range 20 {
+		f.track(round*500, 500)
+		f.undelivered(f.processor.FlushContext(waiting(t)), 1, false, delivery.ErrRefused)
+		if n := f.purchases(); n != (round+1)*500 {
+			t.Fatalf("%d of %d others arrived", n, (round+1)*500)
+		}
+	}
+	f.track(10_000, 500)
+	f.undelivered(f.processor.Shutdown(waiting(t)), 1, false, delivery.ErrRefused)
+	f.arrived(10_500)
+}
+
+func TestSwitchedProtocolIsAFailure(t *testing.T) {
+	var asked atomic.Int32
+	f := startWith(t, rarely(), hop(t, func(w http.ResponseWriter, _ *http.Request, _ string) bool {
+		if asked.Add(1) > 3 {
+			return false
+		}
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return true
+		}
+		t.Cleanup(func() { _ = connection.Close() })
+		_, _ = io.WriteString(connection, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+		return true
+	}), quick())
+	f.track(0, 10)
+	f.flush()
+	f.arrived(10)
+}
+
+func TestEmptyPageIsAccepted(t *testing.T) {
+	f := startWith(t, rarely(), hop(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(http.StatusAccepted)
+		return true
+	}))
+	f.track(0, 10)
+	f.flush()
+	if s := f.check(); s.Delivered != 10 || s.Retries != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestRefusalDoesNotEchoEventsIntoTheLog(t *testing.T) {
+	var log lines
+	f := startWith(t, rarely(), hop(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = fmt.Fprint(w, `the value secret@example.com of "email" is not acceptable`)
+		return true
+	}), quick(), delivery.WithLogger(logTo(&log)))
+	_ = f.client.TrackData("signup", sandy, ldvalue.String("secret@example.com"))
+	f.client.Flush()
+	await(t, "the line", func() bool { return strings.Contains(log.String(), "not acceptable") })
+	if text := log.String(); strings.Contains(text, "secret@") {
+		t.Errorf("the log says %s", text)
+	}
+}
+
+// Each of several flushes that began before a loss was reported reports it.
+func TestLossIsReportedByEveryOpenFlush(t *testing.T) {
+	f := start(t, rarely(), quick(), delivery.WithMaxEvents(10), delivery.WithMaxWait(0))
+	f.box.RefuseEvents(503)
+	f.track(0, 10)
+	f.client.Flush()
+	await(t, "the failure", func() bool { return f.processor.Stats().Retries > 0 })
+	f.track(10, 5)
+	results := make(chan error, 20)
+	var begun sync.WaitGroup
+	for range cap(results) {
+		begun.Add(1)
+		go func() {
+			begun.Done()
+			results <- f.processor.FlushContext(waiting(t))
+		}()
+	}
+	begun.Wait()
+	f.box.AcceptEvents()
+	for range cap(results) {
+		<-results
+	}
+	if err := f.processor.FlushContext(waiting(t)); err != nil {
+		t.Errorf("the loss is reported again: %v", err)
 	}
 }

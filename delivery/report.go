@@ -131,7 +131,7 @@ func (r *reporter) reportOverflow() {
 
 // failed reports a request that failed.
 func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
-	if s.failures == 0 { // it is about the events of this request
+	if s.failures == 0 || s.suspected { // it is about the events of this request
 		if suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "suspect"}); ok {
 			r.log(slog.LevelWarn, "events service refuses some events while it accepts others",
 				slog.Any("error", o.err), slog.Int("suppressed", suppressed))
@@ -147,8 +147,11 @@ func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
 	r.mu.Unlock()
 	switch {
 	case key:
+		if _, ok := r.limiter.Allow(ratelimit.Cause{Kind: "key"}); !ok {
+			return
+		}
 		r.log(slog.LevelError, "events service refuses the SDK key, events wait and are retried", r.state(o, s, l)...)
-	case o.keyRefused: // one such answer may be about an event
+	case o.keyRefused && s.rest < time.Second: // one such answer may be about an event
 		return
 	default:
 		suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "failed"})

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -37,7 +38,7 @@ type schedule struct {
 
 	attempts  uint64 // so far
 	lastPass  uint64 // the attempt that passed last
-	size      int    // fresh events for the next request; doubles while requests pass
+	size      int    // fresh events for the next request; doubles while requests pass, and halves when one fails
 	byteLimit int    // after a request that was too large; maxBytes without one
 	below     int    // requests that passed under that limit
 	held      []*part
@@ -50,6 +51,7 @@ type schedule struct {
 	failed    time.Time     // when the last request failed that brought a pause
 	rest      time.Duration // that pause
 	ordered   bool          // whether the service asked for it, with Retry-After
+	suspected bool          // whether only suspects have failed since something passed
 }
 
 func newSchedule(b backoff, events, bytes int) *schedule {
@@ -73,12 +75,17 @@ type choice struct {
 func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 	switch {
 	case s.passing():
-		if i := slices.IndexFunc(s.held, due); i >= 0 {
+		i := slices.IndexFunc(s.held, due)
+		// The retries of suspects must not keep step with a service that fails every other request.
+		if i >= 0 && !(fresh && s.held[i].suspect && rand.N(2) == 0) {
 			return choice{part: s.held[i]}
 		}
 		return choice{fresh: s.size}
 	case s.again != nil:
 		return choice{part: s.again}
+	case rand.N(2) == 0 && slices.ContainsFunc(s.held, func(p *part) bool { return p.suspect && due(p) }):
+		i := slices.IndexFunc(s.held, func(p *part) bool { return p.suspect && due(p) })
+		return choice{part: s.held[i]}
 	case s.probes() < maxProbes || s.turns >= len(s.held): // also after each round in which none of the held parts passed
 		s.turns = 0
 		if fresh {
@@ -115,6 +122,15 @@ func (s *schedule) probes() (n int) {
 	return n
 }
 
+// division is why a part is divided.
+type division int
+
+const (
+	byPace  division = iota // it has more events than may be sent, or one of them is to be tried alone
+	bySize                  // it was too large
+	byGuilt                 // it failed again after something else passed
+)
+
 // verdict is what is to be done with a part after an attempt.
 type verdict int
 
@@ -145,9 +161,12 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 	p.ambiguous = p.ambiguous || o.class == unavailable && !o.tooLarge
 	p.tries++
 	p.failures++
-	if o.keyRefused {
+	s.suspected = s.suspected && p.suspect
+	switch {
+	case p.suspect: // it says nothing about the key
+	case o.keyRefused:
 		s.refusals++
-	} else {
+	default:
 		s.refusals = 0
 	}
 	switch {
@@ -170,12 +189,15 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 			s.release(p)
 			return giveUp
 		}
-		p.due = now.Add(min(time.Second<<(1+p.strikes/strike), maxSuspectPause))
-		s.hold(p)
+		p.suspect = true
+		s.put(p, now)
+		return hold
+	case p.strikes > 0: // nothing passed in between, so that it is no contrast
+		s.put(p, now)
 		return hold
 	default:
 		s.hold(p)
-		s.size = 1
+		s.size = max(s.size/2, 1)
 		s.fail(o, now)
 		if o.class == unavailable && p.tries < maxTries {
 			s.again = p
@@ -191,7 +213,7 @@ func (s *schedule) pass(p *part) {
 	}
 	s.turns = 0
 	s.failures, s.refusals = 0, 0
-	s.rest, s.ordered = 0, false
+	s.rest, s.ordered, s.suspected = 0, false, true
 	s.size = min(2*s.size, s.max)
 	if s.byteLimit < s.maxBytes {
 		if s.below++; s.below >= growAfter {
@@ -222,9 +244,12 @@ func (s *schedule) fail(o outcome, now time.Time) {
 }
 
 // pause returns how long to wait before the next request: no longer than longest after the last one, unless the service
-// asked for more.
-func (s *schedule) pause(now time.Time, longest time.Duration) time.Duration {
+// asked for more. While all failures are those of suspects, there is no pause for fresh events.
+func (s *schedule) pause(now time.Time, longest time.Duration, fresh bool) time.Duration {
 	rest := s.rest
+	if fresh && s.suspected && !s.ordered {
+		return 0
+	}
 	if !s.ordered {
 		rest = min(rest, longest)
 	}
@@ -242,16 +267,23 @@ func (s *schedule) untilDue(now time.Time) time.Duration {
 	return pause
 }
 
-// suspicion returns what is wrong with all held parts, if they are single events that failed while others passed, also
-// for the flush; nil otherwise.
-func (s *schedule) suspicion(flush uint64) (cause error) {
+// suspects counts the events up to a flush that are held alone, and failed for that flush, too, while others passed. cause
+// is what is wrong with one of them.
+func (s *schedule) suspects(flush uint64) (n uint64, cause error) {
 	for _, p := range s.held {
-		if p.strikes == 0 || p.flush < flush {
-			return nil
+		if e := &p.events[0]; p.strikes > 0 && p.flush >= flush && uint64(e.epoch) < flush {
+			n += uint64(e.weight)
+			cause = p.cause
 		}
-		cause = p.cause
 	}
-	return cause
+	return n, cause
+}
+
+// put holds a single event that is not to be tried for a while.
+func (s *schedule) put(p *part, now time.Time) {
+	p.pauses++
+	p.due = now.Add(doubled(time.Second, p.pauses, maxSuspectPause))
+	s.hold(p)
 }
 
 func (s *schedule) hold(p *part) {
@@ -268,8 +300,10 @@ func (s *schedule) release(p *part) {
 
 // replace puts the two halves of a part that was divided in its place. They share its guilt. Where it was too large, the
 // first half is next, so that events stay in order.
-func (s *schedule) replace(p, first, rest *part, tooLarge bool) {
-	if tooLarge {
+func (s *schedule) replace(p, first, rest *part, why division) {
+	first.suspect = p.suspect || why == byGuilt
+	rest.suspect = first.suspect
+	if why == bySize {
 		s.again = first
 	}
 	for _, half := range []*part{first, rest} {

@@ -58,18 +58,15 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	}
 	waiting, bytes := s.store.waiting()
 	s.flush = s.ledger.lastWatch()
-	if cause := s.hopeless(waiting); cause != nil {
-		s.ledger.giveUp(cause)
+	if cause := s.hopeless(); cause != nil {
+		s.ledger.giveUp(s.flush, cause)
 		s.flush = 0
 	}
 	longest := idle
-	if s.flush > 0 && (!s.schedule.keyRefused() || s.tried < s.flush) {
+	if s.flush > 0 {
 		longest = max(s.schedule.backoff.shortest, flushBackoff)
-		if s.schedule.keyRefused() {
-			longest = 0
-		}
 	}
-	if pause := s.schedule.pause(now, longest); pause > 0 {
+	if pause := s.schedule.pause(now, longest, waiting > 0); pause > 0 {
 		return pause
 	}
 	due := func(p *part) bool { return !p.due.After(now) || p.flush < s.flush }
@@ -84,19 +81,19 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	return 0
 }
 
-// hopeless returns why a flush that waits may as well end: the key is refused, also for this flush, or all that is left
-// are events that failed again by themselves while everything else passed.
-func (s *sender) hopeless(waiting int) error {
-	if s.flush == 0 || s.tried < s.flush {
+// hopeless returns why a flush that waits may as well end: the key is refused, also for this flush, or all that it waits for are events that failed again by themselves while everything else passed.
+func (s *sender) hopeless() error {
+	switch {
+	case s.flush == 0, s.tried < s.flush:
 		return nil
-	}
-	if s.schedule.keyRefused() {
+	case s.schedule.keyRefused():
 		return ErrUnauthorized
 	}
-	if queued, _ := s.queue.due(); queued == 0 && waiting == 0 && !s.store.pending() {
-		return s.schedule.suspicion(s.flush)
+	suspects, cause := s.schedule.suspects(s.flush)
+	if cause == nil || suspects < s.ledger.pendingUntil(s.flush) {
+		return nil
 	}
-	return nil
+	return cause
 }
 
 // pick takes what was chosen out of the store, as far as the pace allows. Otherwise it returns how long to wait, 0 for
@@ -114,7 +111,7 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 		case allowed >= n && !c.single:
 			return p, 0
 		default:
-			first := s.divide(p, min(n, allowed), false)
+			first := s.divide(p, min(n, allowed), byPace)
 			first.probe = c.single
 			return first, 0
 		}
@@ -163,7 +160,11 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 		s.store.settle(p)
 		s.ledger.settle(p.events, nil)
 	case divide:
-		s.divide(p, len(p.events)/2, o.tooLarge)
+		why := byGuilt
+		if o.tooLarge {
+			why = bySize
+		}
+		s.divide(p, len(p.events)/2, why)
 	case giveUp:
 		s.store.settle(p)
 		drop(s.ledger, s.report, p.events, p.cause)
@@ -178,11 +179,11 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 }
 
 // divide replaces a part by two, and returns the first.
-func (s *sender) divide(p *part, n int, tooLarge bool) *part {
+func (s *sender) divide(p *part, n int, why division) *part {
 	if p.ambiguous {
 		s.ledger.repeat(len(p.events))
 	}
 	first, rest := s.store.divide(p, n)
-	s.schedule.replace(p, first, rest, tooLarge)
+	s.schedule.replace(p, first, rest, why)
 	return first
 }

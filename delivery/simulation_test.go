@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -123,7 +124,9 @@ type scenario struct {
 	settle   time.Duration // afterwards, with an event now and then
 	silence  bool          // without
 	requests int           // at most
+	waiting  int           // good events that may still wait by then
 	dropped  bool          // whether the poisoned events have been dropped by then
+	log      []string      // what must not be logged
 	opts     []Option
 }
 
@@ -192,6 +195,10 @@ func scenarios() (all []scenario) {
 		},
 		perTick: 20, during: 2 * time.Minute, settle: 15 * time.Minute, requests: 2_000,
 	}, scenario{
+		name:   "one content is refused, and little else comes",
+		answer: refuses(403), perTick: 1, during: 200 * time.Millisecond, poisoned: func(i int) bool { return i == 0 },
+		settle: 30 * time.Minute, requests: 600, dropped: true, log: []string{"refuses the SDK key"},
+	}, scenario{
 		name: "half of all requests fail, at random",
 		answer: func() func(string, int, time.Duration) int {
 			random := rand.New(rand.NewPCG(1, 2))
@@ -204,6 +211,24 @@ func scenarios() (all []scenario) {
 		}(),
 		perTick: 20, during: 2 * time.Minute, settle: 15 * time.Minute, requests: 5_000,
 	})
+	for _, period := range []int{2, 3, 5, 7} {
+		for _, status := range []int{401, 503} {
+			all = append(all, scenario{
+				name: fmt.Sprintf("%d of one server in %d, in turn", status, period),
+				answer: func() func(string, int, time.Duration) int {
+					n := 0
+					return func(string, int, time.Duration) int {
+						if n++; n%period == 0 {
+							return status
+						}
+						return http.StatusAccepted
+					}
+				}(),
+				perTick: 200, during: 30 * time.Second, settle: 30 * time.Minute, requests: 20_000,
+				waiting: 50, // whatever is tried after something passed fails, so that the last ones can wait for long
+			})
+		}
+	}
 	return all
 }
 
@@ -237,16 +262,16 @@ func (c scenario) run(t *testing.T) {
 			record(p, fmt.Sprint("later", time.Since(s.began)), "")
 		}
 	}
+	missing := 0
 	for i := range n {
-		if c.poisoned != nil && c.poisoned(i) {
-			continue
-		}
-		if times := s.arrived[fmt.Sprint("good", i)]; times == 0 {
-			t.Errorf("good event %d of %d is lost", i, n)
-			break
+		if s.arrived[fmt.Sprint("good", i)] == 0 && (c.poisoned == nil || !c.poisoned(i)) {
+			missing++
 		}
 	}
 	stats := p.Stats()
+	if missing > c.waiting {
+		t.Errorf("%d good events of %d have not arrived: %+v", missing, n, stats)
+	}
 	if dropped := stats.Dropped.Total(); c.dropped && dropped != uint64(bad) || !c.dropped && dropped != 0 {
 		t.Errorf("%d bad, %+v", bad, stats)
 	}
@@ -264,6 +289,11 @@ func (c scenario) run(t *testing.T) {
 	}
 	t.Logf("%d events, %d bad; %d requests, %d failed; %d arrived twice, %d repeated; log lines %d", n, bad, s.requests,
 		s.failures, twice, stats.Repeated, bytes.Count(log.Bytes(), []byte("\n")))
+	for _, line := range c.log {
+		if strings.Contains(log.String(), line) {
+			t.Errorf("the log says %q", line)
+		}
+	}
 	if strings.Contains(log.String(), "sdk-secret") {
 		t.Error("the SDK key is in the log")
 	}
@@ -301,5 +331,25 @@ func TestManyEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
 		if err := p.Shutdown(t.Context()); err != nil || arrived != identified {
 			t.Errorf("%d of %d identify events arrived, %v", arrived, identified, err)
 		}
+	})
+}
+
+// A fleet that flushes for each request must not make as many requests while its key is refused.
+func TestFlushesWhileTheKeyIsRefusedMakeFewRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{answer: outage(http.StatusUnauthorized, 0, time.Hour)}
+		p := simulated(t, s, io.Discard)
+		record(p, "good", "")
+		for range 100 {
+			if err := p.FlushContext(t.Context()); !errors.Is(err, ErrUnauthorized) {
+				t.Fatal(err)
+			}
+		}
+		if elapsed := time.Since(s.began); s.requests > 5+int(elapsed/time.Second) || elapsed > 2*time.Minute {
+			t.Errorf("%d requests in %s", s.requests, elapsed)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = p.Shutdown(over)
 	})
 }

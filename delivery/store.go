@@ -22,6 +22,8 @@ type part struct {
 	failedFirst uint64    // the first attempt at this very part that failed, not at one that it was divided from
 	strikes     int       // failures of a single event after something else had passed, times strike
 	probe       bool      // it was sent alone to find out whether anything passes
+	pauses      int       // how often it was put aside
+	suspect     bool      // something else passed while it failed, or what it was divided from
 	cause       error     // why it is dropped, if it is
 	ambiguous   bool      // an attempt failed in a way in which its events may have arrived
 	due         time.Time // it is not tried before
@@ -151,7 +153,7 @@ func (m *memory) merge(e event) bool {
 		m.encode(o)
 	}
 	o.weight += e.weight - 1 // they become one event
-	m.ledger.derive(e.epoch, -1)
+	m.ledger.merge(e.epoch)
 	return true
 }
 
