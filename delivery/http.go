@@ -144,7 +144,7 @@ func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 func (e *endpoint) classify(response *http.Response, excerpt []byte) outcome {
 	status := response.StatusCode
 	o := outcome{status: status, date: response.Header.Get("Date"), retryAfter: retryAfter(response.Header)}
-	html := strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") ||
+	html := strings.HasPrefix(strings.ToLower(response.Header.Get("Content-Type")), "text/html") ||
 		bytes.HasPrefix(bytes.TrimSpace(excerpt), []byte("<"))
 	if status >= 200 && status < 300 && !html {
 		o.class, o.retryAfter = passed, 0
