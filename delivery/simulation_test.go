@@ -303,3 +303,38 @@ func TestManyEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
 		}
 	})
 }
+
+// A flush covers what was recorded before, and does not wait for later events, however many there are.
+func TestFlushOfASummaryBeforeABacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{
+			answer: func(string, int, time.Duration) int { return http.StatusAccepted },
+			took:   100 * time.Millisecond,
+		}
+		p := simulated(t, s, io.Discard, WithMaxEvents(1_000), WithRequestEvents(100))
+		defer p.Close()
+		p.RecordEvaluation(ldevents.EvaluationData{
+			BaseEvent: ldevents.BaseEvent{CreationDate: ldtime.UnixMillisNow(), Context: simulatedUser}, Key: "flag",
+		})
+		done := make(chan struct{})
+		var tracking sync.WaitGroup
+		tracking.Go(func() { // faster than they are delivered
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+					record(p, fmt.Sprint("later", i), "")
+				}
+			}
+		})
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := p.FlushContext(ctx); err != nil {
+			t.Errorf("%v, %+v", err, p.Stats())
+		}
+		close(done)
+		tracking.Wait()
+	})
+}

@@ -242,8 +242,8 @@ func (m *memory) take(events, bytes int) *part {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := m.fresh[laneTracked].length + m.fresh[laneEvaluations].length
-	if m.open != nil && all < events {
-		m.closeSummary() // the request has room for all that waits
+	if m.open != nil && (all < events || m.next().front().seq > m.open.seq) {
+		m.closeSummary() // the request has room for all that waits, or nothing that waits is older
 		all++
 	}
 	taken := make([]event, 0, min(all, events))
