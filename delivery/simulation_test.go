@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -295,7 +296,7 @@ func TestManyEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
 		}
 		for i := range identified {
 			p.RecordIdentifyEvent(ldevents.IdentifyEventData{BaseEvent: ldevents.BaseEvent{
-				CreationDate: ldtime.UnixMillisNow(), Context: ldevents.Context(ldcontext.New(fmt.Sprint(i))),
+				CreationDate: ldtime.UnixMillisNow(), Context: ldevents.Context(ldcontext.New(strconv.Itoa(i))),
 			}})
 		}
 		if err := p.Shutdown(t.Context()); err != nil || arrived != identified {
