@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -209,6 +210,43 @@ func TestRetryAfter(t *testing.T) {
 		date := time.Now().Add(45 * time.Second).UTC().Format(format)
 		if got := retryAfter(http.Header{"Retry-After": {date}}); got != 45*time.Second {
 			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// FuzzRetryAfter reads any header: the pause is never negative, nor longer than the longest, and it is what a number or a
+// date says within that.
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("120", "")
+	f.Add("-1", "Fri, 02 Jan 2026 03:04:05 GMT")
+	f.Add("Fri, 02 Jan 2026 03:05:05 GMT", "Fri, 02 Jan 2026 03:04:05 GMT")
+	f.Add("Friday, 02-Jan-26 03:05:05 GMT", "yesterday")
+	f.Add("99999999999999999999", "")
+	f.Fuzz(func(t *testing.T, value, date string) {
+		got := retryAfter(http.Header{"Retry-After": {value}, "Date": {date}})
+		if got < 0 || got > maxRefusedPause {
+			t.Fatalf("%q at %q: %v", value, date, got)
+		}
+		seconds, ok := new(big.Int).SetString(value, 10)
+		then, err := http.ParseTime(value)
+		now, err2 := http.ParseTime(date)
+		switch {
+		case ok && !strings.Contains(value, "_"):
+			want := maxRefusedPause
+			if seconds.Sign() <= 0 {
+				want = 0
+			} else if seconds.IsInt64() {
+				want = min(time.Duration(min(seconds.Int64(), 1_000_000))*time.Second, maxRefusedPause)
+			}
+			if got != want {
+				t.Errorf("%q: %v, want %v", value, got, want)
+			}
+		case err == nil && err2 == nil:
+			if want := min(max(then.Sub(now), 0), maxRefusedPause); got != want {
+				t.Errorf("%q at %q: %v, want %v", value, date, got, want)
+			}
+		case err != nil && got != 0:
+			t.Errorf("%q: %v", value, got)
 		}
 	})
 }
