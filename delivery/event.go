@@ -67,7 +67,7 @@ func (e *event) size() int { return len(e.json) + eventOverhead }
 func kindOf(text []byte) (kind, bool) {
 	const prefix = `{"kind":"`
 	name, ok := bytes.CutPrefix(text, []byte(prefix))
-	if end := bytes.IndexByte(name, '"'); ok && end >= 0 {
+	if end := bytes.IndexAny(name, `"\`); ok && end >= 0 && name[end] == '"' {
 		name = name[:end]
 	} else { // not as LaunchDarkly's SDK 7.15 writes it
 		var e struct {

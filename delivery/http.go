@@ -160,7 +160,7 @@ func (e *endpoint) classify(response *http.Response, excerpt []byte, p *part) ou
 	status := response.StatusCode
 	o := outcome{status: status, date: response.Header.Get("Date"), retryAfter: retryAfter(response.Header)}
 	excerpt = bytes.TrimSpace(excerpt)
-	html := len(excerpt) > 0 && strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") ||
+	html := len(excerpt) > 0 && strings.HasPrefix(strings.ToLower(response.Header.Get("Content-Type")), "text/html") ||
 		beginsWith(excerpt, "<!doctype html") || beginsWith(excerpt, "<html")
 	if status >= 200 && status < 300 && !html {
 		o.class, o.retryAfter = passed, 0

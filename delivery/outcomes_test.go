@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,7 +56,7 @@ func (f *fixture) purchases() int { return len(f.box.CustomEvents("purchase")) }
 
 func TestRefusedKeyIsARetry(t *testing.T) {
 	for _, status := range []int{401, 403} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			var log lines
 			f := start(t, rarely(), delivery.WithBackoff(time.Millisecond, 20*time.Millisecond), delivery.WithLogger(logTo(&log)))
 			f.box.RefuseEvents(status)
@@ -93,11 +94,11 @@ func TestShutdownReturnsWhileTheKeyIsRefused(t *testing.T) {
 // One word of one visitor's costs nobody else anything, and a flush does not wait for it.
 func TestOneContentIsRefused(t *testing.T) {
 	for name, refuse := range map[string]func(w http.ResponseWriter, r *http.Request){
-		"400":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400) },
-		"403":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) },
-		"406":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(406) },
-		"422":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(422) },
-		"502":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) },
+		"400":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) },
+		"403":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"406":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotAcceptable) },
+		"422":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnprocessableEntity) },
+		"502":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 		"a hang": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +125,7 @@ func TestOneContentIsRefused(t *testing.T) {
 
 func TestOutageStatusesAreRetried(t *testing.T) {
 	for _, status := range []int{404, 407, 408, 429, 500, 502, 503} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			f := start(t, rarely(), quick())
 			f.box.RefuseEvents(status, launchdarklytest.Times(1))
 			f.track(0, 2_000)
@@ -163,7 +164,7 @@ func TestLoginPageIsRetried(t *testing.T) {
 
 func TestKeyIsNotToBlameAfterARedirectToAnotherHost(t *testing.T) {
 	var log lines
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized) // Go's client does not send the key there
 	}))
 	t.Cleanup(elsewhere.Close)
@@ -351,7 +352,7 @@ func TestRequestsAreAsFewAsTheSDKs(t *testing.T) {
 	f := start(t, rarely())
 	for round := range 3 {
 		for i := range 20 {
-			user := ldcontext.New(fmt.Sprint(i))
+			user := ldcontext.New(strconv.Itoa(i))
 			_, _ = f.client.BoolVariation("flag", user, false)
 			_ = f.client.TrackEvent("purchase", user)
 		}

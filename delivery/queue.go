@@ -154,7 +154,7 @@ func (q *queue) waitForRoom(raw rawEvent) error {
 	w := &writer{raw: raw, result: make(chan error, 1)}
 	q.writers = append(q.writers, w)
 	for end := time.Now().Add(q.settings.maxWait); time.Now().Before(end) && !q.hopeless(); {
-		pause := time.Until(end)
+		pause := min(time.Until(end), stallTimeout) // a request that begins meanwhile may stall
 		if stall := q.since.Add(stallTimeout); !q.since.IsZero() && !q.stalled() {
 			pause = min(pause, time.Until(stall))
 		}

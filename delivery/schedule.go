@@ -33,7 +33,8 @@ const (
 // an outage.
 type schedule struct {
 	backoff  backoff
-	max      int // events of a request
+	coin     func() bool // at random
+	max      int         // events of a request
 	maxBytes int
 
 	attempts  uint64 // so far
@@ -55,7 +56,7 @@ type schedule struct {
 }
 
 func newSchedule(b backoff, events, bytes int) *schedule {
-	return &schedule{backoff: b, max: events, maxBytes: bytes, size: events, byteLimit: bytes}
+	return &schedule{backoff: b, coin: func() bool { return rand.N(2) == 0 }, max: events, maxBytes: bytes, size: events, byteLimit: bytes}
 }
 
 // passing reports whether the last request passed, or none was sent.
@@ -77,13 +78,13 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 	case s.passing():
 		i := slices.IndexFunc(s.held, due)
 		// The retries of suspects must not keep step with a service that fails every other request.
-		if i >= 0 && !(fresh && s.held[i].suspect && rand.N(2) == 0) {
+		if i >= 0 && !(fresh && s.held[i].suspect && s.coin()) {
 			return choice{part: s.held[i]}
 		}
 		return choice{fresh: s.size}
 	case s.again != nil:
 		return choice{part: s.again}
-	case rand.N(2) == 0 && slices.ContainsFunc(s.held, func(p *part) bool { return p.suspect && due(p) }):
+	case s.coin() && slices.ContainsFunc(s.held, func(p *part) bool { return p.suspect && due(p) }):
 		i := slices.IndexFunc(s.held, func(p *part) bool { return p.suspect && due(p) })
 		return choice{part: s.held[i]}
 	case s.probes() < maxProbes || s.turns >= len(s.held): // also after each round in which none of the held parts passed

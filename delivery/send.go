@@ -157,6 +157,7 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 	s.ledger.attempted(v == deliver)
 	switch v {
 	case deliver:
+		s.report.accepted(s.ledger) // before a flush returns
 		s.store.settle(p)
 		s.ledger.settle(p.events, nil)
 	case divide:
@@ -171,9 +172,7 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 	}
 	s.queue.attempted(s.schedule.failures == 0)
 	signal(s.queue.wake) // the formatter may have waited for room
-	if v == deliver {
-		s.report.accepted(s.ledger)
-	} else {
+	if v != deliver {
 		s.report.failed(o, s.schedule, now, s.ledger)
 	}
 }

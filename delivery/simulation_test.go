@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,7 @@ import (
 // drops a repeated payload ID, as LaunchDarkly does.
 type service struct {
 	answer func(body string, events int, elapsed time.Duration) int // a status; 0 for no answer
+	keeps  func(events int, elapsed time.Duration) int              // how many of those that it accepts; all if nil
 	took   time.Duration                                            // for each request
 
 	mu       sync.Mutex
@@ -66,6 +68,9 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	if status >= 200 && status < 300 {
 		if id := request.Header.Get(payloadIDHeader); !s.seen[id] {
 			s.seen[id] = true
+			if s.keeps != nil {
+				events = events[:s.keeps(len(events), elapsed)]
+			}
 			for _, e := range events {
 				if e.Kind == "custom" {
 					s.arrived[e.Key]++
@@ -325,7 +330,7 @@ func TestManyEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
 		}
 		for i := range identified {
 			p.RecordIdentifyEvent(ldevents.IdentifyEventData{BaseEvent: ldevents.BaseEvent{
-				CreationDate: ldtime.UnixMillisNow(), Context: ldevents.Context(ldcontext.New(fmt.Sprint(i))),
+				CreationDate: ldtime.UnixMillisNow(), Context: ldevents.Context(ldcontext.New(strconv.Itoa(i))),
 			}})
 		}
 		if err := p.Shutdown(t.Context()); err != nil || arrived != identified {
@@ -351,5 +356,106 @@ func TestFlushesWhileTheKeyIsRefusedMakeFewRequests(t *testing.T) {
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
 		_ = p.Shutdown(over)
+	})
+}
+
+// A flush covers what was recorded before, and does not wait for later events, however many there are.
+func TestFlushOfASummaryBeforeABacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{
+			answer: func(string, int, time.Duration) int { return http.StatusAccepted },
+			took:   100 * time.Millisecond,
+		}
+		p := simulated(t, s, io.Discard, WithMaxEvents(1_000), WithRequestEvents(100))
+		defer p.Close()
+		p.RecordEvaluation(ldevents.EvaluationData{
+			BaseEvent: ldevents.BaseEvent{CreationDate: ldtime.UnixMillisNow(), Context: simulatedUser}, Key: "flag",
+		})
+		done := make(chan struct{})
+		var tracking sync.WaitGroup
+		tracking.Go(func() { // faster than they are delivered
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+					record(p, fmt.Sprint("later", i), "")
+				}
+			}
+		})
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := p.FlushContext(ctx); err != nil {
+			t.Errorf("%v, %+v", err, p.Stats())
+		}
+		close(done)
+		tracking.Wait()
+	})
+}
+
+// relay returns what a Relay Proxy keeps, which accepts everything: so many events for each second, counted from an offset.
+func relay(capacity int, offset time.Duration) func(int, time.Duration) int {
+	interval, used := time.Duration(-1), 0
+	return func(events int, elapsed time.Duration) int {
+		if now := (elapsed + offset) / time.Second; now != interval {
+			interval, used = now, 0
+		}
+		kept := min(events, capacity-used)
+		used += kept
+		return kept
+	}
+}
+
+// TestMaxRateFitsARelayProxy tracks a burst through a Relay Proxy that keeps 1,000 events a second. With a rate, all
+// arrive, wherever the relay's intervals begin, and however long requests take.
+func TestMaxRateFitsARelayProxy(t *testing.T) {
+	const burst, users, capacity = 6_000, 700, 1_000
+	accepts := func(string, int, time.Duration) int { return http.StatusAccepted }
+	run := func(t *testing.T, s *service, opts ...Option) (arrived int, took time.Duration) {
+		s.answer = accepts
+		p := simulated(t, s, io.Discard, opts...)
+		for i := range burst {
+			p.RecordCustomEvent(ldevents.CustomEventData{
+				BaseEvent: ldevents.BaseEvent{
+					CreationDate: ldtime.UnixMillisNow(), Context: ldevents.Context(ldcontext.New(strconv.Itoa(i % users))),
+				},
+				Key: strconv.Itoa(i),
+			})
+		}
+		if err := p.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		for i := range burst {
+			switch s.arrived[strconv.Itoa(i)] {
+			case 0:
+			case 1:
+				arrived++
+			default:
+				t.Errorf("event %d arrived %d times", i, s.arrived[strconv.Itoa(i)])
+			}
+		}
+		return arrived, time.Since(s.began)
+	}
+	rate := WithMaxRate(900, 1100*time.Millisecond)
+	for offset := time.Duration(0); offset < time.Second; offset += 230 * time.Millisecond {
+		for _, latency := range []time.Duration{0, 30 * time.Millisecond, 700 * time.Millisecond} {
+			synctest.Test(t, func(t *testing.T) {
+				arrived, took := run(t, &service{took: latency, keeps: relay(capacity, offset)}, rate)
+				if arrived != burst {
+					t.Errorf("intervals begin at %v, requests take %v: %d of %d events arrived", offset, latency, arrived, burst)
+				}
+				// As fast as the rate allows, with the events that describe the users.
+				requests := (burst + users + 900 - 1) / 900
+				if longest := time.Duration(requests+1) * (1100*time.Millisecond + latency); took > longest {
+					t.Errorf("it took %v, where %v are enough", took, longest)
+				}
+			})
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if arrived, _ := run(t, &service{keeps: relay(capacity, 0)}); arrived > capacity {
+			t.Errorf("%d events arrived without a rate", arrived)
+		}
 	})
 }

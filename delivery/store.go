@@ -256,13 +256,22 @@ func (m *memory) take(events, bytes int) *part {
 	return m.takeFrom([lanes]bool{true, true}, events, bytes)
 }
 
+// mayClose reports whether a request may end with the open summary: it has room for all that waits, and the summary has
+// been merged for long enough; or a flush waits, or nothing that waits is older.
+func (m *memory) mayClose(room bool) bool {
+	if next := m.next([lanes]bool{true, true}); next != nil && next.front().seq > m.open.seq {
+		return true
+	}
+	return room && (m.delay == 0 || time.Since(m.open.opened) >= m.delay || m.ledger.lastWatch() > 0)
+}
+
 // takeFrom takes the next events of some lanes.
 func (m *memory) takeFrom(from [lanes]bool, events, bytes int) *part {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := m.fresh[laneTracked].length + m.fresh[laneEvaluations].length
-	if m.open != nil && all < events && (m.delay == 0 || time.Since(m.open.opened) >= m.delay || m.ledger.lastWatch() > 0) {
-		m.closeSummary() // the request has room for all that waits
+	if m.open != nil && m.mayClose(all < events) {
+		m.closeSummary()
 		all++
 	}
 	taken := make([]event, 0, min(all, events))

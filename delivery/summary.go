@@ -29,11 +29,11 @@ type counter struct {
 	Count     int             `json:"count"`
 }
 
-// parseSummary returns false for a summary that has more to it than is known here: it must not be merged.
+// parseSummary returns false for a summary that has more to it than is known here, or less: it must not be merged.
 func parseSummary(text []byte) (s summary, ok bool) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	return s, decoder.Decode(&s) == nil
+	return s, decoder.Decode(&s) == nil && s.Features != nil
 }
 
 // merge adds the counts of a later summary: the result is what the SDK would have counted in one. It returns whether there

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -11,6 +13,7 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldtime"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -19,6 +22,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
@@ -173,5 +177,56 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		},
 		Entry("of 1,000 events in 5 s, by default", And(BeNumerically(">=", 900), BeNumerically("<", 20_000))),
 		Entry("of 100,000 events in 5 s", Equal(20_000), largeCapacity),
+	)
+
+	It("of a burst arrive, all, at a rate that fits the relay's default capacity", func() {
+		const burst, users = 6_000, 700
+		box := serving("a")
+		p := program.Start(startRelay(box, forwardEvents, "EVENTS_FLUSH_INTERVAL=1s").config(),
+			launchdarkly.WithDelivery(delivery.WithMaxRate(900, 1100*time.Millisecond)))
+		for i := range burst {
+			p.Client.Track(context.Background(), "burst", openfeature.NewEvaluationContext(strconv.Itoa(i%users), nil),
+				openfeature.NewTrackingEventDetails(float64(i)))
+		}
+		p.Flush()
+		arrived := func() (metrics []float64) {
+			for _, event := range box.CustomEvents("burst") {
+				metrics = append(metrics, *event.MetricValue)
+			}
+			return metrics
+		}
+		Eventually(arrived).WithPolling(100 * time.Millisecond).Should(HaveLen(burst))
+		Expect(slices.Compact(slices.Sorted(slices.Values(arrived())))).To(HaveLen(burst), "each once")
+		Expect(p.Provider.Stats().Dropped.Total()).To(BeZero())
+	})
+
+	const lossy = "events go through a Relay Proxy"
+
+	It("are warned of where the relay may lose them", func() {
+		log := gbytes.NewBuffer()
+		program.Start(startRelay(serving("a"), forwardEvents).config(), launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		Eventually(log).Should(gbytes.Say("level=WARN.*" + lossy + ".*EVENTS_CAPACITY"))
+		Consistently(log).ShouldNot(gbytes.Say(lossy), "once")
+	})
+
+	DescribeTable("are not warned of",
+		func(change func(config *ld.Config, box *launchdarklytest.Server), options ...launchdarkly.Option) {
+			log := gbytes.NewBuffer()
+			box := serving("a")
+			relay := startRelay(box, forwardEvents, largeCapacity, flushOften)
+			config := relay.config()
+			change(&config, box)
+			p := program.Start(config, append(options, launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))...)
+			p.Track("checkout")
+			p.Flush()
+			Consistently(log).ShouldNot(gbytes.Say(lossy))
+			Eventually(box).Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
+		},
+		Entry("at a rate", func(*ld.Config, *launchdarklytest.Server) {},
+			launchdarkly.WithDelivery(delivery.WithMaxRate(900, 6*time.Second))),
+		Entry("where they go past the relay", func(config *ld.Config, box *launchdarklytest.Server) {
+			config.ServiceEndpoints.Events = box.URL()
+		}),
+		Entry("where there is no relay", func(config *ld.Config, box *launchdarklytest.Server) { *config = box.Config() }),
 	)
 })

@@ -1,0 +1,312 @@
+package delivery
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestKindOf(t *testing.T) {
+	for text, want := range map[string]kind{
+		`{"kind":"custom","key":"a"}`:                      kindCustom,
+		`{"kind":"feature"}`:                               kindEvaluation,
+		`{"kind":"debug"}`:                                 kindDerived,
+		`{"kind":"index"}`:                                 kindDerived,
+		`{"kind":"summary"}`:                               kindSummary,
+		`{"kind":"identify"}`:                              kindControl,
+		`{"kind":"migration_op"}`:                          kindControl,
+		`{"kind":"new in a later SDK"}`:                    kindControl,
+		`{ "kind" : "custom" }`:                            kindCustom,
+		"{\n\t\"kind\": \"feature\"\n}":                    kindEvaluation,
+		`{"creationDate":1,"kind":"summary"}`:              kindSummary,
+		`{"context":{"kind":"custom"},"kind":"index"}`:     kindDerived,
+		`{"data":[{"kind":"custom"}],"kind":"feature"}`:    kindEvaluation,
+		`{"data":"\"kind\":\"custom\"","kind":"identify"}`: kindControl,
+		`{"kind":"custom\u0020"}`:                          kindControl,
+		`{"kind":"cust\u006fm"}`:                           kindCustom,
+		`{"kind":"\u0073ummary","features":{}}`:            kindSummary,
+		`{"kind":"custom\"","key":"feature"}`:              kindControl,
+		`{"k\u0069nd":"custom"}`:                           kindCustom,
+		`{"kind":""}`:                                      kindControl,
+		`{"kind":null}`:                                    kindControl,
+		`{"kind":1}`:                                       kindControl,
+		`{"kind":["custom"]}`:                              kindControl,
+		`{"data":{"kind":"custom"}}`:                       kindControl,
+		`{}`:                                               kindControl,
+		`[]`:                                               kindControl,
+		`["custom"]`:                                       kindControl,
+		`"custom"`:                                         kindControl,
+		`null`:                                             kindControl,
+		`3`:                                                kindControl,
+	} {
+		if got, ok := kindOf([]byte(text)); !ok || got != want {
+			t.Errorf("%s: kind %d, %v; want %d", text, got, ok, want)
+		}
+	}
+	if k, ok := kindOf([]byte(`{"kind":"` + barrierKind + `"}`)); ok {
+		t.Errorf("the barrier is an event of kind %d", k)
+	}
+}
+
+func TestGroupsAndLanes(t *testing.T) {
+	for k, want := range map[kind]struct {
+		group group
+		lane  lane
+	}{
+		kindCustom:     {groupTracked, laneTracked},
+		kindControl:    {groupOthers, laneTracked},
+		kindEvaluation: {groupOthers, laneEvaluations},
+		kindDerived:    {groupOthers, laneEvaluations},
+		kindSummary:    {groupOthers, laneEvaluations},
+	} {
+		if k.group() != want.group || k.lane() != want.lane {
+			t.Errorf("kind %d is of group %d and lane %d", k, k.group(), k.lane())
+		}
+	}
+}
+
+func TestEventFields(t *testing.T) {
+	for text, want := range map[string]struct {
+		key string
+		at  int64
+	}{
+		`{"kind":"custom","creationDate":1700000000123,"key":"checkout"}`: {"checkout", 1700000000123},
+		`{"key":"a\"b","data":{"key":"other"}}`:                           {`a"b`, 0},
+		`{"kind":"summary","startDate":1700000000000,"endDate":1}`:        {"", 1700000000000},
+		`{"creationDate":"soon","key":7}`:                                 {"", 0},
+		`[]`:                                                              {"", 0},
+	} {
+		e := event{json: []byte(text)}
+		at := e.recordedAt()
+		if key := e.keyOf(); key != want.key || at.IsZero() != (want.at == 0) || want.at != 0 && at.UnixMilli() != want.at {
+			t.Errorf("%s: key %q, recorded at %s", text, key, at)
+		}
+	}
+}
+
+// split is elements as a slice.
+func split(array string) (texts []string, objects []int) {
+	for element, n := range elements([]byte(array)) {
+		texts, objects = append(texts, string(element)), append(objects, n)
+	}
+	return texts, objects
+}
+
+func TestElements(t *testing.T) {
+	for _, c := range []struct {
+		array   string
+		want    []string
+		objects []int
+	}{
+		{`[]`, nil, nil},
+		{" [ \n] ", nil, nil},
+		{`[1]`, []string{`1`}, []int{0}},
+		{`[{}]`, []string{`{}`}, []int{1}},
+		{`[{"a":{"b":[]}},{}]`, []string{`{"a":{"b":[]}}`, `{}`}, []int{3, 1}},
+		{" [ { \"a\" : 1 } ,\t2 ]\n", []string{`{ "a" : 1 }`, `2`}, []int{1, 0}},
+		{`["]","[","{,}","\"],[","\\","\\\"",""]`,
+			[]string{`"]"`, `"["`, `"{,}"`, `"\"],["`, `"\\"`, `"\\\""`, `""`}, []int{0, 0, 0, 0, 0, 0, 0}},
+		{`[{"a,]}":",[{"},[[1,2],[]],null,true,-1.5e3]`,
+			[]string{`{"a,]}":",[{"}`, `[[1,2],[]]`, `null`, `true`, `-1.5e3`}, []int{1, 3, 0, 0, 0}},
+		{`["\ud83d\ude00","é",{"ü":"\u0022]"}]`, []string{`"\ud83d\ude00"`, `"é"`, `{"ü":"\u0022]"}`}, []int{0, 0, 1}},
+		{`"no, array]"`, nil, nil},
+		{`null`, nil, nil},
+	} {
+		got, objects := split(c.array)
+		if strings.Join(got, "\n") != strings.Join(c.want, "\n") || len(got) != len(c.want) {
+			t.Errorf("%s: got %q, want %q", c.array, got, c.want)
+			continue
+		}
+		for i := range objects {
+			if objects[i] != c.objects[i] {
+				t.Errorf("%s: element %d has %d objects, want %d", c.array, i, objects[i], c.objects[i])
+			}
+		}
+	}
+	for range elements([]byte(`[1,2,3]`)) {
+		break // the rest is not wanted
+	}
+}
+
+const barrier = `{"kind":"` + barrierKind + `"}`
+
+func TestParseBody(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		body  string
+		want  []string // the events
+		kinds []kind
+		ok    bool
+	}{
+		{"nothing but the barrier", `[` + barrier + `]`, nil, nil, true},
+		{"all kinds", `[{"kind":"index"},{"kind":"custom"},{"kind":"feature"},{"kind":"identify"},` + barrier + `,{"kind":"summary"}]`,
+			[]string{`{"kind":"index"}`, `{"kind":"custom"}`, `{"kind":"feature"}`, `{"kind":"identify"}`, `{"kind":"summary"}`},
+			[]kind{kindDerived, kindCustom, kindEvaluation, kindControl, kindSummary}, true},
+		{"with spaces", "[ {\"kind\" : \"custom\"} ,\n" + barrier + " ]\n", []string{`{"kind" : "custom"}`}, []kind{kindCustom}, true},
+		{"text that is not UTF-8", "[{\"kind\":\"custom\",\"key\":\"a\xff\"}," + barrier + "]",
+			[]string{"{\"kind\":\"custom\",\"key\":\"a\uFFFD\"}"}, []kind{kindCustom}, true},
+		{"no barrier", `[{"kind":"custom"}]`, nil, nil, false},
+		{"a barrier within an event", `[{"kind":"custom","data":` + barrier + `}]`, nil, nil, false},
+		{"cut short", `[{"kind":"custom"},` + barrier, nil, nil, false},
+		{"cut in an event", `[{"kind":"custom","data":` + barrier + `,`, nil, nil, false},
+		{"a number that is none", `[{"kind":"custom","metricValue":NaN},` + barrier + `]`, nil, nil, false},
+		{"more after the end", `[` + barrier + `]]`, nil, nil, false},
+		{"empty", ``, nil, nil, false},
+		{"no array", barrier, nil, nil, false},
+		{"a barrier in an object", `{"a":` + barrier + `}`, nil, nil, false},
+		{"a text", `"` + barrierKind + `"`, nil, nil, false},
+	} {
+		body := []byte(c.body)
+		events, size, ok := parseBody(body, 1)
+		if ok != c.ok {
+			t.Errorf("%s: %v", c.name, ok)
+		}
+		if !ok {
+			continue
+		}
+		if len(events) != len(c.want) {
+			t.Errorf("%s: %d events", c.name, len(events))
+			continue
+		}
+		clear(body) // the events are copies
+		for i := range events {
+			if string(events[i].json) != c.want[i] || events[i].kind != c.kinds[i] || events[i].weight != 1 {
+				t.Errorf("%s: event %d is %+v, %s", c.name, i, events[i], events[i].json)
+			}
+			if cap(events[i].json) != len(events[i].json) {
+				t.Errorf("%s: event %d takes more memory than its text", c.name, i)
+			}
+			size -= len(events[i].json)
+		}
+		if size < 0 || len(events) > 0 && size < objectSize {
+			t.Errorf("%s: the size lacks %d bytes", c.name, -size)
+		}
+	}
+}
+
+func TestValidText(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "a": "a", "ü😀": "ü😀", "\xff": "\uFFFD", "a\xc3(": "a\uFFFD(", "\xed\xa0\x80": "\uFFFD",
+	} {
+		if got := string(validText([]byte(text))); got != want {
+			t.Errorf("%q: got %q", text, got)
+		}
+	}
+}
+
+// FuzzParseBody compares what parseBody makes of a body with what encoding/json does.
+func FuzzParseBody(f *testing.F) {
+	f.Add([]byte(`[{"kind":"custom","key":"a","data":[1,{"b":"]"}]},` + barrier + `,{"kind":"summary","features":{}}]`))
+	f.Add([]byte(" [ {\"creationDate\":1,\"kind\":\"\\u0069ndex\"} ,\n\"a\\\\\\\"]\",null,[],-1e9 , " + barrier + "]\n"))
+	f.Add([]byte("[{\"kind\":\"feature\",\"key\":\"\xff\xed\xa0\x80\"}," + barrier + "]"))
+	f.Add([]byte(`{"a":` + barrier + `}`))
+	f.Add([]byte(`[{"kind":"custom"},` + barrier))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		events, size, ok := parseBody(bytes.Clone(body), 1)
+		var all []json.RawMessage
+		whole := false
+		var want []event
+		if json.Unmarshal(bytes.ToValidUTF8(body, []byte("\uFFFD")), &all) == nil {
+			for _, text := range all {
+				var e struct {
+					Kind string `json:"kind"`
+				}
+				_ = json.Unmarshal(text, &e)
+				if severalKinds(text) { // which one counts is nobody's business
+					return
+				}
+				if e.Kind == barrierKind {
+					whole = true
+					continue
+				}
+				want = append(want, event{json: text, kind: kindOfName(e.Kind)})
+			}
+		}
+		if ok != whole {
+			t.Fatalf("%q: %v, want %v", body, ok, whole)
+		}
+		if !ok {
+			return
+		}
+		if len(events) != len(want) {
+			t.Fatalf("%q: %d events, want %d", body, len(events), len(want))
+		}
+		bytesOfAll := 0
+		for i := range events {
+			if !bytes.Equal(events[i].json, want[i].json) || events[i].kind != want[i].kind || events[i].weight != 1 {
+				t.Errorf("%q: event %d is %d, %s; want %d, %s", body, i, events[i].kind, events[i].json, want[i].kind, want[i].json)
+			}
+			if !utf8.Valid(events[i].json) {
+				t.Errorf("%q: event %d is not UTF-8", body, i)
+			}
+			bytesOfAll += len(events[i].json) + objectSize*objectsIn(events[i].json)
+		}
+		if size != bytesOfAll {
+			t.Errorf("%q: size %d, want %d", body, size, bytesOfAll)
+		}
+	})
+}
+
+// kindOfName is the kind of an event by the service's name for it.
+func kindOfName(name string) kind {
+	switch name {
+	case "custom":
+		return kindCustom
+	case "feature":
+		return kindEvaluation
+	case "index", "debug":
+		return kindDerived
+	case "summary":
+		return kindSummary
+	default:
+		return kindControl
+	}
+}
+
+// severalKinds reports whether an object has more than one member that encoding/json takes for the kind.
+func severalKinds(text []byte) bool {
+	n := 0
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	for depth, isKey := 0, false; ; {
+		token, err := decoder.Token()
+		if err != nil {
+			return n > 1
+		}
+		switch token := token.(type) {
+		case json.Delim:
+			if token == '{' || token == '[' {
+				depth++
+			} else {
+				depth--
+			}
+			isKey = depth == 1
+		case string:
+			if depth == 1 && isKey && strings.EqualFold(token, "kind") {
+				n++
+			}
+			if depth == 1 {
+				isKey = !isKey
+			}
+		default:
+			if depth == 1 {
+				isKey = !isKey
+			}
+		}
+	}
+}
+
+// objectsIn counts the objects and arrays of a JSON text.
+func objectsIn(text []byte) (n int) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return n
+		}
+		if delim, ok := token.(json.Delim); ok && (delim == '{' || delim == '[') {
+			n++
+		}
+	}
+}

@@ -1,0 +1,611 @@
+package delivery
+
+import (
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// queued is a queue of its own, whose events are numbers.
+type queued struct {
+	*queue
+	stored int // evaluation events in the store
+}
+
+// newQueued makes a queue for events that are so small that only their number counts.
+func newQueued(opts ...Option) *queued {
+	q := &queued{}
+	q.queue = newQueue(newSettings(opts, 0), newLedger(), func() int { return q.stored })
+	q.measure(1)
+	return q
+}
+
+// record puts a number into the queue, as an event of the kind.
+func (q *queued) record(k kind, n int) error { return q.put(n, k, nil) }
+
+// numbers takes the next batch.
+func (q *queued) numbers(room ...lane) (numbers []int, kinds []kind) {
+	var r [lanes]bool
+	for _, l := range room {
+		r[l] = true
+	}
+	for _, raw := range q.take(nil, r) {
+		n, _ := raw.event.(int)
+		numbers, kinds = append(numbers, n), append(kinds, raw.kind)
+	}
+	return numbers, kinds
+}
+
+// rest takes all that waits, whatever it is.
+func (q *queued) rest() (numbers []int) {
+	for {
+		batch, _ := q.numbers(laneTracked, laneEvaluations)
+		if len(batch) == 0 {
+			return numbers
+		}
+		numbers = append(numbers, batch...)
+	}
+}
+
+// settled ends events of a group, as if they had been delivered.
+func (q *queued) settled(k kind, n int) {
+	q.ledger.settle([]event{{kind: k, weight: uint32(n)}}, nil)
+}
+
+func upTo(n int) (numbers []int) {
+	for i := range n {
+		numbers = append(numbers, i)
+	}
+	return numbers
+}
+
+func TestEvaluationsNeverBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueued(WithMaxEvents(100), WithMaxWait(time.Hour))
+		q.stored = 20
+		began := time.Now()
+		for i := range 100 { // there is room for half of what tracked events may be, with those in the store
+			if err := q.record(kindEvaluation, i); (err != nil) != (i >= 30) || err != nil && !errors.Is(err, ErrQueueFull) {
+				t.Errorf("evaluation %d: %v", i, err)
+			}
+		}
+		for i := range 80 {
+			if err := q.record(kindCustom, i); err != nil {
+				t.Errorf("tracked event %d beside evaluations: %v", i, err)
+			}
+		}
+		q.attempt()
+		q.attempted(false)
+		if err := q.record(kindEvaluation, 0); !errors.Is(err, ErrQueueFull) {
+			t.Error(err)
+		}
+		if time.Since(began) != 0 {
+			t.Errorf("it took %v", time.Since(began))
+		}
+		s := q.ledger.verify(t)
+		if s.EvaluationEvents.Dropped.QueueFull != 71 || s.EvaluationEvents.Waiting != 30 || s.Evaluations != 101 || s.Waiting != 80 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Until the size of events is known, few are let in; evaluations, which can't wait, by a guess.
+func TestQueueBeforeTheFirstMeasure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(newSettings(nil, 0), newLedger(), func() int { return 0 })
+		began := time.Now()
+		for i := range firstBatch {
+			if err := q.put(i, kindCustom, nil); err != nil {
+				t.Error(err)
+			}
+		}
+		if time.Since(began) != 0 {
+			t.Error("there was no room")
+		}
+		if err := q.put(firstBatch, kindCustom, nil); err != nil || time.Since(began) != DefaultMaxWait {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		for i := range maxRawEvents + 1 {
+			if err := q.put(i, kindEvaluation, nil); (err != nil) != (i == maxRawEvents) {
+				t.Errorf("evaluation %d: %v", i, err)
+			}
+		}
+	})
+}
+
+// The bounds follow the memory that events take.
+func TestQueueOfLargeEvents(t *testing.T) {
+	for _, c := range []struct{ average, events, evaluations, batch int }{
+		{0, maxRawEvents, maxRawEvaluations, 64}, // a batch grows step by step
+		{100, maxRawEvents, maxRawEvaluations, 64},
+		{4 << 10, 2_048, 4_096, 64},
+		{100_000, 83, 166, 20},
+		{1 << 20, 8, 16, 2},
+		{1 << 30, 4, 4, 1},
+	} {
+		q := newQueue(newSettings(nil, 0), newLedger(), func() int { return 0 })
+		q.batch = firstBatch
+		_ = q.put(0, kindCustom, nil)
+		q.measure(c.average)
+		if q.limit != c.events || q.exposures != c.evaluations || q.batch != c.batch {
+			t.Errorf("of %d bytes: %d events, %d evaluations, %d in a batch", c.average, q.limit, q.exposures, q.batch)
+		}
+		if raw := q.waitingBytes(); raw != [lanes]int{c.average, 0} {
+			t.Errorf("of %d bytes: %d wait", c.average, raw)
+		}
+	}
+	q := newQueued()
+	for range 10 {
+		_ = q.record(kindCustom, 0)
+		q.measure(1)
+	}
+	if q.batch != maxBatch {
+		t.Errorf("a batch is %d events", q.batch)
+	}
+	q.drain()
+	if q.measure(1); q.batch != firstBatch {
+		t.Errorf("after nothing waited, a batch is %d events", q.batch)
+	}
+}
+
+func TestBlockedPutsGetRoomInTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const fits, blocked = 20, 30
+		q := newQueued(WithMaxEvents(fits), WithRequestEvents(fits), WithMaxWait(time.Minute))
+		for i := range fits {
+			if err := q.record(kindCustom, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var puts sync.WaitGroup
+		var mu sync.Mutex
+		var returned []int
+		for i := range blocked {
+			puts.Go(func() {
+				time.Sleep(time.Duration(i) * time.Millisecond) // they come in this order
+				if err := q.record(kindCustom, fits+i); err != nil {
+					t.Errorf("event %d: %v", fits+i, err)
+				}
+				mu.Lock()
+				returned = append(returned, fits+i)
+				mu.Unlock()
+			})
+		}
+		time.Sleep(time.Second)
+		if len(returned) != 0 || q.ledger.stats().Tracked != fits {
+			t.Fatalf("%d puts did not wait", len(returned))
+		}
+		var got []int
+		for len(got) < fits+blocked {
+			batch := q.rest()
+			got = append(got, batch...)
+			q.settled(kindCustom, len(batch))
+			q.admit()
+			synctest.Wait()
+			if want := min(len(got), blocked); len(returned) != want {
+				t.Fatalf("%d puts returned after %d events left", len(returned), len(got))
+			}
+		}
+		puts.Wait()
+		if !slices.Equal(got, upTo(fits+blocked)) {
+			t.Errorf("events %d", got)
+		}
+		q.ledger.verify(t)
+	})
+}
+
+// One who comes when there is room again does not overtake those who wait for it.
+func TestNobodyOvertakesABlockedPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueued(WithMaxEvents(3), WithRequestEvents(3), WithMaxWait(time.Second))
+		var puts sync.WaitGroup
+		for i := range 5 { // the last two wait
+			puts.Go(func() {
+				time.Sleep(time.Duration(i))
+				if err := q.record(kindCustom, i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(time.Millisecond)
+		got := q.rest()
+		q.settled(kindCustom, 3)
+		for i, k := range []kind{kindCustom, kindControl} { // identify events are of another group, in the same lane
+			puts.Go(func() {
+				time.Sleep(time.Duration(i))
+				if err := q.record(k, 5+i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(time.Millisecond)
+		q.admit()
+		puts.Wait()
+		if got = append(got, q.rest()...); !slices.Equal(got, upTo(7)) {
+			t.Errorf("events %d", got)
+		}
+	})
+}
+
+// The reserve is for those who have waited in vain: while it lasts, a slow request costs no event.
+func TestReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const maxEvents, reserve, wait = 80, 10, 50 * time.Millisecond
+		q := newQueued(WithMaxEvents(maxEvents), WithRequestEvents(10), WithMaxWait(wait))
+		for i := range maxEvents + 3 {
+			began := time.Now()
+			err := q.record(kindCustom, i)
+			switch took := time.Since(began); {
+			case i < maxEvents-reserve && (err != nil || took != 0):
+				t.Errorf("event %d: %v after %v", i, err, took)
+			case i >= maxEvents-reserve && i < maxEvents && (err != nil || took != wait):
+				t.Errorf("event %d of the reserve: %v after %v", i, err, took)
+			case i >= maxEvents && (!errors.Is(err, ErrQueueFull) || took != wait):
+				t.Errorf("event %d: %v after %v", i, err, took)
+			}
+		}
+		if s := q.ledger.verify(t); s.Waiting != maxEvents || s.Dropped.QueueFull != 3 {
+			t.Errorf("%+v", s)
+		}
+		// What leaves makes room in the reserve first.
+		q.settled(kindCustom, reserve)
+		began := time.Now()
+		if err := q.record(kindCustom, 0); err != nil || time.Since(began) != wait {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+// A store that is full lets half as many events more into the queue, once they have waited; a formatter that is only late
+// lets in all that fits.
+func TestLastResort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const average = maxRawBytes / 100 // so that 100 of them wait
+		accepted := func(full bool) (n int) {
+			q := newQueued(WithMaxWait(time.Millisecond))
+			_ = q.record(kindCustom, 0)
+			q.measure(average)
+			if full {
+				if batch, _ := q.numbers(); len(batch) > 0 {
+					t.Error("events leave a queue without room behind it")
+				}
+			}
+			n = 1
+			for q.record(kindCustom, n) == nil {
+				n++
+			}
+			return n
+		}
+		if n := accepted(true); n != 150 {
+			t.Errorf("%d events before a full store", n)
+		}
+		if n := accepted(false); n != maxRawEvents {
+			t.Errorf("%d events before a late formatter", n)
+		}
+	})
+}
+
+func TestNobodyWaitsInVain(t *testing.T) {
+	full := func(opts ...Option) *queued {
+		q := newQueued(append([]Option{WithMaxEvents(8), WithRequestEvents(1), WithMaxWait(time.Minute)}, opts...)...)
+		for i := range 7 {
+			_ = q.record(kindCustom, i)
+		}
+		return q
+	}
+	for _, c := range []struct {
+		name  string
+		opts  []Option
+		after func(*queued) // while two wait
+		took  time.Duration
+		lost  int
+	}{
+		{"with no wait allowed", []Option{WithMaxWait(0)}, func(*queued) {}, 0, 1},
+		{"when requests begin to fail", nil, func(q *queued) { q.attempt(); q.attempted(false) }, time.Second, 1},
+		{"when a request stalls", nil, func(q *queued) { q.attempt() }, time.Second + stallTimeout, 1},
+		{"when requests pass without making room", nil, func(q *queued) { q.attempt(); q.attempted(true) }, time.Minute, 1},
+		{"when requests make room", nil, func(q *queued) {
+			q.attempt()
+			q.settled(kindCustom, 2)
+			q.attempted(true)
+		}, time.Second, 0},
+		{"when one leaves", nil, func(q *queued) { q.settled(kindCustom, 1); q.admit() }, time.Minute, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := full(c.opts...)
+				began := time.Now()
+				var puts sync.WaitGroup
+				var mu sync.Mutex
+				lost, longest := 0, time.Duration(0)
+				for i := range 2 {
+					puts.Go(func() {
+						time.Sleep(time.Duration(i))
+						err := q.record(kindCustom, 10+i)
+						mu.Lock()
+						defer mu.Unlock()
+						if err != nil {
+							lost++
+						}
+						longest = max(longest, time.Since(began)-time.Duration(i))
+					})
+				}
+				time.Sleep(time.Second)
+				c.after(q)
+				puts.Wait()
+				if lost != c.lost || longest != c.took {
+					t.Errorf("%d are lost, after %v; want %d after %v", lost, longest, c.lost, c.took)
+				}
+				q.ledger.verify(t)
+			})
+		})
+	}
+}
+
+// While requests fail and all that may wait does, nobody waits at all; there is no wait either way while there is room.
+func TestPutsWhileRequestsFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueued(WithMaxEvents(8), WithRequestEvents(1), WithMaxWait(time.Minute))
+		q.attempt()
+		q.attempted(false)
+		began := time.Now()
+		for i := range 10 {
+			if err := q.record(kindCustom, i); (err != nil) != (i >= 8) {
+				t.Errorf("event %d: %v", i, err)
+			}
+		}
+		if time.Since(began) != 0 {
+			t.Errorf("it took %v", time.Since(began))
+		}
+	})
+}
+
+func TestCloseOfTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueued(WithMaxEvents(2), WithRequestEvents(2), WithMaxWait(time.Minute))
+		_, _ = q.record(kindCustom, 0), q.record(kindCustom, 1)
+		_ = q.record(kindEvaluation, 2)
+		var puts sync.WaitGroup
+		for range 3 {
+			puts.Go(func() {
+				if err := q.record(kindCustom, 9); !errors.Is(err, ErrClosed) {
+					t.Errorf("a blocked put: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		q.close()
+		puts.Wait()
+		if time.Since(began) != 0 {
+			t.Errorf("they waited for %v more", time.Since(began))
+		}
+		for _, k := range []kind{kindCustom, kindControl, kindEvaluation} {
+			if err := q.record(k, 9); !errors.Is(err, ErrClosed) {
+				t.Errorf("kind %d: %v", k, err)
+			}
+		}
+		if s := q.ledger.verify(t); s.Dropped.Closed != 4 || s.EvaluationEvents.Dropped.Closed != 2 || s.Waiting != 2 {
+			t.Errorf("%+v", s)
+		}
+		if n := len(q.drain()); n != 3 {
+			t.Errorf("%d events are left", n)
+		}
+		if n, now := q.due(); n != 0 || now {
+			t.Errorf("%d events are left, due %v", n, now)
+		}
+	})
+}
+
+func TestBatches(t *testing.T) {
+	// fill puts tracked events from 0 and evaluations from 100 into a queue whose batch is 8.
+	fill := func(tracked, evaluations int) *queued {
+		q := newQueued(WithMaxEvents(1_000))
+		for i := range tracked {
+			_ = q.record(kindCustom, i)
+		}
+		for i := range evaluations {
+			_ = q.record(kindEvaluation, 100+i)
+		}
+		q.batch = 8
+		return q
+	}
+	for _, c := range []struct {
+		name                 string
+		tracked, evaluations int
+		room                 []lane
+		want                 []int
+	}{
+		{"tracked events alone", 10, 0, []lane{laneTracked, laneEvaluations}, upTo(8)},
+		{"evaluations alone", 0, 10, []lane{laneTracked, laneEvaluations}, []int{100, 101, 102, 103, 104, 105, 106, 107}},
+		{"both, with a quarter for evaluations", 10, 10, []lane{laneTracked, laneEvaluations}, []int{0, 1, 2, 3, 4, 5, 100, 101}},
+		{"few evaluations", 10, 1, []lane{laneTracked, laneEvaluations}, []int{0, 1, 2, 3, 4, 5, 6, 100}},
+		{"few tracked events", 2, 10, []lane{laneTracked, laneEvaluations}, []int{0, 1, 100, 101, 102, 103, 104, 105}},
+		{"no room for evaluations", 10, 10, []lane{laneTracked}, upTo(8)},
+		{"no room for tracked events", 10, 10, []lane{laneEvaluations}, []int{100, 101, 102, 103, 104, 105, 106, 107}},
+		{"no room at all", 10, 10, nil, nil},
+		{"nothing", 0, 0, []lane{laneTracked, laneEvaluations}, nil},
+	} {
+		q := fill(c.tracked, c.evaluations)
+		got, kinds := q.numbers(c.room...)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
+		}
+		for i, n := range got {
+			if (kinds[i] == kindEvaluation) != (n >= 100) {
+				t.Errorf("%s: event %d is of kind %d", c.name, n, kinds[i])
+			}
+		}
+	}
+}
+
+// A batch is of one epoch, the oldest first, so that a flush does not wait for what was recorded after it.
+func TestBatchesAreOfOneEpoch(t *testing.T) {
+	q := newQueued()
+	for epoch := range 3 {
+		_ = q.record(kindEvaluation, 10*epoch)
+		_ = q.record(kindCustom, 10*epoch+1)
+		if epoch < 2 {
+			q.queue.watch()
+		}
+	}
+	for epoch := range uint32(3) {
+		batch := q.take(nil, [lanes]bool{true, true})
+		if len(batch) != 2 {
+			t.Fatalf("a batch of %d events", len(batch))
+		}
+		for i, want := range []int{int(10*epoch) + 1, int(10 * epoch)} {
+			if batch[i].epoch != epoch || batch[i].event != want {
+				t.Errorf("epoch %d: %+v", epoch, batch[i])
+			}
+		}
+	}
+	// Without room for its lane, the oldest epoch waits alone.
+	q = newQueued()
+	_ = q.record(kindCustom, 0)
+	q.queue.watch()
+	_ = q.record(kindEvaluation, 1)
+	if got, _ := q.numbers(laneEvaluations); !slices.Equal(got, []int{1}) {
+		t.Errorf("got %d", got)
+	}
+	if got, _ := q.numbers(laneTracked, laneEvaluations); !slices.Equal(got, []int{0}) {
+		t.Errorf("got %d", got)
+	}
+}
+
+// An event that is JSON already needs no formatting with others.
+func TestRawEventsAreBatchesOfTheirOwn(t *testing.T) {
+	q := newQueued()
+	for i := range 6 {
+		if i%3 == 2 {
+			_ = q.put(json.RawMessage(`{}`), kindControl, nil)
+			continue
+		}
+		_ = q.record(kindCustom, i)
+	}
+	_ = q.record(kindEvaluation, 100)
+	var sizes []int
+	for {
+		batch := q.take(nil, [lanes]bool{true, true})
+		if len(batch) == 0 {
+			break
+		}
+		sizes = append(sizes, len(batch))
+		for i := range batch {
+			if _, raw := batch[i].event.(json.RawMessage); raw && len(batch) > 1 {
+				t.Error("a raw event is one of several")
+			}
+		}
+	}
+	if !slices.Equal(sizes, []int{3, 1, 2, 1}) { // the evaluation is in the first one
+		t.Errorf("batches of %d events", sizes)
+	}
+}
+
+func TestWhatIsDue(t *testing.T) {
+	q := newQueued()
+	q.batch = 4
+	expect := func(what string, waiting int, now bool) {
+		t.Helper()
+		if n, due := q.due(); n != waiting || due != now {
+			t.Errorf("%s: %d wait, due %v", what, n, due)
+		}
+	}
+	expect("nothing", 0, false)
+	for i := range 3 {
+		_ = q.record(kindCustom, i)
+	}
+	_ = q.record(kindEvaluation, 100)
+	expect("less than a batch of either lane", 4, false)
+	_ = q.record(kindCustom, 3)
+	expect("a batch", 5, true)
+	if got, _ := q.numbers(laneTracked); !slices.Equal(got, upTo(4)) {
+		t.Errorf("got %d", got)
+	}
+	expect("one evaluation", 1, false)
+	q.queue.watch()
+	expect("for a flush", 1, true)
+	_ = q.rest()
+	_ = q.record(kindCustom, 5)
+	expect("after what the flush covers", 1, false)
+}
+
+// TestQueueWakesTheFormatter checks that nothing waits without a message to the formatter.
+func TestQueueWakesTheFormatter(t *testing.T) {
+	woken := func(q *queued) bool {
+		select {
+		case <-q.wake:
+			return true
+		default:
+			return false
+		}
+	}
+	q := newQueued()
+	q.batch = 3
+	for i := range 3 {
+		_ = q.record(kindCustom, i)
+		if want := i != 1; woken(q) != want { // for the first, and for a batch
+			t.Errorf("after event %d: %v", i, !want)
+		}
+	}
+	_ = q.record(kindEvaluation, 100)
+	if !woken(q) {
+		t.Error("not for the first evaluation")
+	}
+	q.queue.watch()
+	if !woken(q) {
+		t.Error("not for a flush")
+	}
+}
+
+// TestQueueAtRandom has several goroutines record while one takes and settles: nothing is lost, or there twice, and the
+// events of each goroutine stay in order.
+func TestQueueAtRandom(t *testing.T) {
+	for seed := range uint64(10) {
+		synctest.Test(t, func(t *testing.T) {
+			const writers, each = 5, 200
+			random := rand.New(rand.NewPCG(seed, 0))
+			q := newQueued(WithMaxEvents(1+random.IntN(100)), WithRequestEvents(1+random.IntN(10)), WithMaxWait(time.Hour))
+			var writing sync.WaitGroup
+			for w := range writers {
+				pauses := rand.New(rand.NewPCG(seed, uint64(w)))
+				writing.Go(func() {
+					for i := range each {
+						if err := q.record(kindCustom, each*w+i); err != nil {
+							t.Errorf("event %d: %v", i, err)
+						}
+						time.Sleep(time.Duration(pauses.IntN(3)) * time.Millisecond)
+					}
+				})
+			}
+			next := make([]int, writers)
+			for taken := 0; taken < writers*each; {
+				batch, _ := q.numbers(laneTracked, laneEvaluations)
+				for _, n := range batch {
+					if w := n / each; next[w] != n%each {
+						t.Fatalf("seed %d: event %d of writer %d is next, want %d", seed, n%each, w, next[w])
+					}
+					next[n/each]++
+				}
+				taken += len(batch)
+				time.Sleep(time.Duration(random.IntN(5)) * time.Millisecond)
+				q.settled(kindCustom, len(batch))
+				q.admit()
+				q.attempt()
+				q.attempted(true)
+				if random.IntN(20) == 0 {
+					q.queue.watch()
+				}
+			}
+			writing.Wait()
+			if s := q.ledger.stats(); s.Tracked != writers*each || s.Dropped.Total() != 0 {
+				t.Errorf("seed %d: %+v", seed, s)
+			}
+		})
+	}
+}

@@ -1,0 +1,477 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// The outcomes that the service may answer with, by the name that the tables use.
+func outcomeOf(name string) outcome {
+	failed := errors.New(name)
+	switch name {
+	case "pass":
+		return outcome{class: passed}
+	case "down": // no answer, 5xx, 404, 407, 408, 429, an HTML page
+		return outcome{class: unavailable, err: failed}
+	case "slow": // a timeout before the body was written
+		return outcome{class: unavailable, tooLarge: true, err: failed}
+	case "bad": // 400, 406, 422
+		return outcome{class: refused, err: failed}
+	case "key": // 401, 403
+		return outcome{class: refused, keyRefused: true, err: failed}
+	case "413":
+		return outcome{class: refused, tooLarge: true, err: failed}
+	case "later": // 429 or 503 with Retry-After
+		return outcome{class: unavailable, retryAfter: time.Minute, err: failed}
+	default:
+		panic(name)
+	}
+}
+
+// driver sends what a schedule chooses, as the sender does: parts are named, and what is fresh becomes a part.
+type driver struct {
+	*schedule
+	now   time.Time
+	names map[*part]string
+	next  int // fresh part
+	fresh bool
+}
+
+// drive makes a driver whose requests carry up to size events.
+func drive(size int) *driver {
+	d := &driver{
+		schedule: newSchedule(backoff{DefaultMinBackoff, DefaultMaxBackoff}, size, 1<<20),
+		now:      time.Now(), names: make(map[*part]string), fresh: true,
+	}
+	d.coin = func() bool { return false }
+	return d
+}
+
+// choose returns the part that is sent next, and its name; nil for none. Fresh ones are named a, b, c and so on, the halves
+// of a are a1 and a2.
+func (d *driver) choose() *part {
+	c := d.schedule.next(d.fresh, func(p *part) bool { return !p.due.After(d.now) })
+	switch {
+	case c.part != nil && c.single:
+		return d.divide(c.part, 1, byPace)
+	case c.part != nil:
+		return c.part
+	case c.fresh > 0 && d.fresh:
+		events := make([]event, c.fresh)
+		for i := range events {
+			events[i].json = []byte(`{}`)
+		}
+		p := newPart(events)
+		p.probe = !d.passing()
+		d.names[p] = string(rune('a' + d.next))
+		d.next++
+		return p
+	default:
+		return nil
+	}
+}
+
+func (d *driver) divide(p *part, n int, why division) *part {
+	first, rest := newPart(p.events[:n]), newPart(p.events[n:])
+	d.names[first], d.names[rest] = d.names[p]+"1", d.names[p]+"2"
+	d.replace(p, first, rest, why)
+	return first
+}
+
+// send sends the next part and returns its name and its number of events, and what the schedule made of the outcome.
+func (d *driver) send(name string) (sent string, v verdict) {
+	p := d.choose()
+	if p == nil {
+		return "nothing", hold
+	}
+	sent = fmt.Sprintf("%s:%d", d.names[p], len(p.events))
+	v = d.judge(p, outcomeOf(name), d.now, p.due.After(d.now))
+	if v == divide {
+		why := byGuilt
+		if outcomeOf(name).tooLarge {
+			why = bySize
+		}
+		d.divide(p, len(p.events)/2, why)
+	}
+	return sent, v
+}
+
+// step is a request: its outcome, what is in it, and what follows. With a pause, that passes first.
+type step struct {
+	outcome string
+	sent    string // the part and its number of events
+	verdict verdict
+	pause   time.Duration
+}
+
+// TestSchedule is the rules about what is sent next, as sequences of requests of up to 8 events.
+func TestSchedule(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fresh int // there are so many fresh parts; 0 for any number
+		steps []step
+	}{
+		{"everything passes", 0, []step{
+			{"pass", "a:8", deliver, 0}, {"pass", "b:8", deliver, 0}, {"pass", "c:8", deliver, 0},
+		}},
+		{"in an outage, the same part is sent three times, then one fresh event, up to three such, then the held parts in turn", 0, []step{
+			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
+			{"down", "b:1", hold, 0}, {"down", "b:1", hold, 0}, {"down", "b:1", hold, 0},
+			{"down", "c:1", hold, 0}, {"down", "c:1", hold, 0}, {"down", "c:1", hold, 0},
+			{"down", "d:1", hold, 0}, {"down", "d:1", hold, 0}, {"down", "d:1", hold, 0},
+			{"down", "b:1", hold, 0}, {"down", "c:1", hold, 0}, {"down", "d:1", hold, 0}, {"down", "a:8", hold, 0},
+			{"down", "e:1", hold, 0}, // one more each round
+		}},
+		{"after an outage, the held parts are sent first, and then more and more", 0, []step{
+			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "b:1", hold, 0},
+			{"pass", "b:1", deliver, 0}, {"pass", "a:8", deliver, 0},
+			{"pass", "c:4", deliver, 0}, {"pass", "d:8", deliver, 0}, {"pass", "e:8", deliver, 0},
+		}},
+		{"after one failure, nothing is divided", 0, []step{
+			{"down", "a:8", hold, 0}, {"pass", "a:8", deliver, 0}, {"pass", "b:8", deliver, 0},
+		}},
+		{"a refusal is about the request, so that the next one is another", 0, []step{
+			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
+			{"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0}, {"bad", "a:8", hold, 0},
+		}},
+		{"one content that is refused is found by contrast", 0, []step{
+			{"bad", "a:8", hold, 0},     // no contrast yet
+			{"pass", "b:1", deliver, 0}, // something else passes
+			{"bad", "a:8", divide, 0},   // and it fails again
+			{"pass", "c:1", deliver, 0}, // something else again
+			{"bad", "a1:4", divide, 0},
+			{"pass", "d:1", deliver, 0},
+			{"pass", "a11:2", deliver, 0},
+			{"bad", "a12:2", divide, 0},
+			{"pass", "e:1", deliver, 0},
+			{"pass", "a121:1", deliver, 0},
+			{"bad", "a122:1", hold, 0}, // it is alone: the first strike
+			{"pass", "f:1", deliver, 0},
+			{"pass", "a2:4", deliver, 0}, // the other half of all
+			{"pass", "g:8", deliver, 0},  // it holds up nobody
+			{"pass", "h:8", deliver, time.Second},
+			{"bad", "a122:1", hold, time.Second}, // it is due after 2 s, and then after 4
+			{"pass", "i:1", deliver, 3 * time.Second},
+			{"bad", "a122:1", hold, time.Second},
+		}},
+		{"one content that makes the service fail is found by contrast", 0, []step{
+			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
+			{"pass", "b:1", deliver, 0},
+			{"down", "a:8", divide, 0}, // at once: it has been tried enough
+			{"pass", "c:1", deliver, 0},
+			{"down", "a1:4", divide, 0},
+			{"pass", "d:1", deliver, 0},
+			{"pass", "a11:2", deliver, 0},
+		}},
+		{"parts that failed in an outage are not guilty when something else passes, but when they fail then", 0, []step{
+			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
+			{"pass", "b:1", deliver, 0}, {"pass", "a:8", deliver, 0}, {"pass", "c:1", deliver, 0}, {"bad", "d:1", hold, 0},
+			{"pass", "e:1", deliver, 0},
+		}},
+		{"without fresh events, one event of a held part tells whether anything passes", 1, []step{
+			{"bad", "a:8", hold, 0},
+			{"pass", "a1:1", deliver, 0},
+			{"bad", "a2:7", divide, 0},
+			{"bad", "a211:1", hold, 0}, // nothing has passed since
+			{"pass", "a2121:1", deliver, 0},
+		}},
+		{"without fresh events, what may have arrived is divided only after ten attempts", 1, []step{
+			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
+			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
+			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
+			{"down", "a1:1", hold, 0},
+		}},
+		{"a single event is sent as it is until it passes", 1, []step{
+			{"pass", "a:8", deliver, 0}, {"bad", "nothing", hold, 0},
+		}},
+		{"what is too large is divided, the first half first", 0, []step{
+			{"413", "a:8", divide, 0}, {"413", "a1:4", divide, 0}, {"pass", "a11:2", deliver, 0},
+			{"pass", "a12:2", deliver, 0}, {"pass", "a2:4", deliver, 0}, {"pass", "b:8", deliver, 0},
+		}},
+		{"what can't be written in time is divided", 0, []step{
+			{"slow", "a:8", divide, 0}, {"pass", "a1:4", deliver, 0}, {"pass", "a2:4", deliver, 0}, {"pass", "b:8", deliver, 0},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := drive(8)
+			for i, s := range c.steps {
+				d.now = d.now.Add(s.pause)
+				d.fresh = c.fresh == 0 || d.next < c.fresh
+				if sent, v := d.send(s.outcome); sent != s.sent || v != s.verdict {
+					t.Fatalf("request %d: sent %s, verdict %d; want %s, %d", i, sent, v, s.sent, s.verdict)
+				}
+			}
+		})
+	}
+}
+
+// TestPauses is how long to wait after each of a sequence of outcomes, when they follow each other at once.
+func TestPauses(t *testing.T) {
+	const none = 0
+	s, m := time.Second, time.Minute
+	for _, c := range []struct {
+		name     string
+		outcomes []string
+		longest  []time.Duration // the jitter makes it up to half shorter
+	}{
+		{"in an outage", []string{"down", "down", "down", "down", "down", "down", "down", "down", "down"},
+			[]time.Duration{s / 5, 2 * s / 5, 4 * s / 5, 8 * s / 5, 16 * s / 5, 32 * s / 5, 64 * s / 5, 15 * s, 15 * s}},
+		{"after a first refusal, most likely of one event, none", []string{"bad", "bad", "bad", "bad"},
+			[]time.Duration{none, 2 * s / 5, 4 * s / 5, 8 * s / 5}},
+		{"when the key is refused three times in a row, long ones", []string{"key", "key", "key", "key", "key", "key", "key", "key", "key", "key"},
+			[]time.Duration{none, 2 * s / 5, 15 * s, 30 * s, m, 2 * m, 4 * m, 8 * m, 10 * m, 10 * m}},
+		{"when the key is refused now and then, as usual", []string{"key", "key", "down", "key", "key", "key"},
+			[]time.Duration{none, 2 * s / 5, 4 * s / 5, 8 * s / 5, 16 * s / 5, 15 * s}},
+		{"what passes ends them", []string{"down", "down", "pass", "down", "pass", "key", "key"},
+			[]time.Duration{s / 5, 2 * s / 5, none, s / 5, none, none, 2 * s / 5}},
+		{"what is too large", []string{"413", "413", "pass", "slow", "slow"},
+			[]time.Duration{none, 2 * s / 5, none, s / 5, 2 * s / 5}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := drive(64)
+			for i, name := range c.outcomes {
+				d.send(name)
+				pause, longest := d.pause(d.now, idle, false), c.longest[i]
+				if pause < longest/2 || pause > longest {
+					t.Errorf("after request %d: %v, want %v to %v", i, pause, longest/2, longest)
+				}
+				if name == "pass" && d.keyRefused() {
+					t.Error("the key is refused although a request passed")
+				}
+			}
+		})
+	}
+}
+
+// A guilty event brings no pause: the others go on.
+func TestGuiltBringsNoPause(t *testing.T) {
+	d := drive(1)
+	for i, name := range []string{"bad", "pass", "bad"} {
+		d.send(name)
+		if pause := d.pause(d.now, idle, false); pause > 0 {
+			t.Errorf("%v after request %d", pause, i)
+		}
+	}
+}
+
+func TestRetryAfterTakesThePlaceOfThePause(t *testing.T) {
+	d := drive(8)
+	d.send("later")
+	if pause := d.pause(d.now, time.Second, false); pause != time.Minute { // also of a flush's
+		t.Errorf("%v", pause)
+	}
+	if pause := d.pause(d.now.Add(40*time.Second), time.Second, false); pause != 20*time.Second {
+		t.Errorf("%v after 40s", pause)
+	}
+	if pause := d.pause(d.now.Add(2*time.Minute), time.Second, false); pause > 0 {
+		t.Errorf("%v after 2m", pause)
+	}
+	d.now = d.now.Add(time.Minute)
+	d.send("down")
+	if pause := d.pause(d.now, time.Second, false); pause > 400*time.Millisecond {
+		t.Errorf("%v after an answer without Retry-After", pause)
+	}
+	d.send("pass")
+	if pause := d.pause(d.now, idle, false); pause > 0 {
+		t.Errorf("%v after what passed", pause)
+	}
+}
+
+// While a flush waits, pauses are shorter.
+func TestPauseIsAtMostTheLongest(t *testing.T) {
+	d := drive(8)
+	for range 20 {
+		d.send("down")
+	}
+	if pause := d.pause(d.now, time.Second, false); pause != time.Second {
+		t.Errorf("%v", pause)
+	}
+	if pause := d.pause(d.now.Add(time.Second), time.Second, false); pause > 0 {
+		t.Errorf("%v after 1s", pause)
+	}
+}
+
+// strikes sends to a schedule in which one single event fails and everything else passes, until the event is dropped. It
+// returns how long each attempt at it was after the one before.
+func strikes(t *testing.T, d *driver, outcome string, between func()) (gaps []time.Duration) {
+	t.Helper()
+	guilty := d.choose()
+	v := d.judge(guilty, outcomeOf(outcome), d.now, false)
+	for last := d.now; v != giveUp; {
+		between()
+		p := d.choose()
+		if p == nil {
+			d.now = d.now.Add(d.untilDue(d.now))
+			continue
+		}
+		if p != guilty {
+			d.judge(p, outcomeOf("pass"), d.now, false)
+			if d.untilDue(d.now) < idle {
+				d.now = d.now.Add(d.untilDue(d.now))
+			}
+			continue
+		}
+		gaps = append(gaps, d.now.Sub(last))
+		last = d.now
+		v = d.judge(p, outcomeOf(outcome), d.now, false)
+		if len(gaps) > 100 {
+			t.Fatal("it is never dropped")
+		}
+	}
+	if len(d.held) != 0 {
+		t.Errorf("%d parts are held", len(d.held))
+	}
+	return gaps
+}
+
+// A single event that fails while others pass is tried for minutes, and then dropped.
+func TestStrikes(t *testing.T) {
+	for outcome, cause := range map[string]error{"bad": ErrRefused, "key": ErrRefused, "down": ErrRefused, "413": ErrTooLarge} {
+		t.Run(outcome, func(t *testing.T) {
+			d := drive(1)
+			var guilty *part
+			gaps := strikes(t, d, outcome, func() {
+				if len(d.held) > 0 {
+					guilty = d.held[0]
+				}
+			})
+			tries, total := len(gaps), time.Duration(0)
+			for i, gap := range gaps {
+				if i > 0 && gap < gaps[i-1] || gap > maxSuspectPause {
+					t.Errorf("attempts after %v", gaps)
+				}
+				total += gap
+			}
+			if tries < maxStrikes || total < 4*time.Minute || total > time.Hour {
+				t.Errorf("it is dropped after %d attempts, in %v", tries+1, total)
+			}
+			if !errors.Is(guilty.cause, cause) {
+				t.Errorf("because of %v", guilty.cause)
+			}
+		})
+	}
+}
+
+// Where what had failed has passed unchanged since, the service is flaky, and a failure says less.
+func TestStrikesOfAFlakyServiceCountLess(t *testing.T) {
+	d := drive(1)
+	steady := len(strikes(t, d, "bad", func() {}))
+	d = drive(1)
+	flaky := len(strikes(t, d, "bad", func() {
+		if d.passing() && len(d.held) == 1 { // another one fails once
+			p := newPart(texts(`{}`))
+			d.judge(p, outcomeOf("bad"), d.now, false)
+			d.judge(p, outcomeOf("pass"), d.now, false)
+		}
+	}))
+	if flaky < 3*steady {
+		t.Errorf("an event is dropped after %d attempts, and after %d where the service is flaky", steady, flaky)
+	}
+}
+
+// An attempt that a flush makes early is no strike.
+func TestEarlyAttemptsAreNoStrikes(t *testing.T) {
+	d := drive(1)
+	d.send("bad")
+	d.send("pass")
+	d.send("bad")
+	p := d.held[0]
+	before, due := p.strikes, p.due
+	if before == 0 || !due.After(d.now) {
+		t.Fatalf("%+v", p)
+	}
+	for range 100 {
+		d.send("pass")
+		if v := d.judge(p, outcomeOf("bad"), d.now, true); v != hold {
+			t.Fatalf("verdict %d", v)
+		}
+	}
+	if p.strikes != before || !p.due.Equal(due) || len(d.held) != 1 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// Requests after one that was too large stay below half of its bytes, and grow again after a while.
+func TestByteLimit(t *testing.T) {
+	d := drive(8)
+	p := newPart(texts(`{}`, `{}`, `{}`, `{}`))
+	p.bytes = 800_000
+	d.judge(p, outcomeOf("413"), d.now, false)
+	if d.byteLimit != 400_000 {
+		t.Fatalf("limit %d", d.byteLimit)
+	}
+	for _, want := range []int{800_000, 1 << 20, 1 << 20} {
+		before := d.byteLimit
+		for i := range growAfter {
+			if d.byteLimit != before {
+				t.Fatalf("limit %d after %d requests", d.byteLimit, i)
+			}
+			d.schedule.again = nil
+			d.judge(newPart(texts(`{}`)), outcomeOf("pass"), d.now, false)
+		}
+		if d.byteLimit != want {
+			t.Errorf("limit %d, want %d", d.byteLimit, want)
+		}
+	}
+	p.bytes = 1
+	d.judge(p, outcomeOf("slow"), d.now, false)
+	if d.byteLimit != 1 {
+		t.Errorf("limit %d", d.byteLimit)
+	}
+}
+
+// The parts of what may have arrived may have arrived; of what was too large, they have not.
+func TestAmbiguity(t *testing.T) {
+	for outcome, want := range map[string]bool{"down": true, "later": true, "bad": false, "key": false, "413": false, "slow": false} {
+		d := drive(8)
+		p := d.choose()
+		d.judge(p, outcomeOf(outcome), d.now, false)
+		first := d.divide(p, 3, byPace)
+		if p.ambiguous != want || first.ambiguous != want || d.held[len(d.held)-1].ambiguous != want {
+			t.Errorf("%s: %v, want %v", outcome, p.ambiguous, want)
+		}
+	}
+}
+
+// A flush that waits for nothing but guilty events may as well end; for which of them there is a cause.
+func TestSuspects(t *testing.T) {
+	d := drive(1)
+	suspects := func(flush, want uint64, what string) {
+		t.Helper()
+		n, cause := d.suspects(flush)
+		if n != want || (want > 0) != errors.Is(cause, ErrRefused) {
+			t.Errorf("%s: %d, %v", what, n, cause)
+		}
+	}
+	suspects(1, 0, "nothing")
+	d.send("bad")
+	suspects(1, 0, "without contrast")
+	d.send("pass")
+	p := d.held[0]
+	p.flush, p.events[0].weight = 7, 1
+	d.send("bad")
+	suspects(7, 1, "guilty")
+	suspects(8, 0, "for a flush for which it was not tried")
+	suspects(0, 0, "for a flush that it is no part of")
+}
+
+func TestUntilDue(t *testing.T) {
+	d := drive(8)
+	if pause := d.untilDue(d.now); pause != idle {
+		t.Errorf("%v with nothing held", pause)
+	}
+	for _, after := range []time.Duration{-time.Second, 0, 5 * time.Second, 3 * time.Second} {
+		p := newPart(texts(`{}`))
+		p.due = d.now.Add(after)
+		d.hold(p)
+		d.hold(p)
+	}
+	if pause := d.untilDue(d.now); pause != 3*time.Second || len(d.held) != 4 {
+		t.Errorf("%v, %d held", pause, len(d.held))
+	}
+	if pause := d.untilDue(d.now.Add(3 * time.Second)); pause != 2*time.Second {
+		t.Errorf("%v after 3s", pause)
+	}
+}
