@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,9 +40,11 @@ const (
 	eventsVariable    = "SPOOL_EVENTS" // how many it tracks, where that is not until its end
 	syncVariable      = "SPOOL_SYNC"
 	bytesVariable     = "SPOOL_BYTES"
+	memoryVariable    = "SPOOL_MEMORY"
+	eventsURLVariable = "SPOOL_EVENTS_URL" // where it is not that of the flags
 )
 
-// What a process does. All but roleDeliver and roleTrack end by themselves.
+// What a process does.
 const (
 	roleTrack    = "track"    // tracks from 8 goroutines until it is killed
 	roleDeliver  = "deliver"  // runs until its input ends, then shuts down
@@ -49,7 +52,8 @@ const (
 	rolePanic    = "panic"    // tracks, and panics
 	roleShutdown = "shutdown" // tracks, and shuts down with a deadline
 	roleLimited  = "limited"  // as roleDeliver, after tracking with a limit for the size of files
-	roleOutage   = "outage"   // tracks as fast as it can, then as roleDeliver
+	roleOutage   = "outage"   // the same, after tracking many events, faster than a service does
+	roleCorrupt  = "corrupt"  // starts and shuts down with corrupted copies of the directory
 )
 
 const (
@@ -80,10 +84,13 @@ func play(role string) int {
 			return fail(err)
 		}
 	}
-	url := os.Getenv(urlVariable)
+	if role == roleCorrupt {
+		return startCorrupted(os.Getenv(directoryVariable), number(eventsVariable))
+	}
+	url, events := os.Getenv(urlVariable), cmp.Or(os.Getenv(eventsURLVariable), os.Getenv(urlVariable))
 	opts := []delivery.Option{
 		delivery.WithSpool(os.Getenv(directoryVariable)), delivery.WithBackoff(10*time.Millisecond, 100*time.Millisecond),
-		delivery.WithSpoolMaxBytes(number(bytesVariable)),
+		delivery.WithSpoolMaxBytes(number(bytesVariable)), delivery.WithMaxBytes(number(memoryVariable)),
 	}
 	if os.Getenv(syncVariable) != "" {
 		opts = append(opts, delivery.WithSyncTrack())
@@ -93,7 +100,7 @@ func play(role string) int {
 			Events:           ldcomponents.SendEvents().FlushInterval(50 * time.Millisecond),
 			DiagnosticOptOut: true,
 			Logging:          ldcomponents.NoLogging(),
-			ServiceEndpoints: interfaces.ServiceEndpoints{Streaming: url, Polling: url, Events: url},
+			ServiceEndpoints: interfaces.ServiceEndpoints{Streaming: url, Polling: url, Events: events},
 		}),
 		launchdarkly.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))),
 		launchdarkly.WithDelivery(opts...),
@@ -106,25 +113,29 @@ func play(role string) int {
 		return fail(err)
 	}
 	p := &player{provider: provider, client: api.NewClient(), next: int64(number(firstVariable))}
-	events := number(eventsVariable)
+	n := number(eventsVariable)
 	switch role {
 	case roleTrack:
 		p.trackUntilKilled()
 	case roleExit:
-		p.track(events)
+		p.track(n)
 		time.Sleep(2 * age)
 		return 3
 	case rolePanic:
-		p.track(events)
+		p.track(n)
 		time.Sleep(2 * age)
 		panic("the application's own")
 	case roleShutdown:
-		p.track(events)
+		p.track(n)
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 		defer cancel()
 		return p.shutdown(ctx)
 	case roleLimited, roleDeliver, roleOutage:
-		p.track(events)
+		if role == roleOutage {
+			p.trackSteadily(n)
+		} else {
+			p.track(n)
+		}
 		fmt.Println("tracked")
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -157,6 +168,16 @@ func (p *player) event() int64 {
 func (p *player) track(n int) {
 	for range n {
 		p.event()
+	}
+}
+
+// trackSteadily tracks 50,000 events a second at most: less than what is formatted in that time.
+func (p *player) trackSteadily(n int) {
+	const together = 500
+	for range n / together {
+		next := time.Now().Add(10 * time.Millisecond)
+		p.track(together)
+		time.Sleep(time.Until(next))
 	}
 }
 

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,6 +74,43 @@ func (w *world) content() string {
 		return nil
 	})
 	return all.String()
+}
+
+// diskWatch measures what the disk, and the machine, take for what a spool does every 20ms: a write and an fsync.
+type diskWatch struct {
+	over    chan struct{}
+	slowest chan time.Duration
+}
+
+func (w *world) watchDisk() *diskWatch {
+	GinkgoHelper()
+	file, err := os.CreateTemp(filepath.Dir(w.directory), "disk")
+	Expect(err).NotTo(HaveOccurred())
+	d := &diskWatch{over: make(chan struct{}), slowest: make(chan time.Duration, 1)}
+	go func() {
+		defer GinkgoRecover()
+		defer file.Close()
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		var slowest time.Duration
+		for {
+			select {
+			case <-d.over:
+				d.slowest <- slowest
+				return
+			case due := <-tick.C:
+				_, err := file.Write(make([]byte, 10_000))
+				Expect(errors.Join(err, file.Sync())).To(Succeed())
+				slowest = max(slowest, time.Since(due))
+			}
+		}
+	}()
+	return d
+}
+
+func (d *diskWatch) stop() time.Duration {
+	close(d.over)
+	return <-d.slowest
 }
 
 // serials are those of n events from the first.
