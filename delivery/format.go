@@ -35,22 +35,22 @@ const (
 // return when there is nothing to flush. Neither happens here: the processor is empty between two batches, has room for
 // three times a batch, and each batch ends with a raw event.
 type formatter struct {
-	queue     *queue
-	ledger    *ledger
-	store     store
-	report    *reporter
-	build     func(contextKeys int) (ldevents.EventProcessor, error)
-	processor ldevents.EventProcessor
-	capture   *capture
-	interval  time.Duration         // after which everything is sent, however little it is
-	flushes   chan struct{}         // the same, on demand
-	delay     time.Duration         // formatDelay, or less
-	durable   bool                  // what waits is formatted when it is stopped
-	stored    func()                // tells the sender that there is something new
-	release   func()                // has the sender send all that is stored
-	synced    func([]chan struct{}) // closes them once what is stored is on disk
-	batch     []rawEvent
-	average   float64
+	queue      *queue
+	ledger     *ledger
+	store      store
+	report     *reporter
+	build      func(contextKeys int) (ldevents.EventProcessor, error)
+	processor  ldevents.EventProcessor
+	capture    *capture
+	interval   time.Duration // after which everything is sent, however little it is
+	flushes    chan struct{} // the same, on demand
+	delay      time.Duration // formatDelay, or less
+	durable    bool          // what waits is formatted when it is stopped
+	stored     func()        // tells the sender that there is something new
+	release    func()        // has the sender send all that is stored
+	afterwards func(func())  // calls it once what is stored is durable
+	batch      []rawEvent
+	average    float64
 }
 
 // capture is the HTTP transport of LaunchDarkly's processor. It keeps the body of the request and answers 202, so that the
@@ -180,14 +180,10 @@ func (f *formatter) formatNext() bool {
 	if !f.format(f.processor, f.batch) {
 		f.formatSingly(f.batch)
 	}
-	var waiters []chan struct{}
 	for i := range f.batch {
-		if f.batch[i].synced != nil {
-			waiters = append(waiters, f.batch[i].synced)
+		if synced := f.batch[i].synced; synced != nil {
+			f.afterwards(func() { close(synced) })
 		}
-	}
-	if len(waiters) > 0 {
-		f.synced(waiters)
 	}
 	clear(f.batch)
 	return true

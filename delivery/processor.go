@@ -91,12 +91,12 @@ func (p *Processor) useSpool(s settings) {
 	if s.spool.sync {
 		p.formatter.delay = 0
 	}
-	p.formatter.release = p.spool.release
-	p.formatter.synced = p.spool.synced
+	p.formatter.release = func() { p.spool.afterwards(func() { signal(p.sender.released) }) }
+	p.formatter.afterwards = p.spool.afterwards
 	p.spool.start(func() {
 		signal(p.queue.wake)
 		signal(p.sender.wake)
-	}, func() { signal(p.sender.released) })
+	})
 }
 
 // RecordCustomEvent queues a tracked event. It may block while there is no room, for as long as [WithMaxWait] allows, and

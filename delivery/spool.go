@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// commitInterval is how often events are written to disk: all that have come meanwhile share an fsync.
-	commitInterval = 20 * time.Millisecond
+	// writeInterval is how often events are written to disk.
+	writeInterval = 20 * time.Millisecond
 	// spoolFormatDelay is the formatter's delay with a spool.
 	spoolFormatDelay = 20 * time.Millisecond
 	// summaryDelay is how long a summary of evaluations is only in memory, so that others can be merged into it.
@@ -27,9 +27,9 @@ const (
 	maxAdopted = 8
 )
 
-// spool is a store on disk. The formatter appends to a memory store, from which a goroutine of the spool's moves events to
-// the own set of segments, in a group commit. The sender takes events from there, and from the sets that other processes
-// left behind, which another goroutine adopts. While the disk does not work or has no room, the sender takes events from
+// spool is a store on disk. The formatter appends to a memory store, from which a goroutine of the spool's writes events to
+// the own set of segments. Another makes them durable, all that are written by then with one fsync. The sender takes events
+// from there, and from the sets that other processes left behind, which a third goroutine adopts. While the disk does not work or has no room, the sender takes events from
 // the memory store, and delivery is what it is without a spool.
 type spool struct {
 	settings  settings
@@ -38,28 +38,26 @@ type spool struct {
 	memory    *memory
 	directory *directory
 	changed   func() // there may be something to send, or room
-	send      func() // everything that is stored is to be sent
 
-	wake    chan struct{} // to the committer
-	vacancy chan struct{} // to the adopter
-	stop    chan struct{}
-	running sync.WaitGroup
-
-	retryAt time.Time // of the committer: nothing is written before
-	failing bool      // of the committer: the last attempt failed
+	wake     chan struct{} // to what writes
+	unsynced chan struct{} // to what syncs
+	vacancy  chan struct{} // to the adopter
+	stop     chan struct{}
+	running  sync.WaitGroup
 
 	inMemory map[*part]struct{} // of the sender: the parts that are not on disk
 	keepAt   time.Time          // of the sender: none of them is written before
 
-	mu        sync.Mutex
-	own       *set   // nil until the directory can be used
-	others    []*set // adopted ones, and own ones that were removed by somebody else
-	found     []*part
-	ready     tally       // what can be taken from sets
-	taken     tally       // the parts of sets
-	blocked   [lanes]bool // of which events wait in memory only
-	waiters   []chan struct{}
-	releasing bool
+	mu      sync.Mutex
+	own     *set   // nil until the directory can be used
+	others  []*set // adopted ones, and own ones that were removed by somebody else
+	found   []*part
+	ready   tally       // what can be taken from sets
+	taken   tally       // the parts of sets
+	blocked [lanes]bool // of which events wait in memory only
+	waiters []func()    // called once what was appended before is durable, or cannot be made so
+	failing bool        // the last write failed
+	retryAt time.Time   // nothing is written before
 }
 
 func newSpool(s settings, l *ledger, r *reporter, m *memory) *spool {
@@ -67,14 +65,15 @@ func newSpool(s settings, l *ledger, r *reporter, m *memory) *spool {
 	return &spool{
 		settings: s, ledger: l, report: r, memory: m, directory: newDirectory(s.spool),
 		inMemory: make(map[*part]struct{}),
-		wake:     make(chan struct{}, 1), vacancy: make(chan struct{}, 1), stop: make(chan struct{}),
+		wake:     make(chan struct{}, 1), unsynced: make(chan struct{}, 1), vacancy: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 }
 
 // start begins to write, and to adopt what others left behind.
-func (s *spool) start(changed, send func()) {
-	s.changed, s.send = changed, send
-	s.running.Go(s.commitAll)
+func (s *spool) start(changed func()) {
+	s.changed = changed
+	s.running.Go(s.writeAll)
+	s.running.Go(s.syncAll)
 	s.running.Go(s.adoptAll)
 }
 
@@ -92,18 +91,10 @@ func (s *spool) append(events []event) {
 	signal(s.wake)
 }
 
-// synced closes the channels once all that was appended before is on disk, or stays in memory.
-func (s *spool) synced(waiters []chan struct{}) {
+// afterwards calls the function once all that was appended before is durable, or stays in memory.
+func (s *spool) afterwards(f func()) {
 	s.mu.Lock()
-	s.waiters = append(s.waiters, waiters...)
-	s.mu.Unlock()
-	signal(s.wake)
-}
-
-// release has everything sent that was appended before, as soon as it can be.
-func (s *spool) release() {
-	s.mu.Lock()
-	s.releasing = true
+	s.waiters = append(s.waiters, f)
 	s.mu.Unlock()
 	signal(s.wake)
 }
@@ -112,11 +103,11 @@ func (s *spool) evaluations() int { return s.memory.evaluations() }
 
 func (s *spool) room() [lanes]bool { return s.memory.room() }
 
-// commitAll moves events from memory to disk until the spool is closed.
-func (s *spool) commitAll() {
+// writeAll moves events from memory to disk until the spool is closed.
+func (s *spool) writeAll() {
 	s.warnOfNetwork()
-	s.commit()
-	interval := commitInterval
+	s.write()
+	interval := writeInterval
 	if s.settings.spool.sync {
 		interval = 0
 	}
@@ -130,7 +121,7 @@ func (s *spool) commitAll() {
 		case <-timer.C: // a summary, or what failed before
 		}
 		began := time.Now()
-		s.commit()
+		s.write()
 		if s.pending() {
 			timer.Reset(spoolRetry)
 		}
@@ -144,15 +135,33 @@ func (s *spool) commitAll() {
 	}
 }
 
-// commit moves all events to disk for which there is room.
-func (s *spool) commit() {
+// syncAll makes durable what is written, again and again: what comes meanwhile shares an fsync.
+func (s *spool) syncAll() {
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-s.unsynced:
+			s.sync()
+		}
+	}
+}
+
+func (s *spool) sync() {
+	if own := s.ownSet(); own != nil {
+		_ = own.sync() // written is told
+	}
+}
+
+// write moves all events to disk for which there is room.
+func (s *spool) write() {
 	s.mu.Lock()
-	waiters, releasing := s.waiters, s.releasing
-	s.waiters, s.releasing = nil, false
+	waiters, retryAt := s.waiters, s.retryAt
+	s.waiters = nil
 	s.mu.Unlock()
 
 	room := [lanes]bool{}
-	if !time.Now().Before(s.retryAt) {
+	if !time.Now().Before(retryAt) {
 		var err error
 		for more := true; more && err == nil; {
 			if room, err = s.space(); err == nil {
@@ -160,22 +169,18 @@ func (s *spool) commit() {
 			}
 		}
 		if err != nil {
+			s.writeFailed(err)
 			room = [lanes]bool{}
 		}
-		s.noteWrite(err)
 	}
-	s.mu.Lock()
-	for l := range lanes {
-		s.blocked[l] = !room[l]
+	s.setBlocked([lanes]bool{!room[laneTracked], !room[laneEvaluations]})
+	if own := s.ownSet(); own != nil {
+		own.await(waiters)
+	} else {
+		call(waiters)
 	}
-	s.mu.Unlock()
-	for _, w := range waiters {
-		close(w)
-	}
+	signal(s.unsynced)
 	s.changed()
-	if releasing {
-		s.send()
-	}
 }
 
 // space returns for which lanes there is room on disk. It makes the own set where there is none.
@@ -186,12 +191,18 @@ func (s *spool) space() (room [lanes]bool, err error) {
 		if err != nil {
 			return room, err
 		}
+		made.synced = s.written
 		s.mu.Lock()
 		if own != nil {
 			s.others = append(s.others, own)
 		}
 		s.own, own = made, made
 		s.mu.Unlock()
+	}
+	if own.full() {
+		if err := own.sync(); err != nil {
+			return room, err
+		}
 	}
 	room, err = s.directory.space(own)
 	if err == nil && !room[laneTracked] {
@@ -206,35 +217,68 @@ func (s *spool) ownSet() *set {
 	return s.own
 }
 
-// move moves events of the lanes to disk, and returns whether there may be more. Where that fails, they are in memory as
-// before.
+// move writes events of the lanes, and returns whether there may be more.
 func (s *spool) move(from [lanes]bool) (more bool, err error) {
-	var parts []*part
+	b := &batch{}
 	for bytes := 0; bytes < int(s.directory.segmentBytes); {
 		p := s.memory.takeFrom(from, maxRequestEvents, int(s.directory.segmentBytes)-bytes)
 		if p == nil {
 			break
 		}
-		parts = append(parts, p)
+		b.parts = append(b.parts, p)
 		bytes += p.bytes
 	}
-	if len(parts) == 0 {
+	if len(b.parts) == 0 {
 		return false, nil
 	}
-	added, err := s.own.append(parts)
-	if err != nil {
-		for _, p := range slices.Backward(parts) {
-			s.memory.restore(p)
-		}
+	if err := s.ownSet().append(b); err != nil {
+		s.restore(b)
 		return false, err
 	}
+	return true, nil
+}
+
+// restore has events of a batch wait in memory again.
+func (s *spool) restore(b *batch) {
+	for _, p := range slices.Backward(b.parts) {
+		s.memory.restore(p)
+	}
+}
+
+// written takes in that batches are durable, or cannot be made so.
+func (s *spool) written(batches []*batch, err error) {
+	if err != nil {
+		for _, b := range slices.Backward(batches) {
+			s.restore(b)
+		}
+		s.writeFailed(err)
+		s.setBlocked([lanes]bool{true, true})
+		signal(s.wake)
+	} else {
+		s.mu.Lock()
+		for _, b := range batches {
+			s.ready.plus(b.added, 1)
+			for _, p := range b.parts {
+				s.memory.settle(p)
+			}
+		}
+		works := s.failing
+		s.failing = false
+		s.mu.Unlock()
+		if works {
+			s.report.log(slog.LevelInfo, "spool works again")
+		}
+	}
+	s.changed()
+	for _, b := range batches {
+		call(b.waiters)
+	}
+}
+
+func (s *spool) setBlocked(blocked [lanes]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ready.plus(added, 1)
-	for _, p := range parts {
-		s.memory.settle(p)
-	}
-	return true, nil
+	s.blocked = blocked
 }
 
 func (s *spool) waiting() (events, bytes int) {
@@ -406,8 +450,9 @@ func (s *spool) close() (left []event) {
 	close(s.stop)
 	s.running.Wait()
 	s.memory.setDelay(0)
-	s.retryAt = time.Time{}
-	s.commit()
+	s.setRetry(time.Time{})
+	s.write()
+	s.sync()
 	s.keepAt = time.Time{}
 	s.keepParts()
 	left = s.memory.close()
@@ -516,16 +561,17 @@ func (s *spool) adopt(name string, of *listing) {
 	s.changed()
 }
 
-// noteWrite takes in whether the disk works.
-func (s *spool) noteWrite(err error) {
-	if err == nil {
-		if s.failing {
-			s.report.log(slog.LevelInfo, "spool works again")
-		}
-		s.failing = false
-		return
-	}
+func (s *spool) setRetry(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retryAt = at
+}
+
+// writeFailed has events wait in memory for a while.
+func (s *spool) writeFailed(err error) {
+	s.mu.Lock()
 	s.failing, s.retryAt = true, time.Now().Add(spoolRetry)
+	s.mu.Unlock()
 	s.warnOfWrite(err)
 }
 

@@ -73,7 +73,7 @@ func (d *directory) create() (w *set, err error) {
 			return nil, err
 		}
 		if err = d.locked(w); err == nil {
-			w.next, w.written = 1, 1
+			w.next = 1
 			return w, nil
 		}
 		if errors.Is(err, errors.ErrUnsupported) {

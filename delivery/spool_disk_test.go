@@ -15,18 +15,20 @@ var errCrashed = errors.New("the machine is down")
 // faultyDisk is the operating system's file system with faults. It is safe for concurrent use.
 type faultyDisk struct {
 	osDisk
-	mu      sync.Mutex
-	ops     int            // operations so far that change something
-	crashAt int            // after so many, everything fails as if the process had been killed; 0 for never
-	torn    int            // how many bytes the write at which it crashes still writes
-	fail    error          // what all changes fail with
-	full    int64          // bytes that may still be written; 0 for no limit
-	slow    time.Duration  // for each fsync
-	fast    bool           // without fsync
-	files   []*faultyFile  // that are open
-	synced  map[string]int // sizes that are durable, by path; of files that a sync of the directory has made durable
-	created map[string]bool
-	removed map[string]bool // renamed until a sync of the directory
+	mu       sync.Mutex
+	ops      int            // operations so far that change something
+	crashAt  int            // after so many, everything fails as if the process had been killed; 0 for never
+	torn     int            // how many bytes the write at which it crashes still writes
+	fail     error          // what changes fail with
+	failAt   int            // operations until then
+	failures int            // how many fail; 0 for all
+	full     int64          // bytes that may still be written; 0 for no limit
+	slow     time.Duration  // for each fsync
+	fast     bool           // without fsync
+	files    []*faultyFile  // that are open
+	synced   map[string]int // sizes that are durable, by path; of files that a sync of the directory has made durable
+	created  map[string]bool
+	removed  map[string]bool // renamed until a sync of the directory
 }
 
 func newFaultyDisk() *faultyDisk {
@@ -43,7 +45,16 @@ func (d *faultyDisk) change() error {
 		return errCrashed
 	}
 	d.ops++
-	return d.fail
+	if d.fail == nil || d.ops < d.failAt {
+		return nil
+	}
+	err := d.fail
+	if d.failures > 0 {
+		if d.failures--; d.failures == 0 {
+			d.fail = nil
+		}
+	}
+	return err
 }
 
 func (d *faultyDisk) crashed() bool {

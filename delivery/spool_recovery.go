@@ -27,7 +27,6 @@ type recovery struct {
 	parts   []*recoveredPart      // in order of their events
 
 	read     spans  // the events that were read
-	skipped  spans  // numbers that no event has, after failures
 	first    uint64 // the first number that an event should have
 	next     uint64 // the number after that of the last event
 	adjacent bool   // whether the event before was a fresh one
@@ -68,7 +67,7 @@ func (w *set) recover(stopped func() bool) (r *recovery, err error) {
 		return r, err
 	}
 	if r.first > 0 {
-		r.lost = newSpans(slices.Concat(r.covered, r.read, r.skipped)).outside(r.first, r.next)
+		r.lost = newSpans(slices.Concat(r.covered, r.read)).outside(r.first, r.next)
 	}
 	for _, found := range r.parts {
 		r.lost += found.To - found.From + 1 - uint64(len(found.events))
@@ -80,7 +79,7 @@ func (w *set) recover(stopped func() bool) (r *recovery, err error) {
 		p.id, p.ambiguous = found.ID, true // it may have been sent
 		w.add(p, found.segment)
 	}
-	w.next, w.written = max(r.next, 1), max(r.next, 1)
+	w.next = max(r.next, 1)
 	return r, nil
 }
 
@@ -156,14 +155,11 @@ func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
 	switch record.kind {
 	case recordSpool:
 		var h spoolHeader
-		if json.Unmarshal(record.json, &h) != nil || h.First > maxNumber || h.After > h.First {
+		if json.Unmarshal(record.json, &h) != nil || h.First > maxNumber {
 			return
 		}
 		if r.first == 0 {
 			r.first = h.First
-		}
-		if h.After < h.First {
-			r.skipped = append(r.skipped, boundaries{From: h.After, To: h.First - 1})
 		}
 		r.next = max(r.next, h.First)
 	case recordCopy:

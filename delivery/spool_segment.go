@@ -21,11 +21,12 @@ import (
 // The first two columns are the length of the third and its CRC-32C (Castagnoli), as eight hexadecimal digits. What
 // follows begins with the kind of the record and ends with JSON that has no line breaks:
 //
-//	spool {"version":1,"schema":"4","first":17,"after":17}    the first record
+//	spool {"version":1,"schema":"4","first":17}               the first record; the next event is number 17 or later
 //	event 17 1 custom {…}                                     event 17, as it is sent; it accounts for 1 recorded event
 //	request {"id":"…","from":17,"to":40}                      events 17 to 40 are sent under this payload ID
 //	divide {"id":"…","from":17,"to":40,"at":29,"into":[…,…]}  that request is now two: 17 to 28, and 29 to 40
-//	settle {"id":"…","from":17,"to":40}                       they were delivered, or dropped
+//	settle {"id":"…","from":17,"to":40}                       they were delivered, or dropped; without an ID, their records
+//	                                                          are void: writing them failed, and they were kept elsewhere
 //	copy 17 1 custom {…}                                      event 17 once more: its first record is to be removed
 const (
 	recordSpool   = "spool"
@@ -48,7 +49,6 @@ type spoolHeader struct {
 	Version int    `json:"version"`
 	Schema  string `json:"schema"`
 	First   uint64 `json:"first"` // the number of the next event
-	After   uint64 `json:"after"` // the number after that of the last event in the segment before
 }
 
 // maxNumber bounds the numbers of events. A record with a greater one counts as damaged, so that adding to them is safe.

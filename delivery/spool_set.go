@@ -26,13 +26,15 @@ type set struct {
 	io       sync.Mutex // of everything below
 	segments []*segment // ascending
 	head     *segment   // the one that is written to, if any
+	batches  []*batch   // what the head has beyond what is durable
 	next     uint64     // the number of the next event
-	written  uint64     // the number after that of the last event on disk: less than next after a failure
-	fresh    []extent   // events that are in no part yet
+	fresh    []extent   // durable events that are in no part yet
 	parts    map[*part]struct{}
 	owed     []byte // records that could not be written yet
-	unsynced bool   // the head has records that a crash of the machine may lose
 	gone     bool   // the files have lost their names: what is still open can be read, and nothing is written
+
+	syncing sync.Mutex                  // held during an fsync, and taken before io
+	synced  func(b []*batch, err error) // called after each fsync of an own set, nil for others
 
 	since atomic.Int64 // when the oldest event that waits was recorded, in Unix milliseconds; 0 for none
 }
@@ -40,8 +42,11 @@ type set struct {
 type segment struct {
 	number      uint32
 	size        int64
-	begun       int64 // the size of its first record, once that is written
-	evaluations int64 // of size, for events of that lane
+	synced      int64 // of size, what is durable
+	begun       int64 // of size, the first record
+	evaluations int64 // of size, events of that lane
+	spent       bool  // nothing more can be written
+	listed      bool  // whether its name is durable
 	damaged     bool
 	file        file // nil while it is not open
 }
@@ -79,184 +84,17 @@ func (t *tally) plus(u tally, sign int) {
 
 func (t *tally) size() int { return t.bytes[groupTracked] + t.bytes[groupOthers] }
 
-// append writes events to disk and returns once they are durable. It returns what was added.
-func (w *set) append(parts []*part) (added tally, err error) {
-	w.io.Lock()
-	defer w.io.Unlock()
-	if err := w.rotate(); err != nil {
-		return added, err
-	}
-	var extents []extent
-	records := make([]byte, 0, recordBytes(parts))
-	evaluations, next := int64(0), w.next
-	base := w.head.size + int64(len(w.owed))
-	for _, p := range parts {
-		for i := range p.events {
-			e := &p.events[i]
-			begin := len(records)
-			records = appendEvent(records, recordEvent, next, e)
-			next++
-			if e.kind.lane() == laneEvaluations {
-				evaluations += int64(len(records) - begin)
-			}
-			if last := len(extents) - 1; last < 0 || extents[last].epoch != e.epoch {
-				from := base + int64(begin)
-				extents = append(extents, extent{segment: w.head, from: from, epoch: e.epoch, since: e.recordedAt()})
-			}
-			x := &extents[len(extents)-1]
-			x.to = base + int64(len(records))
-			x.add(e, 1)
-			added.add(e, 1)
-		}
-	}
-	w.next = next // also after a failure: no number is that of two events
-	if err := w.write(records, true); err != nil {
-		return tally{}, err
-	}
-	w.written = next
-	w.head.evaluations += evaluations
-	for _, x := range extents {
-		if last := len(w.fresh) - 1; last >= 0 && w.fresh[last].segment == x.segment && w.fresh[last].epoch == x.epoch {
-			w.fresh[last].to = x.to
-			w.fresh[last].plus(x.tally, 1)
-			continue
-		}
-		w.fresh = append(w.fresh, x)
-	}
-	return added, nil
-}
-
-// recordBytes returns about how long the records of events are.
-func recordBytes(parts []*part) (n int) {
-	const columns = 64
-	for _, p := range parts {
-		n += p.bytes + columns*len(p.events)
-	}
-	return n
-}
-
-// rotate makes a new head where there is none, or where it is full.
-func (w *set) rotate() error {
-	if w.gone {
-		return errSpoolGone
-	}
-	if w.head != nil && w.head.size < w.directory.segmentBytes {
-		return nil
-	}
-	if err := w.synchronize(); err != nil {
-		return err
-	}
-	number := uint32(1)
-	if last := len(w.segments) - 1; last >= 0 {
-		number = w.segments[last].number + 1
-	}
-	path := w.path(number)
-	f, err := w.directory.disk.create(path)
-	if err != nil {
-		return err
-	}
-	before, owed := w.head, w.owed
-	w.head, w.owed = &segment{number: number, file: f}, nil // what is owed comes after the header
-	w.segments = append(w.segments, w.head)
-	if before != nil {
-		w.release(before)
-	}
-	err = w.write(appendRecord(nil, recordSpool, spoolHeader{
-		Version: spoolVersion, Schema: w.schema, First: w.next, After: w.written,
-	}), false)
-	w.owed = owed
-	if err == nil {
-		err = w.directory.disk.sync(w.directory.path)
-	}
-	if err != nil {
-		w.abandon()
-		return err
-	}
-	w.head.begun = w.head.size
-	return nil
-}
-
-// write appends records to the head: all of them, or none.
-func (w *set) write(records []byte, durable bool) error {
-	if len(w.owed) > 0 {
-		records = slices.Concat(w.owed, records)
-	}
-	_, err := w.head.file.WriteAt(records, w.head.size)
-	if err == nil && durable {
-		err = w.head.file.Sync()
-	}
-	if err == nil && durable && !w.named() {
-		w.gone = true
-		err = errSpoolGone
-	}
-	if err != nil {
-		w.abandon()
-		return err
-	}
-	w.head.size += int64(len(records))
-	w.owed = nil
-	w.unsynced = !durable
-	return nil
-}
-
-// abandon ends writing to the head after a failure. What was written in vain is cut off, so that it is not taken for events
-// later. What a failed fsync leaves behind is unknown, so that nothing more is written to the file; it is removed where
-// nothing of it is needed.
-func (w *set) abandon() {
-	head := w.head
-	if head == nil {
-		return
-	}
-	w.head, w.unsynced = nil, false
-	if !w.gone {
-		_ = head.file.Truncate(head.size)
-		if head.begun == 0 || head.size == head.begun {
-			w.segments = w.segments[:len(w.segments)-1]
-			_ = w.remove(head)
-			return
-		}
-	}
-	w.release(head)
-}
-
-// named reports whether the head and the lock still have their names, so that a later process finds them.
-func (w *set) named() bool {
-	return w.directory.disk.same(w.path(w.head.number), w.head.file) &&
-		w.directory.disk.same(w.directory.lockPath(w.name), w.lock)
-}
-
-// synchronize makes durable what was written.
-func (w *set) synchronize() error {
-	if !w.unsynced || w.head == nil {
-		return nil
-	}
-	if err := w.head.file.Sync(); err != nil {
-		w.abandon()
-		return err
-	}
-	w.unsynced = false
-	return nil
-}
-
-// note appends records about requests. Where that fails, they are written later: events must be sent even while the disk
-// is full, which is how it gets room.
-func (w *set) note(records []byte, durable bool) error {
-	if w.gone {
-		return nil
-	}
-	err := w.rotate()
-	if err == nil {
-		err = w.write(records, durable)
-	}
-	if err != nil && !w.gone {
-		w.owed = append(w.owed, records...)
-	}
-	return err
-}
-
 // take returns a part with the next events, nil where there are none, and what of them turned out to be lost. The record
 // about it is durable before it returns; err is why it is not.
 func (w *set) take(limit, bytes int) (p *part, taken tally, lost []extent, err error) {
+	p, taken, lost = w.read(limit, bytes)
+	if p != nil {
+		err = w.note(appendRecord(nil, recordRequest, boundariesOf(p)), true)
+	}
+	return p, taken, lost, err
+}
+
+func (w *set) read(limit, bytes int) (p *part, taken tally, lost []extent) {
 	w.io.Lock()
 	defer w.io.Unlock()
 	var events []event
@@ -301,10 +139,9 @@ func (w *set) take(limit, bytes int) (p *part, taken tally, lost []extent, err e
 		w.release(done)
 	}
 	if len(events) == 0 {
-		return nil, taken, lost, nil
+		return nil, taken, lost
 	}
-	p = w.add(newPart(events), first)
-	return p, taken, lost, w.note(appendRecord(nil, recordRequest, boundariesOf(p)), true)
+	return w.add(newPart(events), first), taken, lost
 }
 
 // add makes a part one of the set's.
@@ -317,52 +154,53 @@ func (w *set) add(p *part, first uint32) *part {
 // keep writes a part that was in memory only.
 func (w *set) keep(p *part) error {
 	w.io.Lock()
-	defer w.io.Unlock()
-	if err := w.rotate(); err != nil {
-		return err
-	}
 	from := w.next
 	w.next += uint64(len(p.events))
-	records := appendRecord(nil, recordRequest, boundaries{ID: p.id, From: from, To: w.next - 1})
+	w.io.Unlock()
+	records := appendRecord(nil, recordRequest, boundaries{ID: p.id, From: from, To: from + uint64(len(p.events)) - 1})
 	for i := range p.events {
 		records = appendEvent(records, recordEvent, from+uint64(i), &p.events[i])
 	}
-	if err := w.write(records, true); err != nil {
+	number, err := w.tryNote(records, true)
+	w.io.Lock()
+	defer w.io.Unlock()
+	if err != nil {
+		w.void(from, from+uint64(len(p.events)))
 		return err
 	}
-	w.written = w.next
 	for i := range p.events {
 		p.events[i].seq = from + uint64(i)
 	}
-	w.add(p, w.head.number)
+	w.add(p, number)
 	return nil
 }
 
 // divide replaces a part by two.
 func (w *set) divide(p *part, n int) (first, rest *part, err error) {
 	w.io.Lock()
-	defer w.io.Unlock()
 	first = w.add(newPart(slices.Clone(p.events[:n])), p.segment) // so that neither keeps all in memory
 	rest = w.add(newPart(slices.Clone(p.events[n:])), p.segment)
 	delete(w.parts, p)
+	w.io.Unlock()
 	b := boundariesOf(p)
 	b.At, b.Into = rest.events[0].seq, []string{first.id, rest.id}
 	return first, rest, w.note(appendRecord(nil, recordDivide, b), true)
 }
 
-// settle ends a part.
+// settle ends a part, and removes the segments that nobody needs any more.
 func (w *set) settle(p *part) error {
 	w.io.Lock()
-	defer w.io.Unlock()
 	delete(w.parts, p)
+	w.io.Unlock()
 	err := w.note(appendRecord(nil, recordSettle, boundariesOf(p)), false)
 	return errors.Join(err, w.reclaim())
 }
 
-// reclaim removes the segments that nobody needs any more, oldest first: a later one may have the record that an event of an
-// earlier one is settled.
+// reclaim removes segments, oldest first: a later one may have the record that an event of an earlier one is settled.
 func (w *set) reclaim() error {
+	w.io.Lock()
 	if w.gone || len(w.segments) == 0 {
+		w.io.Unlock()
 		return nil
 	}
 	front := w.segments[len(w.segments)-1].number
@@ -370,16 +208,30 @@ func (w *set) reclaim() error {
 		front = w.fresh[0].segment.number
 	}
 	needed := front
+	var late []*part
 	for p := range w.parts {
 		if p.segment+2 <= front {
-			_ = w.relocate(p) // or keep its segments
+			late = append(late, p)
+		} else {
+			needed = min(needed, p.segment)
 		}
-		needed = min(needed, p.segment)
 	}
-	for w.segments[0].number < needed && w.segments[0] != w.head {
-		if err := w.synchronize(); err != nil {
+	removable := w.segments[0].number < needed && w.segments[0] != w.head
+	w.io.Unlock()
+	if !removable {
+		return nil
+	}
+	for _, p := range late {
+		if err := w.relocate(p); err != nil {
 			return err
 		}
+	}
+	if err := w.sync(); err != nil {
+		return err
+	}
+	w.io.Lock()
+	defer w.io.Unlock()
+	for w.segments[0].number < needed && w.segments[0] != w.head {
 		if err := w.remove(w.segments[0]); err != nil {
 			return err
 		}
@@ -390,18 +242,15 @@ func (w *set) reclaim() error {
 
 // relocate copies the events of a part that is held for long, so that it does not keep old segments.
 func (w *set) relocate(p *part) error {
-	if err := w.rotate(); err != nil {
-		return err
-	}
 	records := appendRecord(nil, recordRequest, boundariesOf(p))
 	for i := range p.events {
 		records = appendEvent(records, recordCopy, p.events[i].seq, &p.events[i])
 	}
-	if err := w.write(records, true); err != nil {
-		return err
+	number, err := w.tryNote(records, true)
+	if err == nil {
+		p.segment = number
 	}
-	p.segment = w.head.number
-	return nil
+	return err
 }
 
 // remove removes a segment, or sets it aside if it has records that cannot be read.
@@ -425,9 +274,9 @@ func (w *set) remove(s *segment) error {
 
 // end releases the set: its files are removed if nothing of it waits, or left for another process.
 func (w *set) end() error {
+	err := w.sync()
 	w.io.Lock()
 	defer w.io.Unlock()
-	err := w.synchronize()
 	if len(w.fresh) == 0 && len(w.parts) == 0 && !w.gone {
 		for len(w.segments) > 0 && err == nil {
 			if err = w.remove(w.segments[0]); err == nil {

@@ -45,8 +45,8 @@ func (m *machine) start() {
 	m.ledger = newLedger()
 	r := newReporter(s)
 	m.spool = newSpool(s, m.ledger, r, newMemory(s, m.ledger, r))
-	m.spool.changed, m.spool.send = func() {}, func() {}
-	m.spool.commit()
+	m.spool.changed = func() {}
+	m.spool.write()
 	m.spool.adoptWaiting()
 }
 
@@ -67,7 +67,8 @@ func (m *machine) append(n int) {
 func (m *machine) commit() {
 	first := m.next
 	inMemory, _ := m.spool.memory.waiting()
-	m.spool.commit()
+	m.spool.write()
+	m.spool.sync()
 	if left, _ := m.spool.memory.waiting(); left == 0 && !m.disk.crashed() {
 		for i := first - inMemory; i < first; i++ {
 			m.synced[i] = true
@@ -192,7 +193,7 @@ func crash(t *testing.T, seed uint64) {
 	m := newMachine(t, WithSpoolMaxBytes(16<<10<<random.IntN(4)))
 	for life := range 1 + random.IntN(3) {
 		m.disk.set(func(d *faultyDisk) { d.crashAt, d.torn = d.ops+1+random.IntN(120), random.IntN(400) })
-		m.live(random)
+		m.live(random, nil)
 		m.disk.set(func(d *faultyDisk) { d.crashAt = max(d.ops, 1) })
 		m.disk.restart(random.IntN(2) == 0)
 		m.start()
@@ -207,18 +208,63 @@ func crash(t *testing.T, seed uint64) {
 	}
 }
 
-// live does what a process does, until it crashes.
-func (m *machine) live(random *rand.Rand) {
-	held := m.spool.recovered()
+// A disk that fails now and then, at anything that it is asked for.
+func TestSpoolSurvivesFailures(t *testing.T) {
+	lives := 500
+	if testing.Short() {
+		lives = 100
+	}
+	for seed := range uint64(lives) {
+		random := rand.New(rand.NewPCG(seed, 3))
+		m := newMachine(t, WithSpoolMaxBytes(16<<10<<random.IntN(4)))
+		m.spool.changed = func() { m.spool.setRetry(time.Time{}) }
+		var held []*part
+		for range 10 {
+			m.disk.set(func(d *faultyDisk) { d.fail, d.failAt, d.failures = errCrashed, d.ops+random.IntN(30), random.IntN(4) })
+			held = m.live(random, held)
+			if len(held) > 0 {
+				m.disk.set(func(d *faultyDisk) { d.fail, d.failures, d.failAt = errCrashed, 1+random.IntN(3), d.ops })
+				m.commit()
+			}
+		}
+		m.disk.set(func(d *faultyDisk) { d.fail = nil })
+		for _, p := range held {
+			m.send(p)
+			m.settle(p)
+		}
+		m.spool.memory.setDelay(0)
+		for m.commit(); m.deliver() > 0; m.commit() {
+		}
+		for i := range m.next {
+			if m.times[i] != 1 {
+				t.Errorf("event %d of %d arrived %d times", i, m.next, m.times[i])
+			}
+		}
+		if s := m.ledger.stats(); s.Waiting != 0 || s.Dropped.Total() > 0 {
+			t.Errorf("%+v", s)
+		}
+		m.empty()
+		m.disk.restart(false)
+		if t.Failed() {
+			t.Fatalf("with seed %d", seed)
+		}
+	}
+}
+
+// live does what a process does, until it crashes. It returns what it has taken and not settled.
+func (m *machine) live(random *rand.Rand, held []*part) []*part {
+	held = append(held, m.spool.recovered()...)
 	for range 60 {
 		if m.disk.crashed() {
-			return
+			return held
 		}
-		switch random.IntN(6) {
+		switch random.IntN(7) {
 		case 0, 1:
 			m.append(1 + random.IntN(20))
 		case 2:
 			m.commit()
+		case 6:
+			m.spool.write() // without a sync
 		case 3:
 			if p := m.spool.take(1+random.IntN(12), 4000); p != nil {
 				held = append(held, p)
@@ -248,4 +294,5 @@ func (m *machine) live(random *rand.Rand) {
 			}
 		}
 	}
+	return held
 }
