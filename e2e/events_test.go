@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
@@ -184,15 +185,33 @@ var _ = Describe("Provider events", func() {
 		var source *idleSource
 		var unread <-chan interfaces.FlagChangeEvent
 		var updated chan struct{} // closed when the SDK has told all of its listeners
-		// connect brings flags, of which not all can be told.
+		change := func(key string) {
+			source.updates.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: 1,
+				Item: new(ldbuilders.NewFlagBuilder(key).Version(1).Build())})
+		}
+		// connect brings flags when the application's listener is full already: between the flags and their changes, the SDK
+		// could add another one.
 		connect := func(client *ld.LDClient) {
 			GinkgoHelper()
 			unread = client.GetFlagTracker().AddFlagChangeListener()
+			var begun atomic.Int64
+			var updates sync.WaitGroup
+			updates.Go(func() {
+				for i := range cap(unread) + 1 {
+					begun.Add(1)
+					change(fmt.Sprintf("early-%d", i))
+				}
+			})
+			Eventually(begun.Load).Should(BeEquivalentTo(cap(unread) + 1))
+			Consistently(func() int { return len(unread) }).WithTimeout(20 * time.Millisecond).Should(Equal(cap(unread)))
+			updates.Go(func() {
+				source.updates.Init([]ldstoretypes.Collection{{Kind: ldstoreimpl.Features(), Items: itemsOf(manyFlags(100, 1))}})
+			})
 			go func() {
 				defer close(updated)
-				source.updates.Init([]ldstoretypes.Collection{{Kind: ldstoreimpl.Features(), Items: itemsOf(manyFlags(100, 1))}})
+				updates.Wait()
 			}()
-			Eventually(func() int { return len(unread) }).Should(Equal(cap(unread)))
+			Eventually(client.Initialized).Should(BeTrue())
 			source.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
 		}
 		read := func() {
@@ -200,10 +219,6 @@ var _ = Describe("Provider events", func() {
 				for range unread { // until the client is closed
 				}
 			}()
-		}
-		change := func(key string) {
-			source.updates.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: 1,
-				Item: new(ldbuilders.NewFlagBuilder(key).Version(1).Build())})
 		}
 		made := func(timeout time.Duration) *program {
 			GinkgoHelper()
