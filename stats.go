@@ -43,6 +43,9 @@ type Stats struct {
 	Repeated uint64
 	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
 	OldestWaiting time.Duration
+	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile,
+	// events wait in memory.
+	SpoolFailures uint64
 	// Evaluations is the number of evaluation, identify and migration events that were recorded.
 	Evaluations uint64
 	// EvaluationEvents counts all events other than tracked ones: evaluation, identify and
@@ -79,6 +82,7 @@ func (p *Provider) Stats() Stats {
 		Retries:          delivered.Retries,
 		Repeated:         delivered.Repeated,
 		OldestWaiting:    delivered.OldestWaiting,
+		SpoolFailures:    delivered.SpoolFailures,
 		Evaluations:      delivered.Evaluations,
 		EvaluationEvents: delivered.EvaluationEvents,
 	}
