@@ -151,7 +151,7 @@
 //
 //	LaunchDarkly's data source              provider event
 //	VALID                                   PROVIDER_READY
-//	INTERRUPTED                             PROVIDER_STALE: evaluations use the last known flags
+//	INTERRUPTED                             PROVIDER_STALE: evaluations use the last known flags. None without flags
 //	OFF                                     PROVIDER_ERROR; fatal where there are no flags at all
 //	flags change                            PROVIDER_CONFIGURATION_CHANGED: one event for all that change together
 //

@@ -46,7 +46,8 @@ var (
 	ErrPrivateReference = errors.New("private attribute reference can't be followed")
 	// ErrTooManyProblems is reported in place of further problems with one attribute, evaluation context, or call of Track.
 	ErrTooManyProblems = jsonvalue.ErrMore
-	// ErrClosed is a call of Track after Shutdown, or an event that Shutdown could not deliver in time.
+	// ErrClosed is a call of Track after Shutdown, an event that Shutdown could not deliver in time, or an initialization
+	// that a shutdown ends, or has overtaken.
 	ErrClosed = delivery.ErrClosed
 )
 

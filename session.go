@@ -17,7 +17,7 @@ type session struct {
 	offline   bool // the application's choice, so that defaults are no error
 	watcher   *watcher
 	deliver   func(ctx context.Context) error // delivers what is tracked, until ctx ends
-	release   func(ctx context.Context) error // ends what the session has made, until ctx ends
+	release   func(ctx context.Context) error // ends what the session has started, until ctx ends
 	ended     chan struct{}                   // closed when end has returned
 }
 
@@ -34,9 +34,15 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 		eventsOff: config.Offline || sendsNoEvents(config),
 		offline:   config.Offline,
 		watcher:   newWatcher(client.LDClient, p, client.silent),
-		deliver:   nothing, // closing the client does
-		release:   client.end,
+		deliver:   func(context.Context) error { return nil }, // closing the client does
 		ended:     make(chan struct{}),
+	}
+	s.release = func(ctx context.Context) error {
+		err := s.watcher.wait(ctx)
+		if endErr := client.end(ctx); endErr != nil {
+			return endErr
+		}
+		return err
 	}
 	switch {
 	case s.processor != nil:
@@ -56,9 +62,12 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 		eventsOff: client.IsOffline() || sendsNoEvents(config),
 		offline:   client.IsOffline(),
 		watcher:   newWatcher(client, p, false),
-		deliver:   nothing,
-		release:   nothing,
+		deliver:   func(context.Context) error { return nil },
 		ended:     make(chan struct{}),
+	}
+	s.release = func(ctx context.Context) error {
+		_ = s.watcher.wait(ctx) // the application's listeners are its own affair
+		return nil
 	}
 	if d, ok := config.Events.(*delivery.Configuration); ok {
 		s.processor = d.Processor()
@@ -89,15 +98,12 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 	return s
 }
 
-func nothing(context.Context) error { return nil }
-
 // end delivers what is tracked, and ends everything that the session has started, apart from the
 // watcher's loop, which has to be stopped before. What the SDK holds up when ctx ends goes on in
 // the background.
 func (s *session) end(ctx context.Context) error {
 	defer close(s.ended)
-	err := s.deliver(ctx)
-	s.watcher.wait(ctx) // after the delivery, which must not go without time because the SDK is held up
+	err := s.deliver(ctx) // first, because the SDK can hold up the rest until ctx ends
 	if releaseErr := s.release(ctx); err == nil {
 		err = releaseErr
 	}

@@ -45,6 +45,9 @@ type Stats struct {
 	SpoolFailures uint64
 	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
 	OldestWaiting time.Duration
+	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile,
+	// events wait in memory.
+	SpoolFailures uint64
 	// Evaluations is the number of evaluation, identify and migration events that were recorded.
 	Evaluations uint64
 	// EvaluationEvents counts all events other than tracked ones: evaluation, identify and
@@ -82,6 +85,7 @@ func (p *Provider) Stats() Stats {
 		Repeated:         delivered.Repeated,
 		SpoolFailures:    delivered.SpoolFailures,
 		OldestWaiting:    delivered.OldestWaiting,
+		SpoolFailures:    delivered.SpoolFailures,
 		Evaluations:      delivered.Evaluations,
 		EvaluationEvents: delivered.EvaluationEvents,
 	}

@@ -39,8 +39,8 @@ func TestStatsMirrorDelivery(t *testing.T) {
 func fill(v reflect.Value, n *uint64) {
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), n)
+		for _, field := range v.Fields() {
+			fill(field, n)
 		}
 	case reflect.Uint64:
 		*n++

@@ -28,7 +28,7 @@ func (p *Provider) EventChannel() <-chan openfeature.Event {
 type watcher struct {
 	client *ld.LDClient
 	events chan<- openfeature.Event
-	sent   func() // called when an event was received
+	onSent func() // called when an event was received
 	silent bool   // see knownStatus
 
 	inbox   chan func()    // what the loop has to run; nil ends it
@@ -52,7 +52,7 @@ func newWatcher(client *ld.LDClient, p *Provider, silent bool) *watcher {
 	w := &watcher{
 		client:  client,
 		events:  p.events,
-		sent:    p.registrations.sent,
+		onSent:  p.registrations.sent,
 		silent:  silent,
 		inbox:   make(chan func()),
 		stopped: make(chan struct{}),
@@ -69,11 +69,14 @@ func (w *watcher) stop() {
 	<-w.stopped
 }
 
-// wait returns when nothing of a watcher that was stopped runs any more, or when ctx ends.
-func (w *watcher) wait(ctx context.Context) {
+// wait returns when nothing of a watcher that was stopped runs any more, or an error when ctx ends
+// before.
+func (w *watcher) wait(ctx context.Context) error {
 	select {
 	case <-w.done:
+		return nil
 	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -137,7 +140,7 @@ func (w *watcher) loop() {
 			}
 		case events <- event:
 			sent()
-			w.sent()
+			w.onSent()
 		}
 	}
 }

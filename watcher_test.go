@@ -5,10 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
-	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldtestdata"
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
@@ -16,19 +13,7 @@ import (
 // must come later.
 func TestStateWaitsForOpenFeature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		source := ldtestdata.DataSource()
-		client, err := ld.MakeCustomClient("key", ld.Config{
-			DataSource: source, Events: ldcomponents.NoEvents(), Logging: ldcomponents.NoLogging(), DiagnosticOptOut: true,
-		}, time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		p, err := NewProviderWithClient(client)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Shutdown()
+		p, source := borrowing(t)
 		if err := p.InitWithContext(t.Context(), openfeature.EvaluationContext{}); err != nil {
 			t.Fatal(err)
 		}

@@ -93,7 +93,7 @@ func operationsHealth(client *openfeature.Client, provider *launchdarkly.Provide
 func TestHealthChecks(t *testing.T) {
 	want := map[string][2]string{}
 	for _, row := range tableAfter(t, "## Health checks") {
-		for _, state := range strings.Split(row[0], ", ") {
+		for state := range strings.SplitSeq(row[0], ", ") {
 			want[strings.ReplaceAll(state, "`", "")] = [2]string{row[1], row[2]}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
@@ -12,6 +13,8 @@ import (
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoreimpl"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems/ldstoretypes"
 	. "github.com/onsi/ginkgo/v2"
@@ -182,17 +185,28 @@ var _ = Describe("Provider events", func() {
 
 	Describe("while a listener of the application's is full, so that the SDK can't add the provider's", func() {
 		var source *idleSource
+		var store *laterStore
 		var unread <-chan interfaces.FlagChangeEvent
 		var updated chan struct{} // closed when the SDK has told all of its listeners
-		// connect brings flags, of which not all can be told.
+		change := func(key string) {
+			source.updates.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: 1,
+				Item: new(ldbuilders.NewFlagBuilder(key).Version(1).Build())})
+		}
+		// connect brings flags when the application's listener is full already: in between, the SDK could add another one.
 		connect := func(client *ld.LDClient) {
 			GinkgoHelper()
 			unread = client.GetFlagTracker().AddFlagChangeListener()
+			var begun atomic.Int64
 			go func() {
 				defer close(updated)
-				source.updates.Init([]ldstoretypes.Collection{{Kind: ldstoreimpl.Features(), Items: itemsOf(manyFlags(100, 1))}})
+				for i := range cap(unread) + 1 {
+					begun.Add(1)
+					change(fmt.Sprintf("early-%d", i))
+				}
 			}()
-			Eventually(func() int { return len(unread) }).Should(Equal(cap(unread)))
+			Eventually(begun.Load).Should(BeEquivalentTo(cap(unread) + 1))
+			Consistently(func() int { return len(unread) }).WithTimeout(20 * time.Millisecond).Should(Equal(cap(unread)))
+			store.filled.Store(true)
 			source.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{})
 		}
 		read := func() {
@@ -201,18 +215,14 @@ var _ = Describe("Provider events", func() {
 				}
 			}()
 		}
-		change := func(key string) {
-			source.updates.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: 1,
-				Item: new(ldbuilders.NewFlagBuilder(key).Version(1).Build())})
-		}
 		made := func(timeout time.Duration) *program {
 			GinkgoHelper()
-			return newProgram(configure(func(c *ld.Config) { c.DataSource = source }),
+			return newProgram(configure(func(c *ld.Config) { c.DataSource, c.DataStore = source, store }),
 				options(launchdarkly.WithInitTimeout(timeout)))
 		}
 
 		BeforeEach(func() {
-			source, updated = new(idleSource), make(chan struct{})
+			source, store, updated = new(idleSource), new(laterStore), make(chan struct{})
 		})
 
 		// Who hears that the provider is ready relies on hearing of each change from then on.
@@ -255,7 +265,7 @@ var _ = Describe("Provider events", func() {
 
 		It("leave no listener behind in a client of the application's", func() {
 			config := newBox().Config()
-			config.DataSource = source
+			config.DataSource, config.DataStore = source, store
 			client, err := ld.MakeCustomClient("sdk-key", config, 0)
 			Expect(err).NotTo(HaveOccurred())
 			DeferCleanup(client.Close)
@@ -324,3 +334,18 @@ var _ = Describe("Provider events", func() {
 		Expect(p.box.CustomEvents("changed")).To(HaveLen(1))
 	})
 })
+
+// laterStore is a store whose flags count only when a spec says so.
+type laterStore struct {
+	subsystems.DataStore
+	filled atomic.Bool
+}
+
+// Build implements [subsystems.ComponentConfigurer].
+func (s *laterStore) Build(client subsystems.ClientContext) (subsystems.DataStore, error) {
+	var err error
+	s.DataStore, err = ldcomponents.InMemoryDataStore().Build(client)
+	return s, err
+}
+
+func (s *laterStore) IsInitialized() bool { return s.filled.Load() }

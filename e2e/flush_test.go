@@ -85,7 +85,7 @@ var _ = Describe("Flush", func() {
 			Expect(errors.As(err, &undelivered)).To(BeTrue())
 			Expect(undelivered.Events).To(Equal(3))
 			Expect(p.provider.Stats().Waiting).To(Equal(uint64(3)))
-			Expect(p.provider.Stats().WaitingBytes).To(BeNumerically(">", 3*100))
+			Eventually(func() uint64 { return p.provider.Stats().WaitingBytes }).Should(BeNumerically(">", 3*100))
 			Expect(p.problems.all()).To(BeEmpty())
 
 			p.box.AcceptEvents()

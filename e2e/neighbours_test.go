@@ -165,7 +165,11 @@ var _ = Describe("Next to others", func() {
 			}
 			Expect(p.api.Shutdown(waiting())).To(Succeed())
 			detail := p.provider.StringEvaluation(context.Background(), "flag", "", openfeature.FlattenedContext{"targetingKey": "u"})
-			Expect(detail.Value == "b").NotTo(Equal(forwarded), "the provider is shut down")
+			if forwarded {
+				Expect(detail.ResolutionDetail().ErrorCode).To(Equal(openfeature.ProviderNotReadyCode), "it is shut down")
+			} else {
+				Expect(detail.Value).To(Equal("b"), "it is not shut down")
+			}
 		},
 		Entry("of the provider cut it off", []func(*setup){nil}, []multi.Option{}, false),
 		Entry("of the multi-provider do not", []func(*setup){}, []multi.Option{nil}, true),

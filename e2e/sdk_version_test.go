@@ -58,6 +58,7 @@ var _ = Describe("A refused SDK key", func() {
 			Eventually(p.client.State).ShouldNot(Equal(openfeature.ReadyState))
 			if stateOf(p) == interfaces.DataSourceStateOff {
 				Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
+				Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
 				Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
 			} else {
 				Expect(p.client.State()).To(Equal(openfeature.StaleState))
