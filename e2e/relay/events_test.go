@@ -11,6 +11,7 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldtime"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -19,6 +20,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
@@ -147,6 +149,43 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		}).WithPolling(20 * time.Millisecond).Should(BeEmpty())
 		Expect(p.Provider.Stats().Delivered).To(Equal(p.Provider.Stats().Tracked))
 	})
+
+	// The relay keeps 1,000 events for each 200 ms; WithMaxRate sends no more in a whole second, for relays that are late.
+	It("of a burst all arrive where the provider is paced to the relay's capacity", func() {
+		const burst = 2_000
+		box := serving("a")
+		relay := startRelayWith(box, forwardEvents, "EVENTS_FLUSH_INTERVAL=200ms")
+		p := program.Start(relay.config(), launchdarkly.WithDelivery(delivery.WithMaxRate(250, 250*time.Millisecond)))
+		for range burst {
+			p.Track("burst")
+		}
+		p.Flush()
+		Eventually(box.CustomEvents).WithArguments("burst").Should(HaveLen(burst))
+	})
+
+	DescribeTable("are warned about where the relay can drop them",
+		func(warned bool, change func(*ld.Config, *launchdarklytest.Server), options ...launchdarkly.Option) {
+			relay := startRelay(serving("a"))
+			config := relay.config()
+			change(&config, relay.box)
+			log := gbytes.NewBuffer()
+			options = append(options, launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+			p := program.Start(config, options...)
+			p.Track("checkout")
+			p.Flush()
+			warning := gbytes.Say("Relay Proxy, which drops")
+			if warned {
+				Eventually(log).Should(warning)
+			}
+			Consistently(log).ShouldNot(warning)
+		},
+		Entry("once", true, func(*ld.Config, *launchdarklytest.Server) {}),
+		Entry("but not where the provider is paced", false, func(*ld.Config, *launchdarklytest.Server) {},
+			launchdarkly.WithDelivery(delivery.WithMaxRate(1_000, time.Second))),
+		Entry("but not where they go past it", false, func(c *ld.Config, box *launchdarklytest.Server) {
+			c.ServiceEndpoints.Events = box.URL()
+		}),
+	)
 
 	// The figures of a burst in README.md. Whatever arrives, the relay has accepted all of it.
 	DescribeTable("of a burst arrive as far as the relay's capacity reaches",
