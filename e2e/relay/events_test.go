@@ -152,6 +152,43 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		Expect(p.Provider.Stats().Delivered).To(Equal(p.Provider.Stats().Tracked))
 	})
 
+	// The relay keeps 1,000 events for each 200 ms; WithMaxRate sends no more in a whole second, for relays that are late.
+	It("of a burst all arrive where the provider is paced to the relay's capacity", func() {
+		const burst = 2_000
+		box := serving("a")
+		relay := startRelayWith(box, forwardEvents, "EVENTS_FLUSH_INTERVAL=200ms")
+		p := program.Start(relay.config(), launchdarkly.WithDelivery(delivery.WithMaxRate(250, 250*time.Millisecond)))
+		for range burst {
+			p.Track("burst")
+		}
+		p.Flush()
+		Eventually(box.CustomEvents).WithArguments("burst").Should(HaveLen(burst))
+	})
+
+	DescribeTable("are warned about where the relay can drop them",
+		func(warned bool, change func(*ld.Config, *launchdarklytest.Server), options ...launchdarkly.Option) {
+			relay := startRelay(serving("a"))
+			config := relay.config()
+			change(&config, relay.box)
+			log := gbytes.NewBuffer()
+			options = append(options, launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+			p := program.Start(config, options...)
+			p.Track("checkout")
+			p.Flush()
+			warning := gbytes.Say("Relay Proxy, which drops")
+			if warned {
+				Eventually(log).Should(warning)
+			}
+			Consistently(log).ShouldNot(warning)
+		},
+		Entry("once", true, func(*ld.Config, *launchdarklytest.Server) {}),
+		Entry("but not where the provider is paced", false, func(*ld.Config, *launchdarklytest.Server) {},
+			launchdarkly.WithDelivery(delivery.WithMaxRate(1_000, time.Second))),
+		Entry("but not where they go past it", false, func(c *ld.Config, box *launchdarklytest.Server) {
+			c.ServiceEndpoints.Events = box.URL()
+		}),
+	)
+
 	// The figures of a burst in README.md. Whatever arrives, the relay has accepted all of it.
 	DescribeTable("of a burst arrive as far as the relay's capacity reaches",
 		func(arrives types.GomegaMatcher, settings ...string) {
