@@ -177,6 +177,12 @@ func (b *browser) buy() {
 	b.wait(`location.pathname === "/thanks" && document.querySelector("h1").textContent === "Thank you"`)
 }
 
+// rowCutOff is an expression: whether the list shows a part of its last row only.
+const rowCutOff = `[...document.querySelectorAll("#rows li")].some((row) => {
+	const end = document.querySelector(".scroll").clientHeight;
+	return row.offsetTop < end - 1 && row.offsetTop + row.offsetHeight > end + 1;
+})`
+
 // visitors adds up what /live shows of both sides.
 const visitors = `[...document.querySelectorAll("[data-text=visitors]")].reduce((sum, e) => sum + Number(e.textContent), 0)`
 
@@ -216,6 +222,13 @@ func TestBrowserSimulation(t *testing.T) {
 	if rows := evaluate[int](b, `document.querySelectorAll("#rows li").length`); rows != maxRows {
 		t.Errorf("the page lists %d events", rows)
 	}
+	for _, size := range [][2]int64{{1280, 900}, {1000, 800}, {375, 812}} {
+		b.do(chromedp.EmulateViewport(size[0], size[1]))
+		if evaluate[bool](b, rowCutOff) {
+			t.Errorf("the last row is cut off in a window of %d x %d", size[0], size[1])
+		}
+	}
+	b.do(chromedp.EmulateViewport(1280, 900))
 	if verdict := evaluate[string](b, `document.querySelector(".verdict").textContent`); !strings.Contains(verdict, "percentage points") {
 		t.Errorf("the verdict is %q", verdict)
 	}

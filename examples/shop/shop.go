@@ -45,6 +45,7 @@ type application struct {
 // page is what the templates get.
 type page struct {
 	Title   string
+	Status  int    // of the response; 0 for 200
 	Section string // which part of the navigation is the current one
 	Cart    cart
 	Content any
@@ -71,6 +72,7 @@ func newApplication(client *openfeature.Client, behind backend, s settings) *app
 	mux.HandleFunc("POST /live/service", app.live.switchService)
 	mux.HandleFunc("POST /live/simulation", app.live.simulate)
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files{static})))
+	mux.HandleFunc("GET /", app.notFound)
 	app.handler = withProtection(mux)
 	return app
 }
@@ -222,6 +224,11 @@ func (app *application) forgetVisitor(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
+// notFound handles every path that has no page.
+func (app *application) notFound(w http.ResponseWriter, r *http.Request) {
+	app.render(w, r, "not-found", page{Title: "Page not found", Status: http.StatusNotFound})
+}
+
 // render writes a page, or nothing of it.
 func (app *application) render(w http.ResponseWriter, r *http.Request, name string, p page) {
 	p.Cart = readCart(r)
@@ -232,6 +239,9 @@ func (app *application) render(w http.ResponseWriter, r *http.Request, name stri
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if p.Status != 0 {
+		w.WriteHeader(p.Status)
+	}
 	_, _ = body.WriteTo(w)
 }
 
@@ -239,7 +249,7 @@ func (app *application) render(w http.ResponseWriter, r *http.Request, name stri
 func parsePages() map[string]*template.Template {
 	layout := template.Must(template.ParseFS(web, "web/layout.html", "web/art.html"))
 	pages := map[string]*template.Template{}
-	for _, name := range []string{"shop", "cart", "checkout-classic", "checkout-new", "thanks", "live"} {
+	for _, name := range []string{"shop", "cart", "checkout-classic", "checkout-new", "thanks", "live", "not-found"} {
 		pages[name] = template.Must(template.Must(layout.Clone()).ParseFS(web, "web/"+name+".html"))
 	}
 	return pages

@@ -191,8 +191,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"the list of files":           {method: http.MethodGet, path: "/static/", status: http.StatusNotFound},
 		"the same by another name":    {method: http.MethodGet, path: "/static/%2e", status: http.StatusNotFound},
 		"a method":                    {method: http.MethodDelete, path: "/cart", status: http.StatusMethodNotAllowed},
-		"a switch by GET":             {method: http.MethodGet, path: "/live/service", status: http.StatusMethodNotAllowed},
-		"a simulation by GET":         {method: http.MethodGet, path: "/live/simulation", status: http.StatusMethodNotAllowed},
+		"a switch by GET":             {method: http.MethodGet, path: "/live/service", status: http.StatusNotFound},
+		"a simulation by GET":         {method: http.MethodGet, path: "/live/simulation", status: http.StatusNotFound},
 		"a switch to something else":  {method: http.MethodPost, path: "/live/service", form: url.Values{"up": {"sideways"}}, status: http.StatusBadRequest},
 		"a product that is not there": {method: http.MethodPost, path: "/cart", form: url.Values{"product": {"piano"}, "change": {"1"}}, status: http.StatusBadRequest},
 		"a number that is none":       {method: http.MethodPost, path: "/cart", form: url.Values{"product": {"mug"}, "change": {"x"}}, status: http.StatusBadRequest},
@@ -211,6 +211,21 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}
 	if !shop.behind.accepts() || shop.behind.delivery().Tracked != 0 {
 		t.Error("a request that was refused had an effect")
+	}
+}
+
+// TestUnknownPage expects a page of the shop, with the way back.
+func TestUnknownPage(t *testing.T) {
+	shop := startShop(t, settings{})
+	v := newHTTPVisitor(t, shop.url)
+	response, body := v.get("/nowhere")
+	if response.StatusCode != http.StatusNotFound || response.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("%s, %s", response.Status, response.Header.Get("Content-Type"))
+	}
+	for _, want := range []string{"<h1>Page not found</h1>", `<a class="button" href="/">`, `<nav aria-label="Main">`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is not in\n%s", want, body)
+		}
 	}
 }
 
