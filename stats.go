@@ -41,13 +41,11 @@ type Stats struct {
 	// Repeated is the number of events that were sent again under another payload ID after an
 	// ambiguous failure, so that they may have been delivered twice.
 	Repeated uint64
-	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile, events wait in memory.
-	SpoolFailures uint64
-	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
-	OldestWaiting time.Duration
 	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile,
 	// events wait in memory.
 	SpoolFailures uint64
+	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
+	OldestWaiting time.Duration
 	// Evaluations is the number of evaluation, identify and migration events that were recorded.
 	Evaluations uint64
 	// EvaluationEvents counts all events other than tracked ones: evaluation, identify and
@@ -85,7 +83,6 @@ func (p *Provider) Stats() Stats {
 		Repeated:         delivered.Repeated,
 		SpoolFailures:    delivered.SpoolFailures,
 		OldestWaiting:    delivered.OldestWaiting,
-		SpoolFailures:    delivered.SpoolFailures,
 		Evaluations:      delivered.Evaluations,
 		EvaluationEvents: delivered.EvaluationEvents,
 	}
