@@ -206,7 +206,10 @@ func (s *spool) space() (room [lanes]bool, err error) {
 	}
 	room, err = s.directory.space(own)
 	if err == nil && !room[laneTracked] {
-		s.warn("full", "spool is full, further events wait in memory", slog.Int("maxBytes", s.settings.spool.maxBytes))
+		if s.rarely("full") {
+			s.report.log(slog.LevelWarn, "spool is full, further events wait in memory",
+				slog.Int("maxBytes", s.settings.spool.maxBytes), s.where())
+		}
 	}
 	return room, err
 }
@@ -520,9 +523,9 @@ func (s *spool) adoptWaiting() {
 			s.adopt(name, sets[name])
 		}
 	}
-	if foreign > 0 {
-		s.warn("foreign", "spool has events of another SDK key, which are removed 30 days after they were written",
-			slog.Int("processes", foreign), slog.Int64("bytes", bytes))
+	if foreign > 0 && s.rarely("foreign") {
+		s.report.log(slog.LevelWarn, "spool has events of another SDK key, which are removed 30 days after they were written",
+			slog.Int("processes", foreign), slog.Int64("bytes", bytes), s.where())
 	}
 }
 
@@ -535,8 +538,9 @@ func (s *spool) adopt(name string, of *listing) {
 	r, err := w.recover(s.stopped)
 	if err != nil {
 		_ = w.lock.Close()
-		if errors.Is(err, errSpoolVersion) && !s.directory.discard(name, of) {
-			s.warn("version", "spool has events of a later version, which are left for it", slog.Int64("bytes", of.bytes))
+		if errors.Is(err, errSpoolVersion) && !s.directory.discard(name, of) && s.rarely("version") {
+			s.report.log(slog.LevelWarn, "spool has events of a later version, which are left for it",
+				slog.Int64("bytes", of.bytes), s.where())
 		}
 		return
 	}
@@ -577,21 +581,26 @@ func (s *spool) writeFailed(err error) {
 
 // warnOfWrite counts and reports that the disk does not work.
 func (s *spool) warnOfWrite(err error) {
-	if err != nil {
-		s.ledger.spoolFailed()
-		s.warn("write", "writing to the spool failed, events wait in memory", slog.Any("error", err))
+	if err == nil {
+		return
+	}
+	s.ledger.spoolFailed()
+	if s.rarely("write") {
+		s.report.log(slog.LevelWarn, "writing to the spool failed, events wait in memory", slog.Any("error", err), s.where())
 	}
 }
 
 func (s *spool) warnOfNetwork() {
 	if network := s.directory.disk.network(s.directory.path); network != "" {
-		s.warn("network", "spool is on a network file system, where locks and fsync may not be reliable",
-			slog.String("type", network))
+		s.report.log(slog.LevelWarn, "spool is on a network file system, where locks and fsync may not be reliable",
+			slog.String("type", network), s.where())
 	}
 }
 
-func (s *spool) warn(kind, message string, attributes ...slog.Attr) {
-	if _, ok := s.report.limiter.Allow(ratelimit.Cause{Kind: "spool " + kind}); ok {
-		s.report.log(slog.LevelWarn, message, append(attributes, slog.String("directory", s.directory.path))...)
-	}
+// rarely reports whether something of the kind is to be logged now.
+func (s *spool) rarely(kind string) bool {
+	_, ok := s.report.limiter.Allow(ratelimit.Cause{Kind: "spool", Detail: kind})
+	return ok
 }
+
+func (s *spool) where() slog.Attr { return slog.String("directory", s.directory.path) }

@@ -57,7 +57,7 @@ var _ = Describe("A refused SDK key", func() {
 			Eventually(states).WithArguments(p).Should(Or(
 				Equal([]any{interfaces.DataSourceStateOff, openfeature.ErrorState}),
 				Equal([]any{interfaces.DataSourceStateInterrupted, openfeature.StaleState})))
-			if stateOf(p) == interfaces.DataSourceStateOff {
+			if states(p)[0] == interfaces.DataSourceStateOff {
 				Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
 				Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
 			}

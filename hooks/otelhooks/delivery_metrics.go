@@ -216,6 +216,8 @@ func (m *deliveryMetrics) addRequests() {
 		func(s launchdarkly.Stats) uint64 { return s.HandedOver })
 	m.add(m.counter("repeated", "{event}", "Events that may have been delivered twice."),
 		func(s launchdarkly.Stats) uint64 { return s.Repeated })
+	m.add(m.counter("spool_failures", "{failure}", "Failed writes and reads of the spool."),
+		func(s launchdarkly.Stats) uint64 { return s.SpoolFailures })
 	m.add(m.counter("requests", "{request}", "Requests accepted by the first hop."),
 		func(s launchdarkly.Stats) uint64 { return s.Requests })
 	m.add(m.counter("retries", "{request}", "Failed attempts at requests."),

@@ -132,11 +132,12 @@ func TestDeliveryMetrics(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"launchdarkly.events.handed_over, counter, {event}": "HandedOver",
-		"launchdarkly.events.repeated, counter, {event}":    "Repeated",
-		"launchdarkly.events.requests, counter, {request}":  "Requests",
-		"launchdarkly.events.retries, counter, {request}":   "Retries",
-		"launchdarkly.events.waiting_age, gauge, s":         "", // OldestWaiting is no counter
+		"launchdarkly.events.handed_over, counter, {event}":      "HandedOver",
+		"launchdarkly.events.repeated, counter, {event}":         "Repeated",
+		"launchdarkly.events.spool_failures, counter, {failure}": "SpoolFailures",
+		"launchdarkly.events.requests, counter, {request}":       "Requests",
+		"launchdarkly.events.retries, counter, {request}":        "Retries",
+		"launchdarkly.events.waiting_age, gauge, s":              "", // OldestWaiting is no counter
 	}
 	for group, prefix := range map[string]string{"tracked": "", "evaluation": "EvaluationEvents."} {
 		suffix := ", launchdarkly.event.group=" + group
