@@ -3,6 +3,7 @@ package delivery
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -15,6 +16,7 @@ const (
 	kindEvaluation             // full evaluation events
 	kindDerived                // index and debug events
 	kindSummary
+	kinds
 )
 
 // group is what [Stats] counts separately.
@@ -92,16 +94,22 @@ func kindOf(text []byte) (kind, bool) {
 	}
 }
 
-// recordedAt returns when a formatted event was recorded, to the millisecond, and the zero time for one without a date. For
-// a summary it is its first evaluation.
+// recordedAt returns when a formatted event was recorded, to the millisecond, and the zero time for one without a date at
+// its beginning, where LaunchDarkly's SDK writes it. For a summary it is its first evaluation.
 func (e *event) recordedAt() (t time.Time) {
-	var dates struct {
-		CreationDate float64 `json:"creationDate"`
-		StartDate    float64 `json:"startDate"`
-	}
-	_ = json.Unmarshal(e.json, &dates)
-	if recorded := max(dates.CreationDate, dates.StartDate); recorded > 0 {
-		t = time.UnixMilli(int64(recorded))
+	const within = 128 // bytes
+	beginning := e.json[:min(len(e.json), within)]
+	for _, name := range []string{`"creationDate":`, `"startDate":`} {
+		_, date, found := bytes.Cut(beginning, []byte(name))
+		if !found {
+			continue
+		}
+		end := bytes.IndexAny(date, ",}")
+		millis, err := strconv.ParseFloat(string(bytes.TrimSpace(date[:max(end, 0)])), 64)
+		if err == nil && millis > 0 {
+			t = time.UnixMilli(int64(millis))
+		}
+		return t
 	}
 	return t
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -50,7 +52,8 @@ type formatter struct {
 	release    func()        // has the sender send all that is stored
 	afterwards func(func())  // calls it once what is stored is durable
 	batch      []rawEvent
-	average    float64
+	average    [lanes]float64
+	described  map[string]bool // contexts, while a batch is formatted singly; nil otherwise
 }
 
 // capture is the HTTP transport of LaunchDarkly's processor. It keeps the body of the request and answers 202, so that the
@@ -196,6 +199,8 @@ func (f *formatter) formatSingly(batch []rawEvent) {
 	if err == nil {
 		defer processor.Close()
 	}
+	f.described = make(map[string]bool)
+	defer func() { f.described = nil }()
 	for i := range batch {
 		if err == nil && f.format(processor, batch[i:i+1]) {
 			continue
@@ -212,6 +217,17 @@ func (f *formatter) formatSingly(batch []rawEvent) {
 	}
 }
 
+// isDescribed reports whether an event describes a context that another one of the batch has described.
+func (f *formatter) isDescribed(e event) bool {
+	_, context, found := strings.Cut(string(e.json), `"context":`)
+	if e.kind != kindDerived || !found || !strings.HasPrefix(string(e.json), `{"kind":"index"`) {
+		return false
+	}
+	described := f.described[context]
+	f.described[context] = true
+	return described
+}
+
 // format formats events of one epoch and appends them to the store. It returns false, and has done nothing, where they do
 // not make valid JSON.
 func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) bool {
@@ -219,9 +235,12 @@ func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) 
 		return f.formatted(text, batch[0].epoch)
 	}
 	body := f.render(processor, batch)
-	formatted, size, ok := parseBody(body, len(batch))
+	formatted, sizes, ok := parseBody(body, len(batch))
 	if !ok {
 		return false
+	}
+	if f.described != nil {
+		formatted = slices.DeleteFunc(formatted, f.isDescribed)
 	}
 	epoch := batch[0].epoch
 	in, out := recorded(batch), outputs(formatted)
@@ -237,7 +256,7 @@ func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) 
 	}
 	f.store.append(formatted)
 	f.stored()
-	f.measure(size, len(batch))
+	f.measure(sizes, in)
 	return true
 }
 
@@ -252,14 +271,29 @@ func (f *formatter) formatted(text []byte, epoch uint32) bool {
 	return true
 }
 
-// measure keeps the average size of a recorded event.
-func (f *formatter) measure(size, events int) {
-	average := float64(size) / float64(events)
-	if average < f.average { // it grows at once and shrinks slowly
-		average = (3*f.average + average) / 4
+// measure keeps the average size of a recorded event of each lane.
+func (f *formatter) measure(sizes [kinds]int, in inputs) {
+	tracked, evaluations := in.custom+in.control, in.full+in.summed+in.silent
+	total := [lanes]int{
+		laneTracked:     sizes[kindCustom] + sizes[kindControl],
+		laneEvaluations: sizes[kindEvaluation] + sizes[kindSummary],
 	}
-	f.average = average
-	f.queue.measure(int(average))
+	if tracked == 0 { // what is derived describes their contexts
+		total[laneEvaluations] += sizes[kindDerived]
+	} else {
+		total[laneTracked] += sizes[kindDerived]
+	}
+	for l, n := range [lanes]uint64{laneTracked: tracked, laneEvaluations: evaluations} {
+		if n == 0 {
+			continue
+		}
+		average := float64(total[l]) / float64(n)
+		if average < f.average[l] { // it grows at once and shrinks slowly
+			average = (3*f.average[l] + average) / 4
+		}
+		f.average[l] = average
+	}
+	f.queue.measure([lanes]int{int(f.average[laneTracked]), int(f.average[laneEvaluations])})
 }
 
 // render returns the body of the request that the processor makes of the batch. It is valid until the next call.
@@ -344,11 +378,11 @@ func outputs(events []event) (n outcomes) {
 const objectSize = 700
 
 // parseBody divides the body of a request into its events. It returns false where the body is not valid JSON, or has no
-// barrier. Text that is not UTF-8 is replaced. size is about what the events took as Go values.
-func parseBody(body []byte, capacity int) (events []event, size int, ok bool) {
+// barrier. Text that is not UTF-8 is replaced. sizes is about what the events of each kind took as Go values.
+func parseBody(body []byte, capacity int) (events []event, sizes [kinds]int, ok bool) {
 	body = validText(body)
 	if !json.Valid(body) {
-		return nil, 0, false
+		return nil, sizes, false
 	}
 	events = make([]event, 0, capacity+capacity/4+2)
 	whole := false
@@ -359,9 +393,9 @@ func parseBody(body []byte, capacity int) (events []event, size int, ok bool) {
 			continue
 		}
 		events = append(events, event{json: clone(element), kind: k, weight: 1})
-		size += len(element) + objects*objectSize
+		sizes[k] += len(element) + objects*objectSize
 	}
-	return events, size, whole
+	return events, sizes, whole
 }
 
 // validText replaces what is not UTF-8, as the events service's JSON has to be (RFC 8259, section 8.1).

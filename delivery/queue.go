@@ -15,6 +15,8 @@ const (
 	maxRawEvaluations = 10_000
 	// maxRawBytes bounds them by the memory that they take, of which the last ones that were formatted are the measure.
 	maxRawBytes = 8 << 20
+	// maxBlocked is how many raw events of a lane may wait while the store is full.
+	maxBlocked = 32
 	// firstBatch is how many of them are formatted together at first, for that measure. Each batch may then be four times
 	// as large as the one before, until nothing waits.
 	firstBatch = 16
@@ -40,13 +42,13 @@ type queue struct {
 
 	mu        sync.Mutex
 	lanes     [lanes]fifo[rawEvent]
-	writers   []*writer // the blocked puts, in the order in which they came; all of the tracked lane
-	limit     int       // raw events of a lane, other than for the last resort
-	exposures int       // the same for evaluations
-	blocked   bool      // whether tracked events wait for room in the store
-	batch     int       // raw events that are formatted together
-	average   int       // bytes of memory, of the last events
-	flushed   uint32    // events of this epoch and earlier ones are wanted at once; valid if flushing
+	writers   []*writer   // the blocked puts, in the order in which they came; all of the tracked lane
+	limit     int         // raw events of a lane, other than for the last resort
+	exposures int         // the same for evaluations
+	blocked   [lanes]bool // whether events wait for room in the store
+	batch     int         // raw events that are formatted together
+	average   [lanes]int  // bytes of memory, of the last events
+	flushed   uint32      // events of this epoch and earlier ones are wanted at once; valid if flushing
 	flush     bool
 	failing   bool      // whether the last attempt at a request failed
 	since     time.Time // when the request under way began; zero while there is none
@@ -56,7 +58,7 @@ type queue struct {
 func newQueue(s settings, l *ledger, evaluations func() int) *queue {
 	q := &queue{settings: s, ledger: l, evaluations: evaluations, wake: make(chan struct{}, 1)}
 	// Until the first event is formatted, nothing is known of their size. Evaluations can't wait for that.
-	q.limit, q.exposures, q.batch, q.average = firstBatch, maxRawEvents, 1, 4<<10
+	q.limit, q.exposures, q.batch, q.average = firstBatch, maxRawEvents, 1, [lanes]int{4 << 10, 4 << 10}
 	return q
 }
 
@@ -83,7 +85,7 @@ func (q *queue) put(e any, k kind, synced chan struct{}) error {
 
 // hopeless reports whether there will be no room soon: everything that may wait does, and requests fail or stall.
 func (q *queue) hopeless() bool {
-	return (q.failing || q.stalled()) && (q.blocked || q.ledger.pending()[groupTracked] >= uint64(q.maxEvents(false)))
+	return (q.failing || q.stalled()) && (q.blocked[laneTracked] || q.ledger.pending()[groupTracked] >= uint64(q.maxEvents(false)))
 }
 
 // maxEvents is how many tracked events may wait. Only the last resort uses the reserve: while it lasts, a request that
@@ -100,12 +102,12 @@ func (q *queue) accept(raw rawEvent, last bool) bool {
 	l := raw.kind.lane()
 	limit := q.limit
 	switch {
+	case q.blocked[l]: // nothing is known of the size of events that are not formatted
+		limit = maxBlocked
 	case l == laneEvaluations:
 		limit = q.exposures // they can't wait
-	case last && !q.blocked: // only the formatter is late
-		limit = max(limit, maxRawEvents, q.settings.maxBytes/2/max(q.average, 1))
-	case last:
-		limit += limit / 2
+	case last: // only the formatter is late
+		limit = max(limit, maxRawEvents, q.settings.maxBytes/2/max(q.average[l], 1))
 	}
 	if q.lanes[l].length >= limit {
 		return false
@@ -228,7 +230,9 @@ func (q *queue) attempted(ok bool) {
 func (q *queue) take(batch []rawEvent, room [lanes]bool) []rawEvent {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.blocked = !room[laneTracked] && q.lanes[laneTracked].length > 0
+	for l := range lanes {
+		q.blocked[l] = !room[l] && q.lanes[l].length > 0
+	}
 	epoch, found := uint32(0), false
 	for l := range lanes {
 		if room[l] && q.lanes[l].length > 0 {
@@ -287,19 +291,25 @@ func (q *queue) watch() *watch {
 	return w
 }
 
-// measure takes in the memory that the last events took that were formatted, on average, and adapts the bounds to it.
-func (q *queue) measure(average int) {
+// measure takes in the memory that the last events of each lane took that were formatted, on average, and adapts the bounds
+// to it. It is 0 where nothing is known yet.
+func (q *queue) measure(average [lanes]int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.average = average
-	fits := q.settings.rawBytes / max(average, 1)
-	q.limit = min(max(fits, 4), maxRawEvents)
-	q.exposures = min(max(2*fits, 4), maxRawEvaluations)
+	fits := func(average int) int { return max(q.settings.rawBytes/max(average, 1), 4) }
+	if a := average[laneTracked]; a > 0 {
+		q.average[laneTracked] = a
+		q.limit = min(fits(a), maxRawEvents)
+	}
+	if a := average[laneEvaluations]; a > 0 {
+		q.average[laneEvaluations] = a
+		q.exposures = min(2*fits(a), maxRawEvaluations)
+	}
 	batch := 4 * q.batch
 	if q.lanes[laneTracked].length+q.lanes[laneEvaluations].length == 0 {
 		batch = firstBatch
 	}
-	q.batch = min(max(fits/4, 1), batch, maxBatch)
+	q.batch = min(max(fits(max(average[laneTracked], average[laneEvaluations]))/4, 1), batch, maxBatch)
 }
 
 // close refuses further events, also those of blocked puts.
@@ -331,7 +341,7 @@ func (q *queue) waitingBytes() (bytes [lanes]int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for l := range lanes {
-		bytes[l] = q.lanes[l].length * q.average
+		bytes[l] = q.lanes[l].length * q.average[l]
 	}
 	return bytes
 }

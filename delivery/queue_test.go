@@ -21,7 +21,7 @@ type queued struct {
 func newQueued(opts ...Option) *queued {
 	q := &queued{}
 	q.queue = newQueue(newSettings(opts, 0), newLedger(), func() int { return q.stored })
-	q.measure(1)
+	q.measure(both(1))
 	return q
 }
 
@@ -121,17 +121,16 @@ func TestQueueBeforeTheFirstMeasure(t *testing.T) {
 // The bounds follow the memory that events take.
 func TestQueueOfLargeEvents(t *testing.T) {
 	for _, c := range []struct{ average, events, evaluations, batch int }{
-		{0, maxRawEvents, maxRawEvaluations, 64}, // a batch grows step by step
-		{100, maxRawEvents, maxRawEvaluations, 64},
+		{100, maxRawEvents, maxRawEvaluations, 64}, // a batch grows step by step
 		{4 << 10, 2_048, 4_096, 64},
 		{100_000, 83, 166, 20},
 		{1 << 20, 8, 16, 2},
-		{1 << 30, 4, 4, 1},
+		{1 << 30, 4, 8, 1},
 	} {
 		q := newQueue(newSettings(nil, 0), newLedger(), func() int { return 0 })
 		q.batch = firstBatch
 		_ = q.put(0, kindCustom, nil)
-		q.measure(c.average)
+		q.measure(both(c.average))
 		if q.limit != c.events || q.exposures != c.evaluations || q.batch != c.batch {
 			t.Errorf("of %d bytes: %d events, %d evaluations, %d in a batch", c.average, q.limit, q.exposures, q.batch)
 		}
@@ -142,13 +141,13 @@ func TestQueueOfLargeEvents(t *testing.T) {
 	q := newQueued()
 	for range 10 {
 		_ = q.record(kindCustom, 0)
-		q.measure(1)
+		q.measure(both(1))
 	}
 	if q.batch != maxBatch {
 		t.Errorf("a batch is %d events", q.batch)
 	}
 	q.drain()
-	if q.measure(1); q.batch != firstBatch {
+	if q.measure(both(1)); q.batch != firstBatch {
 		t.Errorf("after nothing waited, a batch is %d events", q.batch)
 	}
 }
@@ -269,7 +268,7 @@ func TestLastResort(t *testing.T) {
 		accepted := func(full bool) (n int) {
 			q := newQueued(WithMaxWait(time.Millisecond))
 			_ = q.record(kindCustom, 0)
-			q.measure(average)
+			q.measure(both(average))
 			if full {
 				if batch, _ := q.numbers(); len(batch) > 0 {
 					t.Error("events leave a queue without room behind it")
@@ -281,7 +280,7 @@ func TestLastResort(t *testing.T) {
 			}
 			return n
 		}
-		if n := accepted(true); n != 150 {
+		if n := accepted(true); n != maxBlocked {
 			t.Errorf("%d events before a full store", n)
 		}
 		if n := accepted(false); n != maxRawEvents {
@@ -609,3 +608,6 @@ func TestQueueAtRandom(t *testing.T) {
 		})
 	}
 }
+
+// both is the same average for both lanes.
+func both(average int) [lanes]int { return [lanes]int{average, average} }

@@ -35,6 +35,7 @@ func (e *endpoint) isRelay(ctx context.Context) bool {
 		return false
 	}
 	defer response.Body.Close()
+	defer context.AfterFunc(ctx, func() { _ = response.Body.Close() })()
 	var page struct {
 		Environments map[string]json.RawMessage `json:"environments"`
 		Version      string                     `json:"version"`

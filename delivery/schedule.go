@@ -39,6 +39,7 @@ type schedule struct {
 
 	attempts  uint64 // so far
 	lastPass  uint64 // the attempt that passed last
+	lastFault uint64 // the attempt that failed last without being guilty
 	size      int    // fresh events for the next request; doubles while requests pass, and halves when one fails
 	byteLimit int    // after a request that was too large; maxBytes without one
 	below     int    // requests that passed under that limit
@@ -47,6 +48,7 @@ type schedule struct {
 	turn      int           // the held part whose turn it is while nothing passes
 	turns     int           // since something passed, or was taken out of a held part
 	lastFlake uint64        // the attempt that passed last with a part that had failed before, unchanged
+	lastGuilt uint64        // the attempt that failed last with a guilty part
 	failures  int           // in a row
 	refusals  int           // answers in a row that may be about the key
 	failed    time.Time     // when the last request failed that brought a pause
@@ -59,11 +61,16 @@ func newSchedule(b backoff, events, bytes int) *schedule {
 	return &schedule{backoff: b, coin: func() bool { return rand.N(2) == 0 }, max: events, maxBytes: bytes, size: events, byteLimit: bytes}
 }
 
-// passing reports whether the last request passed, or none was sent.
-func (s *schedule) passing() bool { return s.lastPass == s.attempts }
+// passing reports whether requests pass, other than those that are to blame themselves for their failure.
+func (s *schedule) passing() bool { return s.lastPass >= s.lastFault }
 
 // keyRefused reports whether the service refuses everything, with an answer that is about the key.
-func (s *schedule) keyRefused() bool { return s.refusals >= keyRefusals }
+func (s *schedule) keyRefused() bool {
+	if s.poisoned() { // and single events refused like that, too
+		return s.refusals >= 2*keyRefusals
+	}
+	return s.refusals >= keyRefusals
+}
 
 // choice is what to send next: a held part, one event of a held part, or so many fresh events. Its zero value is nothing.
 type choice struct {
@@ -74,20 +81,41 @@ type choice struct {
 
 // next chooses. fresh is whether there are events that were not sent yet, due whether a held part may be tried.
 func (s *schedule) next(fresh bool, due func(*part) bool) choice {
-	switch {
-	case s.passing():
-		i := slices.IndexFunc(s.held, due)
-		// The retries of suspects must not keep step with a service that fails every other request.
-		if i >= 0 && !(fresh && s.held[i].suspect && s.coin()) {
+	if !s.passing() {
+		return s.nextInTrouble(fresh, due)
+	}
+	first := func(want func(*part) bool) choice {
+		if i := slices.IndexFunc(s.held, func(p *part) bool { return due(p) && want(p) }); i >= 0 {
 			return choice{part: s.held[i]}
 		}
+		return choice{}
+	}
+	c := first(func(p *part) bool { return !p.suspect })
+	// Suspects have half of the requests at most. At random, so that they do not keep step with a service that fails every
+	// other request.
+	if c.part == nil && !(fresh && s.coin()) {
+		c = first(s.contrasted)
+	}
+	if c.part == nil && fresh {
 		return choice{fresh: s.size}
+	}
+	if c.part == nil {
+		c = first(func(*part) bool { return true })
+	}
+	return c
+}
+
+// nextInTrouble chooses after a failure that nothing explains but trouble with the service.
+func (s *schedule) nextInTrouble(fresh bool, due func(*part) bool) choice {
+	switch {
 	case s.again != nil:
 		return choice{part: s.again}
-	case s.coin() && slices.ContainsFunc(s.held, func(p *part) bool { return p.suspect && due(p) }):
-		i := slices.IndexFunc(s.held, func(p *part) bool { return p.suspect && due(p) })
-		return choice{part: s.held[i]}
-	case s.probes() < maxProbes || s.turns >= len(s.held): // also after each round in which none of the held parts passed
+	case s.coin():
+		if i := slices.IndexFunc(s.held, func(p *part) bool { return p.suspect && due(p) && s.contrasted(p) }); i >= 0 {
+			return choice{part: s.held[i]}
+		}
+	}
+	if s.probes() < maxProbes || s.turns >= len(s.held) { // also after each round in which none of the held parts passed
 		s.turns = 0
 		if fresh {
 			return choice{fresh: 1}
@@ -105,6 +133,12 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 	}
 	return choice{}
 }
+
+// poisoned reports whether the last failure that was explained was an event's own: the next one is likely to be, too.
+func (s *schedule) poisoned() bool { return s.lastGuilt > s.lastFlake }
+
+// contrasted reports whether something passed since the part failed: another failure is its own.
+func (s *schedule) contrasted(p *part) bool { return p.failedAt > 0 && s.lastPass > p.failedAt }
 
 // dividable reports whether a part may be divided without contrast. Where its events may have arrived, they would do so
 // twice, so that it takes some patience first.
@@ -150,7 +184,7 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		s.pass(p)
 		return deliver
 	}
-	guilty := p.failedAt > 0 && s.lastPass > p.failedAt
+	guilty := s.contrasted(p)
 	if p.failedFirst == 0 {
 		p.failedFirst = s.attempts
 	}
@@ -163,6 +197,9 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 	p.tries++
 	p.failures++
 	s.suspected = s.suspected && p.suspect
+	if o.retryAfter > 0 { // whoever is to blame
+		s.failed, s.rest, s.ordered = now, o.retryAfter, true
+	}
 	switch {
 	case p.suspect: // it says nothing about the key
 	case o.keyRefused:
@@ -173,11 +210,14 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 	switch {
 	case o.tooLarge && len(p.events) > 1:
 		s.byteLimit, s.below = max(p.bytes/2, 1), 0
+		s.lastFault = s.attempts
 		s.fail(o, now)
 		return divide
 	case guilty && len(p.events) > 1:
+		s.lastGuilt = s.attempts
 		return divide
 	case guilty:
+		s.lastGuilt = s.attempts
 		if early {
 			return hold
 		}
@@ -197,10 +237,11 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		s.put(p, now)
 		return hold
 	default:
+		s.lastFault = s.attempts
 		s.hold(p)
 		s.size = max(s.size/2, 1)
 		s.fail(o, now)
-		if o.class == unavailable && p.tries < maxTries {
+		if o.class == unavailable && !s.poisoned() && p.tries < maxTries {
 			s.again = p
 		}
 		return hold
@@ -237,7 +278,7 @@ func (s *schedule) fail(o outcome, now time.Time) {
 		pause = o.retryAfter
 	case s.keyRefused():
 		pause = s.backoff.refused(s.refusals - keyRefusals)
-	case o.class == refused && s.failures == 1:
+	case (o.class == refused || s.poisoned()) && s.failures == 1:
 	default:
 		pause = s.backoff.pause(s.failures - 1)
 	}

@@ -140,42 +140,45 @@ func TestSchedule(t *testing.T) {
 			{"bad", "a:8", hold, 0},     // no contrast yet
 			{"pass", "b:1", deliver, 0}, // something else passes
 			{"bad", "a:8", divide, 0},   // and it fails again
-			{"pass", "c:1", deliver, 0}, // something else again
+			{"pass", "c:8", deliver, 0}, // something else again
 			{"bad", "a1:4", divide, 0},
-			{"pass", "d:1", deliver, 0},
+			{"pass", "a2:4", deliver, 0}, // which is the contrast for the halves of the other
 			{"pass", "a11:2", deliver, 0},
 			{"bad", "a12:2", divide, 0},
-			{"pass", "e:1", deliver, 0},
+			{"pass", "d:8", deliver, 0},
 			{"pass", "a121:1", deliver, 0},
-			{"bad", "a122:1", hold, 0}, // it is alone: the first strike
-			{"pass", "f:1", deliver, 0},
-			{"pass", "a2:4", deliver, 0}, // the other half of all
-			{"pass", "g:8", deliver, 0},  // it holds up nobody
-			{"pass", "h:8", deliver, time.Second},
+			{"bad", "a122:1", hold, 0},  // it is alone: the first strike
+			{"pass", "e:8", deliver, 0}, // it holds up nobody
+			{"pass", "f:8", deliver, time.Second},
 			{"bad", "a122:1", hold, time.Second}, // it is due after 2 s, and then after 4
-			{"pass", "i:1", deliver, 3 * time.Second},
+			{"pass", "g:8", deliver, 3 * time.Second},
 			{"bad", "a122:1", hold, time.Second},
 		}},
 		{"one content that makes the service fail is found by contrast", 0, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"pass", "b:1", deliver, 0},
 			{"down", "a:8", divide, 0}, // at once: it has been tried enough
-			{"pass", "c:1", deliver, 0},
+			{"pass", "c:2", deliver, 0},
 			{"down", "a1:4", divide, 0},
-			{"pass", "d:1", deliver, 0},
+			{"pass", "a2:4", deliver, 0},
 			{"pass", "a11:2", deliver, 0},
+		}},
+		{"after one such content, the next failure is not repeated before something else is tried", 0, []step{
+			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
+			{"pass", "b:1", deliver, 0}, {"down", "a:8", divide, 0},
+			{"down", "c:2", hold, 0}, {"pass", "d:1", deliver, 0}, {"down", "c:2", divide, 0},
 		}},
 		{"parts that failed in an outage are not guilty when something else passes, but when they fail then", 0, []step{
 			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
 			{"pass", "b:1", deliver, 0}, {"pass", "a:8", deliver, 0}, {"pass", "c:1", deliver, 0}, {"bad", "d:1", hold, 0},
-			{"pass", "e:1", deliver, 0},
+			{"pass", "e:8", deliver, 0},
 		}},
 		{"without fresh events, one event of a held part tells whether anything passes", 1, []step{
 			{"bad", "a:8", hold, 0},
 			{"pass", "a1:1", deliver, 0},
 			{"bad", "a2:7", divide, 0},
-			{"bad", "a211:1", hold, 0}, // nothing has passed since
-			{"pass", "a2121:1", deliver, 0},
+			{"bad", "a21:3", hold, 0}, // nothing has passed since
+			{"pass", "a211:1", deliver, 0},
 		}},
 		{"without fresh events, what may have arrived is divided only after ten attempts", 1, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},

@@ -212,9 +212,12 @@ func (m *memory) room() (room [lanes]bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	margin := m.settings.rawBytes
+	all := m.size[laneTracked]+m.size[laneEvaluations]+margin <= m.settings.maxBytes
 	room[laneTracked] = m.size[laneTracked]+margin <= m.settings.maxBytes
-	room[laneEvaluations] = m.size[laneEvaluations]+margin <= m.settings.maxBytes/evaluationShare &&
-		m.size[laneTracked]+m.size[laneEvaluations]+margin <= m.settings.maxBytes
+	room[laneEvaluations] = m.size[laneEvaluations]+margin <= m.settings.maxBytes/evaluationShare && all
+	for l := range lanes { // what does not fit into an empty store is dropped there
+		room[l] = room[l] || m.size[laneTracked]+m.size[laneEvaluations] == 0
+	}
 	return room
 }
 
