@@ -241,6 +241,7 @@ func scenarios() (all []scenario) {
 func TestNothingIsLost(t *testing.T) {
 	for _, c := range scenarios() {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { c.run(t) })
 		})
 	}
