@@ -242,6 +242,7 @@ func TestRequestTimeout(t *testing.T) {
 
 // An answer whose body does not end is one: the events have been accepted.
 func TestAnswerWithoutEnd(t *testing.T) {
+	t.Parallel() // it mostly waits
 	var asked atomic.Int32
 	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)

@@ -233,13 +233,14 @@ func TestRefusalIsQuoted(t *testing.T) {
 
 // Requests that can't be written in time become smaller.
 func TestSlowLink(t *testing.T) {
-	const perSecond = 2 << 20
+	t.Parallel() // it mostly waits
+	const perSecond = 4 << 20
 	f := startWith(t, rarely(), func(f *fixture, config *ld.Config) {
 		config.ServiceEndpoints.Events = slowLink(t, strings.TrimPrefix(f.box.URL(), "http://"), perSecond)
 		config.HTTP = ldcomponents.HTTPConfiguration().ConnectTimeout(50 * time.Millisecond)
-	}, quick(), delivery.WithRequestTimeout(400*time.Millisecond))
+	}, quick(), delivery.WithRequestTimeout(100*time.Millisecond))
 	large := ldvalue.String(strings.Repeat("x", 4_000))
-	const events = 700 // about a second and a half
+	const events = 250 // about a quarter of a second
 	for i := range events {
 		_ = f.client.TrackMetric("purchase", sandy, float64(i), large)
 	}
@@ -300,6 +301,7 @@ func slowLink(t *testing.T, to string, perSecond int) string {
 }
 
 func TestStalledRequestIsLoggedOnce(t *testing.T) {
+	t.Parallel() // it mostly waits
 	var log lines
 	f := start(t, rarely(), delivery.WithLogger(logTo(&log)))
 	f.box.DelayEvents(time.Hour)

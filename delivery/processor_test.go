@@ -250,7 +250,7 @@ func TestRetriesWithTheSamePayloadID(t *testing.T) {
 func TestTooManyEvents(t *testing.T) {
 	for _, limit := range []int{1, 7, 99, 100} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
-			f := start(t, rarely(), delivery.WithRequestEvents(100))
+			f := start(t, rarely(), quick(), delivery.WithRequestEvents(100))
 			_ = f.client.TrackMetric("purchase", sandy, 0, ldvalue.Null()) // and what describes sandy
 			f.flush()
 			f.box.LimitEvents(limit)
@@ -276,7 +276,7 @@ func TestTooManyEvents(t *testing.T) {
 // One event that is too large is lost, no others are, and requests don't stay small because of it.
 func TestTooLargeEvent(t *testing.T) {
 	const each = 64
-	f := start(t, rarely(), delivery.WithRequestEvents(each))
+	f := start(t, rarely(), quick(), delivery.WithRequestEvents(each))
 	f.box.LimitEventBytes(100_000)
 	large := ldvalue.String(strings.Repeat("x", 200_000))
 	f.track(0, each/2)
