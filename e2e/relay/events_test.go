@@ -152,43 +152,6 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		Expect(p.Provider.Stats().Delivered).To(Equal(p.Provider.Stats().Tracked))
 	})
 
-	// The relay keeps 1,000 events for each 200 ms; WithMaxRate sends no more in a whole second, for relays that are late.
-	It("of a burst all arrive where the provider is paced to the relay's capacity", func() {
-		const burst = 2_000
-		box := serving("a")
-		relay := startRelayWith(box, forwardEvents, "EVENTS_FLUSH_INTERVAL=200ms")
-		p := program.Start(relay.config(), launchdarkly.WithDelivery(delivery.WithMaxRate(250, 250*time.Millisecond)))
-		for range burst {
-			p.Track("burst")
-		}
-		p.Flush()
-		Eventually(box.CustomEvents).WithArguments("burst").Should(HaveLen(burst))
-	})
-
-	DescribeTable("are warned about where the relay can drop them",
-		func(warned bool, change func(*ld.Config, *launchdarklytest.Server), options ...launchdarkly.Option) {
-			relay := startRelay(serving("a"))
-			config := relay.config()
-			change(&config, relay.box)
-			log := gbytes.NewBuffer()
-			options = append(options, launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
-			p := program.Start(config, options...)
-			p.Track("checkout")
-			p.Flush()
-			warning := gbytes.Say("Relay Proxy, which drops")
-			if warned {
-				Eventually(log).Should(warning)
-			}
-			Consistently(log).ShouldNot(warning)
-		},
-		Entry("once", true, func(*ld.Config, *launchdarklytest.Server) {}),
-		Entry("but not where the provider is paced", false, func(*ld.Config, *launchdarklytest.Server) {},
-			launchdarkly.WithDelivery(delivery.WithMaxRate(1_000, time.Second))),
-		Entry("but not where they go past it", false, func(c *ld.Config, box *launchdarklytest.Server) {
-			c.ServiceEndpoints.Events = box.URL()
-		}),
-	)
-
 	// The figures of a burst in README.md. Whatever arrives, the relay has accepted all of it.
 	DescribeTable("of a burst arrive as far as the relay's capacity reaches",
 		func(arrives types.GomegaMatcher, settings ...string) {
@@ -216,11 +179,12 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		Entry("of 100,000 events in 5 s", Equal(20_000), largeCapacity),
 	)
 
+	// The relay keeps 1,000 events for each 200 ms; no more are sent in a whole second, for a relay that is late.
 	It("of a burst arrive, all, at a rate that fits the relay's default capacity", func() {
-		const burst, users = 6_000, 700
+		const burst, users = 3_000, 350
 		box := serving("a")
-		p := program.Start(startRelay(box, forwardEvents, "EVENTS_FLUSH_INTERVAL=1s").config(),
-			launchdarkly.WithDelivery(delivery.WithMaxRate(900, 1100*time.Millisecond)))
+		p := program.Start(startRelayWith(box, forwardEvents, "EVENTS_FLUSH_INTERVAL=200ms").config(),
+			launchdarkly.WithDelivery(delivery.WithMaxRate(250, 250*time.Millisecond)))
 		for i := range burst {
 			p.Client.Track(context.Background(), "burst", openfeature.NewEvaluationContext(strconv.Itoa(i%users), nil),
 				openfeature.NewTrackingEventDetails(float64(i)))
@@ -241,7 +205,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 
 	It("are warned of where the relay may lose them", func() {
 		log := gbytes.NewBuffer()
-		program.Start(startRelay(serving("a"), forwardEvents).config(), launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		program.Start(startRelay(serving("a")).config(), launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 		Eventually(log).Should(gbytes.Say("level=WARN.*" + lossy + ".*EVENTS_CAPACITY"))
 		Consistently(log).ShouldNot(gbytes.Say(lossy), "once")
 	})
@@ -250,7 +214,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		func(change func(config *ld.Config, box *launchdarklytest.Server), options ...launchdarkly.Option) {
 			log := gbytes.NewBuffer()
 			box := serving("a")
-			relay := startRelay(box, forwardEvents, largeCapacity, flushOften)
+			relay := startRelay(box)
 			config := relay.config()
 			change(&config, box)
 			p := program.Start(config, append(options, launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))...)
