@@ -48,6 +48,14 @@ func knownStatus(status interfaces.DataSourceStatus, offline, silent bool) inter
 	return status
 }
 
+// isOvertaken reports whether a status is older than one that arrived before it. The SDK's first
+// protocol calls its listeners some time after it has changed the status, so that two changes can
+// arrive in the wrong order. A test can't show that; it can go once DataSourceUpdateSinkImpl calls
+// them with its lock held, as the second protocol does.
+func isOvertaken(status, by interfaces.DataSourceStatus) bool {
+	return status.StateSince.Before(by.StateSince)
+}
+
 // dataSystemConfiguration notes whether a DataSystem is silent, see knownStatus.
 type dataSystemConfiguration struct {
 	base   subsystems.ComponentConfigurer[subsystems.DataSystemConfiguration]
