@@ -15,9 +15,9 @@ import (
 )
 
 // This file works around behavior of LaunchDarkly's SDK (as of go-server-sdk 7.15.5) and
-// OpenFeature's (as of go-sdk 1.20.0). TestWorkaroundsAreNeeded has a subtest for each part, which
-// fails once the part can go. The order in which OpenFeature's SDK initializes and shuts down
-// providers has a file of its own, registrations.go.
+// OpenFeature's (as of go-sdk 1.20.0). TestWorkaroundsAreNeeded has a subtest for each part that a
+// test can show, which fails once the part can go. The order in which OpenFeature's SDK initializes
+// and shuts down providers has a file of its own, registrations.go.
 
 const (
 	// settleTime is how long changes of state are held back after an initialization. OpenFeature's
