@@ -168,15 +168,14 @@ func (w *watcher) subscribe() {
 		return
 	}
 	status := provider.GetStatus()
-	w.post(func() {
-		if w.sdk.status.State == "" { // otherwise what the listener has received is as new
-			w.observe(status)
-		}
-	})
+	w.post(func() { w.observe(status) })
 }
 
 // observe takes in a status of the data source. Flag data comes with one, as a rule.
 func (w *watcher) observe(status interfaces.DataSourceStatus) {
+	if isOvertaken(status, w.sdk.status) {
+		return
+	}
 	w.sdk.status = knownStatus(status, w.client.IsOffline(), w.silent)
 	if !w.sdk.hasData {
 		w.checkData()

@@ -30,3 +30,26 @@ func TestStateWaitsForOpenFeature(t *testing.T) {
 		}
 	})
 }
+
+// The SDK changes the status before it calls the listeners, so that another change can overtake it.
+func TestStatusThatIsOvertakenIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, source := borrowing(t)
+		if err := p.InitWithContext(t.Context(), openfeature.EvaluationContext{}); err != nil {
+			t.Fatal(err)
+		}
+		w := p.session.Load().watcher
+		valid := w.client.GetDataSourceStatusProvider().GetStatus()
+		time.Sleep(time.Second)
+		source.UpdateStatus(interfaces.DataSourceStateInterrupted, interfaces.DataSourceErrorInfo{})
+		if event := <-p.EventChannel(); event.EventType != openfeature.ProviderStale {
+			t.Fatalf("%v", event)
+		}
+		w.post(func() { w.observe(valid) })
+		select {
+		case event := <-p.EventChannel():
+			t.Errorf("%v", event)
+		case <-time.After(time.Minute):
+		}
+	})
+}

@@ -15,9 +15,9 @@ import (
 )
 
 // This file works around behavior of LaunchDarkly's SDK (as of go-server-sdk 7.15.5) and
-// OpenFeature's (as of go-sdk 1.20.0). TestWorkaroundsAreNeeded has a subtest for each part, which
-// fails once the part can go. The order in which OpenFeature's SDK initializes and shuts down
-// providers has a file of its own, registrations.go.
+// OpenFeature's (as of go-sdk 1.20.0). TestWorkaroundsAreNeeded has a subtest for each part that a
+// test can show, which fails once the part can go. The order in which OpenFeature's SDK initializes
+// and shuts down providers has a file of its own, registrations.go.
 
 const (
 	// settleTime is how long changes of state are held back after an initialization. OpenFeature's
@@ -46,6 +46,14 @@ func knownStatus(status interfaces.DataSourceStatus, offline, silent bool) inter
 		status.State = interfaces.DataSourceStateInitializing
 	}
 	return status
+}
+
+// isOvertaken reports whether a status is older than one that arrived before it. The SDK's first
+// protocol calls its listeners some time after it has changed the status, so that two changes can
+// arrive in the wrong order. A test can't show that; it can go once DataSourceUpdateSinkImpl calls
+// them with its lock held, as the second protocol does.
+func isOvertaken(status, by interfaces.DataSourceStatus) bool {
+	return status.StateSince.Before(by.StateSince)
 }
 
 // dataSystemConfiguration notes whether a DataSystem is silent, see knownStatus.
