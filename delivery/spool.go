@@ -122,7 +122,7 @@ func (s *spool) writeAll() {
 		}
 		began := time.Now()
 		s.write()
-		if s.pending() {
+		if s.pending() || s.isBlocked() {
 			timer.Reset(spoolRetry)
 		}
 		if rest := interval - time.Since(began); rest > 0 {
@@ -171,6 +171,9 @@ func (s *spool) write() {
 		if err != nil {
 			s.writeFailed(err)
 			room = [lanes]bool{}
+			if own := s.ownSet(); own != nil {
+				own.check()
+			}
 		}
 	}
 	s.setBlocked([lanes]bool{!room[laneTracked], !room[laneEvaluations]})
@@ -186,6 +189,9 @@ func (s *spool) write() {
 // space returns for which lanes there is room on disk. It makes the own set where there is none.
 func (s *spool) space() (room [lanes]bool, err error) {
 	own := s.ownSet()
+	if own != nil && own.isGone() {
+		_ = own.sync() // what was written in vain waits in memory again
+	}
 	if own == nil || own.isGone() {
 		made, err := s.directory.create()
 		if err != nil {
@@ -278,6 +284,12 @@ func (s *spool) written(batches []*batch, err error) {
 	}
 }
 
+func (s *spool) isBlocked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blocked != [lanes]bool{}
+}
+
 func (s *spool) setBlocked(blocked [lanes]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -357,10 +369,8 @@ func (s *spool) take(events, bytes int) *part {
 // keepParts writes the parts to disk that were taken while it did not work.
 func (s *spool) keepParts() {
 	now := time.Now()
-	s.mu.Lock()
-	own, blocked := s.own, s.blocked != [lanes]bool{}
-	s.mu.Unlock()
-	if len(s.inMemory) == 0 || blocked || own == nil || now.Before(s.keepAt) {
+	own := s.ownSet()
+	if len(s.inMemory) == 0 || s.isBlocked() || own == nil || now.Before(s.keepAt) {
 		return
 	}
 	for p := range s.inMemory {

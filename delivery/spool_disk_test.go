@@ -24,6 +24,7 @@ type faultyDisk struct {
 	failures int            // how many fail; 0 for all
 	full     int64          // bytes that may still be written; 0 for no limit
 	slow     time.Duration  // for each fsync
+	locking  func()         // called once, before a lock is taken
 	fast     bool           // without fsync
 	files    []*faultyFile  // that are open
 	synced   map[string]int // sizes that are durable, by path; of files that a sync of the directory has made durable
@@ -150,6 +151,13 @@ func (d *faultyDisk) keep(path string, flag int) (file, error) {
 
 func (d *faultyDisk) lock(f file) error {
 	if faulty, ok := f.(*faultyFile); ok {
+		d.mu.Lock()
+		locking := d.locking
+		d.locking = nil
+		d.mu.Unlock()
+		if locking != nil {
+			locking()
+		}
 		return d.osDisk.lock(faulty.File)
 	}
 	return errors.ErrUnsupported

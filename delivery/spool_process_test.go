@@ -149,7 +149,7 @@ func (s *spooling) await(what string, ok func() bool) {
 	for !ok() {
 		select {
 		case <-ctx.Done():
-			s.Fatalf("waited in vain for %s", what)
+			s.Fatalf("waited in vain for %s\n%s\n%s", what, s.logged(), s.content())
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -187,6 +187,12 @@ func (s *spooling) files() (paths []string) {
 		return nil
 	})
 	return paths
+}
+
+// removeDirectory removes the directory, in which files may be made meanwhile.
+func (s *spooling) removeDirectory() {
+	s.Helper()
+	s.await("the end of the directory", func() bool { return os.RemoveAll(s.directory) == nil })
 }
 
 // content returns what is in all files.
@@ -440,14 +446,32 @@ func TestSpoolIsRemovedWhileInUse(t *testing.T) {
 	p := s.process()
 	track(p, 0, 50)
 	s.await("events on disk", func() bool { return strings.Contains(s.content(), `"metricValue":49`) })
-	if err := os.RemoveAll(s.directory); err != nil {
-		t.Fatal(err)
-	}
+	s.removeDirectory()
+	p.spool.directory.mu.Lock()
+	p.spool.directory.measured = time.Time{} // it is listed for the next write
+	p.spool.directory.mu.Unlock()
 	track(p, 50, 50)
 	s.await("events in a new file", func() bool { return strings.Contains(s.content(), `"metricValue":99`) })
 	s.box.AcceptEvents()
 	s.arrive(100)
 	s.shutdown(p)
+}
+
+func TestSpoolIsRemovedWhileItAdopts(t *testing.T) {
+	s := newSpooling(t)
+	s.box.RefuseEvents(503)
+	first := s.process()
+	track(first, 0, 50)
+	_ = first.Shutdown(ended())
+	second := s.process()
+	s.await("adoption", func() bool { return second.Stats().Adopted == 50 })
+	track(second, 50, 50)
+	s.removeDirectory()
+	track(second, 100, 50)
+	s.await("events in a new file", func() bool { return strings.Contains(s.content(), `"metricValue":149`) })
+	s.box.AcceptEvents()
+	s.arrive(150)
+	s.shutdown(second)
 }
 
 func TestSpoolIsTruncatedWhileInUse(t *testing.T) {

@@ -173,6 +173,44 @@ func TestSpoolDeliversInOrderAndLeavesNothing(t *testing.T) {
 	m.empty()
 }
 
+// Whoever looks for what others left behind may find the lock of a new set before its owner has it.
+func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
+	for name, keeps := range map[string]bool{"the adopter has removed it": false, "the adopter has it": true} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			m.spool.close()
+			directory := m.spool.directory
+			var stolen *set
+			m.disk.locking = func() {
+				sets, err := directory.list()
+				if err != nil || len(sets) != 1 {
+					t.Fatalf("%v, %v", sets, err)
+				}
+				for name := range sets {
+					if stolen, err = directory.inherit(name); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !keeps {
+					if err := stolen.end(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			owned, err := directory.create()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stolen == nil || owned.name == stolen.name {
+				t.Errorf("both have %s", owned.name)
+			}
+			if !directory.disk.same(directory.lockPath(owned.name), owned.lock) {
+				t.Error("the owner's lock has no name")
+			}
+		})
+	}
+}
+
 // Random lives of processes, which end at any operation of the disk, in the middle of writes too, and with a loss of power
 // half of the time.
 func TestSpoolSurvivesCrashesAnywhere(t *testing.T) {

@@ -183,11 +183,8 @@ func (w *set) sync() error {
 	if err == nil && !head.listed {
 		err = w.directory.disk.sync(w.directory.path)
 	}
-	named := w.directory.disk.same(w.path(head.number), head.file) &&
-		w.directory.disk.same(w.directory.lockPath(w.name), w.lock)
-
 	w.io.Lock()
-	if err == nil && !named { // a later process would not find it
+	if err == nil && !w.named() { // a later process would not find it
 		w.gone = true
 		err = errSpoolGone
 	}
@@ -212,6 +209,20 @@ func (w *set) sync() error {
 		w.synced(done, err)
 	}
 	return err
+}
+
+// named reports whether a later process would find the lock and the head.
+func (w *set) named() bool {
+	disk := w.directory.disk
+	return disk.same(w.directory.lockPath(w.name), w.lock) &&
+		(w.head == nil || disk.same(w.path(w.head.number), w.head.file))
+}
+
+// check looks whether the files have lost their names.
+func (w *set) check() {
+	w.io.Lock()
+	defer w.io.Unlock()
+	w.gone = w.gone || !w.named()
 }
 
 // publish adds to the events that can be taken.
