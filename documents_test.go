@@ -11,7 +11,7 @@ import (
 )
 
 // TestDocuments holds the Go code of the documents against the examples that are compiled: each block must stand in one.
-// Those of README.md are in readme_example_test.go. Those of docs/some-guide.md are in docs/some_guide_test.go, and in
+// Those of README.md are in readme_example_test.go and examples/hello. Those of docs/some-guide.md are in docs/some_guide_test.go, and in
 // internal/bench/some_guide_test.go where they need a module that only internal/bench requires.
 func TestDocuments(t *testing.T) {
 	guides, err := filepath.Glob("docs/*.md")
@@ -47,7 +47,7 @@ func TestDocuments(t *testing.T) {
 // compiledFor reads the test files that hold a document's code.
 func compiledFor(t *testing.T, document string) string {
 	t.Helper()
-	files := []string{"readme_example_test.go"}
+	files := []string{"readme_example_test.go", filepath.Join("examples", "hello", "main.go")}
 	if document != "README.md" {
 		name := strings.ReplaceAll(strings.TrimSuffix(filepath.Base(document), ".md"), "-", "_") + "_test.go"
 		files = []string{filepath.Join("docs", name), filepath.Join("internal", "bench", name)}
