@@ -427,8 +427,11 @@ func (s *spool) finish(w *set) {
 	s.mu.Lock()
 	s.others = slices.DeleteFunc(s.others, func(other *set) bool { return other == w })
 	s.mu.Unlock()
-	s.warnOfWrite(w.end())
-	signal(s.vacancy)
+	err := w.end()
+	s.warnOfWrite(err)
+	if err == nil { // otherwise it would be found again at once
+		signal(s.vacancy)
+	}
 }
 
 func (s *spool) recovered() []*part {
@@ -523,6 +526,8 @@ func (s *spool) adoptWaiting() {
 		switch {
 		case s.stopped():
 			return
+		case sets[name].onlyAside():
+			s.directory.discard(name, sets[name])
 		case !strings.HasPrefix(name, s.directory.environment+"-"):
 			if !s.directory.discard(name, sets[name]) {
 				foreign++

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // specimen is the only segment of a set, which a process left behind: events that were settled, events of a request that
@@ -181,10 +182,30 @@ func TestSpoolCountsAndKeepsDamagedRecords(t *testing.T) {
 	if n := m.ledger.stats().Dropped.Damaged; n != 1 {
 		t.Errorf("%d events are counted as damaged", n)
 	}
-	aside, err := os.ReadFile(filepath.Join(m.directory, name+damagedSuffix))
+	kept := filepath.Join(m.directory, name+damagedSuffix)
+	aside, err := os.ReadFile(kept)
 	if err != nil || !bytes.Equal(aside, damaged) {
 		t.Errorf("set aside: %d bytes, %v", len(aside), err)
 	}
+	m.start()
+	if _, err := os.Stat(kept); err != nil || m.ledger.stats().Adopted > 0 {
+		t.Errorf("a later process finds it: %v, %+v", err, m.ledger.stats())
+	}
+	select {
+	case <-m.spool.vacancy:
+		t.Error("it would look again at once")
+	default:
+	}
+	m.spool.close()
+	old := time.Now().Add(-abandonedAfter)
+	if err := os.Chtimes(kept, old, old); err != nil {
+		t.Fatal(err)
+	}
+	m.start()
+	if _, err := os.Stat(kept); err == nil {
+		t.Error("it is kept for ever")
+	}
+	m.spool.close()
 }
 
 func TestSpoolLeavesALaterFormatAlone(t *testing.T) {

@@ -125,11 +125,14 @@ func (d *directory) inherit(name string) (*set, error) {
 
 // listing is what is in the directory of a set.
 type listing struct {
+	lock     bool
 	segments []*segment // ascending
 	bytes    int64
 	modified time.Time
 	aside    []string // files that were set aside
 }
+
+func (l *listing) onlyAside() bool { return !l.lock && len(l.segments) == 0 }
 
 // list returns what is in the directory, by set. Files that are none of a spool are ignored.
 func (d *directory) list() (map[string]*listing, error) {
@@ -164,6 +167,8 @@ func (d *directory) list() (map[string]*listing, error) {
 			of.modified = info.ModTime()
 		}
 		switch {
+		case isLock:
+			of.lock = true
 		case aside:
 			of.aside = append(of.aside, entry.Name())
 		case isSegment:

@@ -49,7 +49,7 @@ func (osDisk) mkdir(path string) error { return os.MkdirAll(path, directoryMode)
 func (osDisk) list(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
 
 func (osDisk) sync(path string) error {
-	directory, err := os.Open(path)
+	directory, err := os.Open(path) //nolint:gosec // the application names it
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (osDisk) create(path string) (file, error) { return openFile(path, os.O_CRE
 func (osDisk) open(path string) (file, error) { return openFile(path, 0) }
 
 func openFile(path string, flag int) (file, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|flag, fileMode)
+	f, err := os.OpenFile(path, os.O_RDWR|flag, fileMode) //nolint:gosec // as above
 	if err != nil {
 		return nil, err // not a nil *os.File in an interface
 	}

@@ -12,9 +12,6 @@ var (
 	errSpoolStopped = errors.New("the spool is being closed")
 )
 
-// maxKnown is how many requests are kept in memory one by one.
-const maxKnown = 10_000
-
 // recovery reads a set that an earlier process wrote. It goes over the segments twice: first for what is known about
 // requests, and then for the events, of which it keeps in memory only those of requests that are not settled.
 type recovery struct {
@@ -22,8 +19,7 @@ type recovery struct {
 	stopped func() bool
 
 	live    map[string]boundaries // the requests that are not settled, by payload ID
-	known   []boundaries          // all requests
-	covered spans                 // the same, of events
+	covered spans                 // the events of all requests
 	parts   []*recoveredPart      // in order of their events
 
 	read     spans  // the events that were read
@@ -58,7 +54,6 @@ func (w *set) recover(stopped func() bool) (r *recovery, err error) {
 	if err := r.scan(r.readRequest); err != nil {
 		return r, err
 	}
-	r.covered = newSpans(r.known)
 	for _, b := range r.live {
 		r.parts = append(r.parts, &recoveredPart{boundaries: b})
 	}
@@ -67,7 +62,11 @@ func (w *set) recover(stopped func() bool) (r *recovery, err error) {
 		return r, err
 	}
 	if r.first > 0 {
-		r.lost = newSpans(slices.Concat(r.covered, r.read)).outside(r.first, r.next)
+		present := slices.Clone(r.covered)
+		for _, events := range r.read {
+			present.add(events.from, events.to)
+		}
+		r.lost = present.missing(r.first, r.next)
 	}
 	for _, found := range r.parts {
 		r.lost += found.To - found.From + 1 - uint64(len(found.events))
@@ -135,10 +134,7 @@ func (r *recovery) readRequest(_ *segment, _ int64, record spoolRecord) {
 	default:
 		return
 	}
-	if len(r.known) == maxKnown { // they are next to each other, mostly
-		r.known = newSpans(r.known)
-	}
-	r.known = append(r.known, boundaries{From: b.From, To: b.To})
+	r.covered.add(b.From, b.To)
 	delete(r.live, b.ID)
 	switch {
 	case record.kind == recordRequest:
@@ -172,24 +168,27 @@ func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
 	case recordEvent:
 		r.next = max(r.next, record.number+1)
 		p := r.part(record.number)
-		if !r.read.add(record.number) || p == nil && r.covered.has(record.number) {
+		if r.read.has(record.number) || p == nil && r.covered.has(record.number) {
 			r.adjacent = false
 			return
 		}
-		e := record.toEvent(0)
-		r.waiting.add(&e, 1)
+		r.read.add(record.number, record.number)
 		if p != nil {
+			e := record.toEvent(0)
+			r.waiting.add(&e, 1)
 			p.add(s, e)
 			r.adjacent = false
 			return
 		}
+		e := event{json: record.json, kind: record.event, weight: record.weight}
+		r.waiting.add(&e, 1)
 		r.fresh(s, at, record.length, &e)
 	}
 }
 
 // part returns the request that is not settled and has the event, nil for none.
 func (r *recovery) part(number uint64) *recoveredPart {
-	i, found := slices.BinarySearchFunc(r.parts, number, func(p *recoveredPart, n uint64) int { return p.compare(n) })
+	i, found := slices.BinarySearchFunc(r.parts, number, func(p *recoveredPart, n uint64) int { return span{p.From, p.To}.compare(n) })
 	if !found {
 		return nil
 	}

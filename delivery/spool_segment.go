@@ -205,75 +205,53 @@ func scan(file io.ReaderAt, from, to int64, visit func(at int64, r spoolRecord) 
 	}
 }
 
-// spans are ranges of event numbers, both ends included, in order and without overlap.
-type spans []boundaries
+// span is a range of event numbers, both ends included.
+type span struct{ from, to uint64 }
 
-// newSpans sorts and joins ranges.
-func newSpans(ranges []boundaries) (joined spans) {
-	slices.SortFunc(ranges, func(a, b boundaries) int { return cmp.Compare(a.From, b.From) })
-	for _, r := range ranges {
-		if last := len(joined) - 1; last >= 0 && r.From <= joined[last].To+1 {
-			joined[last].To = max(joined[last].To, r.To)
-			continue
-		}
-		joined = append(joined, boundaries{From: r.From, To: r.To})
-	}
-	return joined
-}
-
-// add adds a number, and returns false where it is in a range already.
-func (s *spans) add(number uint64) bool {
-	i, found := slices.BinarySearchFunc(*s, number, boundaries.compare)
-	if found {
-		return false
-	}
-	before := i > 0 && (*s)[i-1].To+1 == number
-	after := i < len(*s) && number+1 == (*s)[i].From
+// compare returns -1 or 1 for a range before or after the number, and 0 for one that has it.
+func (r span) compare(number uint64) int {
 	switch {
-	case before && after:
-		(*s)[i-1].To = (*s)[i].To
-		*s = slices.Delete(*s, i, i+1)
-	case before:
-		(*s)[i-1].To = number
-	case after:
-		(*s)[i].From = number
-	default:
-		*s = slices.Insert(*s, i, boundaries{From: number, To: number})
-	}
-	return true
-}
-
-// has reports whether the number is in one of the ranges.
-func (s spans) has(number uint64) bool {
-	_, found := slices.BinarySearchFunc(s, number, boundaries.compare)
-	return found
-}
-
-// compare returns -1 or 1 for a range before or after the number, and 0 for the one that has it.
-func (b boundaries) compare(number uint64) int {
-	switch {
-	case b.To < number:
+	case r.to < number:
 		return -1
-	case b.From > number:
+	case r.from > number:
 		return 1
 	default:
 		return 0
 	}
 }
 
-// outside returns how many numbers from from up to, but not including, to are in no range.
-func (s spans) outside(from, to uint64) (n uint64) {
-	for _, r := range s {
-		if r.To < from || from >= to {
-			continue
-		}
-		if r.From > from {
-			n += min(r.From, to) - from
-		}
-		from = max(from, r.To+1)
+// spans are ranges in order, with gaps between them.
+type spans []span
+
+// add adds a range.
+func (s *spans) add(from, to uint64) {
+	i, _ := slices.BinarySearchFunc(*s, from, func(r span, n uint64) int { return cmp.Compare(r.to+1, n) })
+	j := i
+	for ; j < len(*s) && (*s)[j].from <= to+1; j++ {
+		from, to = min(from, (*s)[j].from), max(to, (*s)[j].to)
 	}
-	if from < to {
-		n += to - from
+	*s = slices.Replace(*s, i, j, span{from, to})
+}
+
+// has reports whether the number is in one of the ranges.
+func (s spans) has(number uint64) bool {
+	_, found := slices.BinarySearchFunc(s, number, span.compare)
+	return found
+}
+
+// missing returns how many of the numbers from from up to, but not including, next are in no range.
+func (s spans) missing(from, next uint64) (n uint64) {
+	for _, r := range s {
+		if r.from >= next {
+			break
+		}
+		if r.from > from {
+			n += r.from - from
+		}
+		from = max(from, r.to+1)
+	}
+	if next > from {
+		n += next - from
 	}
 	return n
 }

@@ -260,7 +260,7 @@ func (l *logbook) String() string {
 // start starts a process, which ends with the spec at the latest.
 func (w *world) start(role string, variables ...string) *process {
 	GinkgoHelper()
-	command := exec.Command(os.Args[0]) //nolint:gosec // this very program
+	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), roleVariable+"="+role, urlVariable+"="+w.box.URL(), keyVariable+"="+w.box.SDKKey(),
 		directoryVariable+"="+w.directory, firstVariable+"="+strconv.Itoa(w.serial))
 	command.Env = append(command.Env, variables...)
