@@ -442,7 +442,7 @@ func TestSampledOutEventsEndNoFlush(t *testing.T) {
 func TestRefusedEventHoldsUpNobody(t *testing.T) {
 	f := startWith(t, rarely(), hop(t, func(w http.ResponseWriter, _ *http.Request, body string) bool {
 		if strings.Contains(body, "DROP TABLE") {
-			w.WriteHeader(403)
+			w.WriteHeader(http.StatusForbidden)
 			return true
 		}
 		return false

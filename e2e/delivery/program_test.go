@@ -233,8 +233,6 @@ func (l *logbook) lines(with string) []string {
 type reported struct {
 	dropped     atomic.Uint64
 	evaluations atomic.Uint64
-	mu          sync.Mutex
-	first       error
 }
 
 func (r *reported) hear(_ context.Context, err error) {
@@ -244,18 +242,4 @@ func (r *reported) hear(_ context.Context, err error) {
 	}
 	r.dropped.Add(uint64(drop.Events))
 	r.evaluations.Add(uint64(drop.Evaluations))
-	if drop.Events == 0 {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.first == nil {
-		r.first = err
-	}
-}
-
-func (r *reported) cause() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.first
 }

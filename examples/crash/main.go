@@ -118,7 +118,7 @@ func show(out io.Writer, directory string) error {
 		return err
 	}
 	for _, segment := range segments {
-		text, err := os.ReadFile(segment)
+		text, err := os.ReadFile(segment) //nolint:gosec // of the example's own directory
 		if err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func open(ctx context.Context, url, directory string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, self)
+	command := exec.CommandContext(ctx, self) //nolint:gosec // this very program
 	command.Env = append(os.Environ(), urlVariable+"="+url, directoryVariable+"="+directory)
 	command.Stderr = os.Stderr
 	input, err := command.StdinPipe()
