@@ -176,13 +176,3 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 		s.report.failed(o, s.schedule, now, s.ledger)
 	}
 }
-
-// divide replaces a part by two, and returns the first.
-func (s *sender) divide(p *part, n int, why division) *part {
-	if p.ambiguous {
-		s.ledger.repeat(len(p.events))
-	}
-	first, rest := s.store.divide(p, n)
-	s.schedule.replace(p, first, rest, why)
-	return first
-}

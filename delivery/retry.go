@@ -140,13 +140,6 @@ func (s *schedule) poisoned() bool { return s.lastGuilt > s.lastFlake }
 // contrasted reports whether something passed since the part failed: another failure is its own.
 func (s *schedule) contrasted(p *part) bool { return p.failedAt > 0 && s.lastPass > p.failedAt }
 
-// dividable reports whether a part may be divided without contrast. Where its events may have arrived, they would do so
-// twice, so that it takes some patience first.
-func (p *part) dividable() bool {
-	const patience = 10
-	return len(p.events) > 1 && (!p.ambiguous || p.failures >= patience)
-}
-
 // probes counts the single events that were tried and have not been found guilty.
 func (s *schedule) probes() (n int) {
 	for _, p := range s.held {
@@ -156,15 +149,6 @@ func (s *schedule) probes() (n int) {
 	}
 	return n
 }
-
-// division is why a part is divided.
-type division int
-
-const (
-	byPace  division = iota // it has more events than may be sent, or one of them is to be tried alone
-	bySize                  // it was too large
-	byGuilt                 // it failed again after something else passed
-)
 
 // verdict is what is to be done with a part after an attempt.
 type verdict int
@@ -338,23 +322,4 @@ func (s *schedule) release(p *part) {
 	if i := slices.Index(s.held, p); i >= 0 {
 		s.held = slices.Delete(s.held, i, i+1)
 	}
-}
-
-// replace puts the two halves of a part that was divided in its place. They share its guilt. Where it was too large, the
-// first half is next, so that events stay in order.
-func (s *schedule) replace(p, first, rest *part, why division) {
-	first.suspect = p.suspect || why == byGuilt
-	rest.suspect = first.suspect
-	if why == bySize {
-		s.again = first
-	}
-	for _, half := range []*part{first, rest} {
-		half.failedAt, half.failures, half.ambiguous = p.failedAt, p.failures, p.ambiguous
-	}
-	i := slices.Index(s.held, p)
-	if i < 0 {
-		s.held = append(s.held, first, rest)
-		return
-	}
-	s.held = slices.Replace(s.held, i, i+1, first, rest)
 }
