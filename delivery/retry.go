@@ -234,13 +234,13 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 
 func (s *schedule) pass(p *part) {
 	s.lastPass = s.attempts
-	if p.failedFirst > 0 {
-		s.lastFlake = s.attempts
-	}
 	s.turns = 0
 	s.failures, s.refusals = 0, 0
 	s.rest, s.ordered, s.suspected = 0, false, true
 	s.size = min(2*s.size, s.max)
+	if p.failedFirst > 0 { // unchanged, so that no event is to blame
+		s.lastFlake, s.size = s.attempts, s.max
+	}
 	if s.byteLimit < s.maxBytes {
 		if s.below++; s.below >= growAfter {
 			s.byteLimit, s.below = min(2*s.byteLimit, s.maxBytes), 0
