@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// answer is what a request is answered with.
+// answer is the response to a request.
 type answer struct {
 	status     int
 	retryAfter time.Duration // no Retry-After header when 0
@@ -16,7 +16,7 @@ type answer struct {
 
 func (a answer) write(w http.ResponseWriter) {
 	if a.retryAfter > 0 {
-		// The header knows whole seconds only; less than was asked for would be too early.
+		// Retry-After has whole seconds; rounding down would let clients retry too early.
 		seconds := (a.retryAfter + time.Second - 1) / time.Second
 		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
 	}
@@ -24,5 +24,5 @@ func (a answer) write(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	}
 	w.WriteHeader(a.status)
-	_, _ = io.WriteString(w, a.message) // the status has said it; who hung up does not need to know why
+	_, _ = io.WriteString(w, a.message) // fails only if the client disconnected
 }

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Events returns everything that has arrived and was accepted, of all kinds, in the order of arrival.
+// Events returns all accepted events in the order of arrival.
 func (s *Server) Events() []Event {
 	log, raws, _ := s.snapshot()
 	return slices.Clone(log.parse(raws, 0))
 }
 
-// CustomEvents returns the custom events with one of the keys, in the order of arrival; all custom
-// events when no key is given.
+// CustomEvents returns the accepted custom events with any of the keys, in the order of arrival.
+// Without keys, it returns all custom events.
 func (s *Server) CustomEvents(keys ...string) []Event {
 	log, raws, _ := s.snapshot()
 	var found []Event
@@ -27,8 +27,8 @@ func (s *Server) CustomEvents(keys ...string) []Event {
 	return found
 }
 
-// AllEvents goes through what [Server.Events] would return now, but parses one event at a time and
-// keeps none of them: for tests whose events would not fit into memory twice.
+// AllEvents returns an iterator over the accepted events. Unlike [Server.Events], it parses one
+// event at a time and retains none, for tests with very many events.
 func (s *Server) AllEvents() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		_, raws, _ := s.snapshot()
@@ -40,8 +40,8 @@ func (s *Server) AllEvents() iter.Seq[Event] {
 	}
 }
 
-// EventCount returns how many events of these kinds have arrived and were accepted; of all kinds when
-// none is given. It parses nothing, so it is cheap however many there are.
+// EventCount returns the number of accepted events of the kinds. Without kinds, it counts all
+// events. It parses nothing, so its cost does not depend on the number of events.
 //
 //	tracked := box.EventCount(launchdarklytest.KindCustom)
 func (s *Server) EventCount(kinds ...string) int {
@@ -50,8 +50,8 @@ func (s *Server) EventCount(kinds ...string) int {
 	return s.log.count(kinds)
 }
 
-// ClearEvents forgets the events that have arrived. Requests are kept, and payload ids too: what has
-// been delivered before is still a duplicate.
+// ClearEvents discards the accepted events. It keeps requests and payload IDs, so that a repeated
+// delivery is still a duplicate.
 func (s *Server) ClearEvents() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *Server) ClearEvents() {
 	s.notify()
 }
 
-// serveEvents answers POST /bulk.
+// serveEvents serves POST /bulk.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	request := newRequest(r)
 	body := readPayload(r)
@@ -100,7 +100,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	a.write(w)
 }
 
-// acceptEvents decides on a request, records its events, and returns the answer. The caller holds s.mu.
+// acceptEvents returns the answer to a request, and stores its events if they are accepted. The
+// caller must hold s.mu.
 func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) answer {
 	a := s.refuseEvents(r, body)
 	if a.status == 0 {
@@ -119,8 +120,8 @@ func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) a
 	return a
 }
 
-// refuseEvents returns the answer that refuses a request, with status 0 when nothing speaks against it.
-// The caller holds s.mu.
+// refuseEvents returns the answer that refuses a request, or one with status 0 if it can be
+// accepted. The caller must hold s.mu.
 func (s *Server) refuseEvents(r *http.Request, body payload) answer {
 	if !s.authorized(r) {
 		return answer{status: http.StatusUnauthorized}
@@ -138,15 +139,15 @@ func (s *Server) refuseEvents(r *http.Request, body payload) answer {
 	return answer{}
 }
 
-// resetConnection cuts the connection without an answer: a handler that just returned would say 200.
+// resetConnection resets the connection. A handler that returned without a response would send 200.
 func resetConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		w.WriteHeader(http.StatusInternalServerError) // no connection of ours, so the nearest thing to it
+		w.WriteHeader(http.StatusInternalServerError) // not hijackable
 		return
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // a reset rather than an orderly end; without it the client still gets no answer
+		_ = tcp.SetLinger(0) // makes Close send RST
 	}
 	_ = conn.Close()
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// takePoll decides on a poll, and records it. prepare makes the answer of one that is not refused, and returns its status.
+// takePoll records a poll and returns its answer. If the poll is not refused, prepare prepares the
+// body and returns the status.
 func (s *Server) takePoll(r *http.Request, prepare func() int) (a answer, refused bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -21,7 +22,7 @@ func (s *Server) takePoll(r *http.Request, prepare func() int) (a answer, refuse
 	return a, refused
 }
 
-// servePollV2 answers GET /sdk/poll. The basis does here what an ETag does in the first protocol.
+// servePollV2 serves GET /sdk/poll. The basis has the role of the first protocol's ETag.
 func (s *Server) servePollV2(w http.ResponseWriter, r *http.Request) {
 	var events []subsystems.Event
 	a, refused := s.takePoll(r, func() int {
@@ -38,10 +39,10 @@ func (s *Server) servePollV2(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
-	_, _ = w.Write(mustJSON(payload)) // a client that hung up polls again
+	_, _ = w.Write(mustJSON(payload)) // fails only if the client disconnected
 }
 
-// servePoll answers GET /sdk/latest-all.
+// servePoll serves GET /sdk/latest-all.
 func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 	var etag string
 	var data []byte
@@ -60,5 +61,5 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("ETag", etag)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
-	_, _ = w.Write(data) // a client that hung up polls again
+	_, _ = w.Write(data) // fails only if the client disconnected
 }

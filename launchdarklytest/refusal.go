@@ -5,29 +5,30 @@ import (
 	"time"
 )
 
-// RefuseOption says how [Server.RefuseEvents] and [Server.RefuseStreams] refuse.
+// RefuseOption is an option of [Server.RefuseEvents] and [Server.RefuseStreams].
 type RefuseOption interface{ apply(*refusal) }
 
 type refuseOptionFunc func(*refusal)
 
 func (f refuseOptionFunc) apply(r *refusal) { f(r) }
 
-// Times limits the refusal to the next n requests; those after them are served again. With n below 1
-// it lasts until it is undone, as it does without this option.
+// Times limits the fault to the next n requests. If n <= 0, there is no limit, which is the
+// default.
 func Times(n int) RefuseOption {
 	return refuseOptionFunc(func(r *refusal) { r.left = max(n, 0) })
 }
 
-// RetryAfter adds a Retry-After header, in whole seconds, rounded up. With d of 0 or less there is none.
+// RetryAfter adds a Retry-After header with d rounded up to whole seconds. If d <= 0, there is no
+// header, which is the default.
 func RetryAfter(d time.Duration) RefuseOption {
 	return refuseOptionFunc(func(r *refusal) { r.answer.retryAfter = max(d, 0) })
 }
 
-// refusal is a status that requests are refused with. The zero value refuses nothing.
+// refusal is a fault that makes requests fail with a status. The zero value refuses nothing.
 type refusal struct {
 	on     bool
 	answer answer
-	left   int // how many requests still; 0 when there is no limit
+	left   int // remaining requests; unlimited when 0
 }
 
 func newRefusal(status int, opts []RefuseOption) refusal {
@@ -43,7 +44,7 @@ func newRefusal(status int, opts []RefuseOption) refusal {
 	return r
 }
 
-// take returns the answer for one request, and whether it is refused at all.
+// take returns the answer to one request, and whether it is refused.
 func (r *refusal) take() (answer, bool) {
 	if !r.on {
 		return answer{}, false

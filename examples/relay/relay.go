@@ -31,7 +31,7 @@ func startRelay(ctx context.Context, out io.Writer, s settings, redisURL string)
 	if _, err := relayserver.Build(ctx); err != nil {
 		return nil, err
 	}
-	r := &relay{box: launchdarklytest.NewServer(), sdkKey: launchdarklytest.SDKKey}
+	r := &relay{box: launchdarklytest.NewServer(), sdkKey: launchdarklytest.ValidSDKKey}
 	r.box.SetValue("new-checkout", true)
 	options := []string{"USE_EVENTS=true", "EVENTS_CAPACITY=10000", "EVENTS_FLUSH_INTERVAL=100ms"}
 	if redisURL != "" {
