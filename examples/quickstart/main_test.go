@@ -9,7 +9,7 @@ import (
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 )
 
-// TestQuickstart reads what a newcomer reads.
+// TestQuickstart checks the example's output and its copy in the README.
 func TestQuickstart(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), &out, ""); err != nil {
@@ -20,7 +20,7 @@ func TestQuickstart(t *testing.T) {
 		lines[strings.Join(strings.Fields(line), " ")] = true
 	}
 	for _, want := range []string{
-		"LaunchDarkly in a box is running. Set LAUNCHDARKLY_SDK_KEY to use LaunchDarkly itself.",
+		"Using a launchdarklytest server. Set LAUNCHDARKLY_SDK_KEY to use LaunchDarkly.",
 		"Flags for a user",
 		"new-checkout true 1 RULE_MATCH",
 		"headline Welcome back 1 TARGETING_MATCH",
@@ -44,7 +44,7 @@ func TestQuickstart(t *testing.T) {
 		t.Log(out.String())
 	}
 	if strings.Contains(out.String(), "sandy@example.com") {
-		t.Error("a private value got out")
+		t.Error("a private value was sent")
 	}
 
 	readme, err := os.ReadFile("../../README.md")
@@ -58,7 +58,7 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
-func TestApplicationUsesOurKeyForWholeData(t *testing.T) {
+func TestWholeDataIsTheProvidersKey(t *testing.T) {
 	if wholeData != launchdarkly.TrackingDataKey {
 		t.Errorf("%q is not %q", wholeData, launchdarkly.TrackingDataKey)
 	}
