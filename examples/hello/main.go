@@ -15,12 +15,12 @@ import (
 func main() {
 	provider, err := launchdarkly.NewProvider(os.Getenv("LAUNCHDARKLY_SDK_KEY"))
 	if err != nil {
-		slog.Error("creating the provider failed", slog.Any("error", err))
+		slog.Error("no provider", slog.Any("error", err))
 		os.Exit(1)
 	}
-	defer openfeature.Shutdown() // delivers tracked events, for at most 10s
+	defer openfeature.Shutdown() // delivers what was tracked, for 10s at most
 	if err := openfeature.SetProviderAndWait(provider); err != nil {
-		slog.Error("feature flags are not ready", slog.Any("error", err))
+		slog.Error("flags have their defaults for now", slog.Any("error", err))
 	}
 
 	ctx := context.Background()
@@ -28,7 +28,7 @@ func main() {
 	user := openfeature.NewEvaluationContext("user-42", map[string]any{
 		"plan":              "gold",
 		"email":             "sandy@example.com",
-		"privateAttributes": []string{"email"}, // used in evaluations, never sent
+		"privateAttributes": []string{"email"}, // evaluated here, never sent
 	})
 	if enabled, _ := client.BooleanValue(ctx, "new-checkout", false, user); enabled {
 		fmt.Println("the new checkout")

@@ -1,5 +1,5 @@
-// The OpenTelemetry example evaluates flags within a span and reports each evaluation three times: as
-// a log record, as an event of the span, and in a metric. It prints what OpenTelemetry exports.
+// The OpenTelemetry example evaluates flags within a span and reports each evaluation three times:
+// as a log record, as an event of the span, and in a metric. It prints what OpenTelemetry exports.
 //
 //	go run ./examples/opentelemetry
 //

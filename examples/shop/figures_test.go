@@ -79,7 +79,7 @@ func TestScale(t *testing.T) {
 	} {
 		f := figures{classic: arm{Visitors: most}, express: arm{Visitors: most / 2}}
 		if got := f.scale(); got != want {
-			t.Errorf("the scale for %d ends at %d, want %d", most, got, want)
+			t.Errorf("the scale for %d is %d, want %d", most, got, want)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func TestCount(t *testing.T) {
 func TestCart(t *testing.T) {
 	c := cart{}
 	if !c.change("mug", 2) || !c.change("bowl", 1) || c.change("piano", 1) {
-		t.Error("a cart takes what there is")
+		t.Error("adding a product fails")
 	}
 	if got := parseCart(c.encode()); got.Total() != 80_00 || got.Count() != 3 || len(got.Lines()) != 2 {
 		t.Errorf("%v", got)

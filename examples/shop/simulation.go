@@ -14,26 +14,26 @@ import (
 
 const (
 	simulatedVisitors = 200
-	// pace is the time from one simulated visitor to the next: slow enough to watch.
+	// pace is the interval between simulated visitors, slow enough to watch.
 	pace = 20 * time.Millisecond
-	// How likely a simulated visitor is to buy. The experiment has to find out.
+	// The probabilities that a simulated visitor buys, which the experiment estimates.
 	appealOfClassic = 0.30
 	appealOfNew     = 0.55
 )
 
-// settings are what tests change.
+// settings are the settings that tests change.
 type settings struct {
-	pace time.Duration // 0 for the usual one
+	pace time.Duration // default if 0
 }
 
-// progress is how far the simulation has come.
+// progress is the progress of the simulation.
 type progress struct {
 	Running     bool
 	Done, Total int
 	Failed      bool
 }
 
-// String says it in words.
+// String describes the progress for the page.
 func (p progress) String() string {
 	switch {
 	case p.Failed:
@@ -47,7 +47,8 @@ func (p progress) String() string {
 	}
 }
 
-// runSimulations runs one simulation for each start, one after the other, until the context ends.
+// runSimulations runs one simulation for each start, one after the other, until the context is
+// done.
 func (l *live) runSimulations(ctx context.Context) {
 	for {
 		select {
@@ -57,7 +58,7 @@ func (l *live) runSimulations(ctx context.Context) {
 		}
 		err := l.simulateVisitors(ctx)
 		if err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "the simulation stopped", slog.Any("error", err))
+			slog.ErrorContext(ctx, "simulation failed", slog.Any("error", err))
 		}
 		l.mu.Lock()
 		l.simulation.Running, l.simulation.Failed = false, err != nil
@@ -89,14 +90,14 @@ func (l *live) simulateVisitors(ctx context.Context) error {
 	return nil
 }
 
-// visitor is somebody who is made up. What the visitor does goes through the shop's own handlers, as requests of a
-// browser do.
+// visitor is a simulated visitor, who sends requests to the shop's handlers as a browser does.
 type visitor struct {
 	shop    http.Handler
 	cookies map[string]string
 }
 
-// visit looks around, fills the cart, goes to the checkout, and buys there or not, depending on what it looks like.
+// visit opens the shop, fills the cart, opens the checkout, and buys with a probability that
+// depends on the checkout page.
 func (v *visitor) visit(ctx context.Context) error {
 	if _, err := v.request(ctx, http.MethodGet, "/", nil); err != nil {
 		return err
@@ -122,7 +123,7 @@ func (v *visitor) visit(ctx context.Context) error {
 	return err
 }
 
-// request asks the shop for a page, and returns it. Redirects are not followed.
+// request requests a page of the shop and returns its body. It does not follow redirects.
 func (v *visitor) request(ctx context.Context, method, path string, form url.Values) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -143,7 +144,7 @@ func (v *visitor) request(ctx context.Context, method, path string, form url.Val
 	return a.body.String(), nil
 }
 
-// answer is a response without a connection.
+// answer is an in-memory http.ResponseWriter.
 type answer struct {
 	header http.Header
 	status int

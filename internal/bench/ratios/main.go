@@ -69,7 +69,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return m.print(out)
 }
 
-// measure runs all plans once in each round, so that what else the machine does falls on all of them alike.
+// measure runs all plans once in each round, so that what else the machine does falls on all of
+// them alike.
 func measure(ctx context.Context, rounds int, plans []plan) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "ratios")
 	if err != nil {

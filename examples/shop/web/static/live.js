@@ -1,4 +1,4 @@
-// Keeps /live as the server says that things are. Without it, the page shows how they were when it was loaded.
+// Keeps /live up to date. Without JavaScript, the page shows the state at the time it was loaded.
 "use strict";
 
 const maxRows = 100;
@@ -10,7 +10,7 @@ let newest = 0;
 const source = new EventSource("/live/events");
 source.onmessage = (message) => {
 	const { state, rows } = JSON.parse(message.data);
-	if (run && run !== state.run) { // the shop was started anew
+	if (run && run !== state.run) { // the shop was restarted
 		location.reload();
 		return;
 	}
@@ -26,7 +26,7 @@ source.onerror = () => {
 		: "The shop does not answer. Trying again.");
 };
 
-// A browser ends the stream when the page goes; this ends it in order.
+// Closes the stream before the page is unloaded.
 addEventListener("pagehide", () => source.close());
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
@@ -45,7 +45,7 @@ function show(state) {
 	$("status").className = "status" + (!state.up ? " down" : state.settled ? " settled" : "");
 	$("switch").setAttribute("aria-checked", String(state.up));
 	$("switch").value = String(!state.up);
-	// Not "disabled", which would take the focus away from whoever has just pressed it.
+	// Not "disabled", which would remove the focus from the button.
 	$("simulate").setAttribute("aria-disabled", String(state.running));
 	$("progress").max = state.total;
 	$("progress").value = state.done;
@@ -56,7 +56,7 @@ function write(element, text) {
 }
 
 function list(rows) {
-	const moving = newest > 0; // not those that were there before
+	const moving = newest > 0; // do not animate rows that were loaded with the page
 	for (const row of rows ?? []) {
 		if (row.number <= newest) continue;
 		newest = row.number;
