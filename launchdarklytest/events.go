@@ -65,16 +65,16 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	body := readPayload(r)
 
 	s.mu.Lock()
-	var a answer
+	var resp response
 	unanswered := body.cut
 	if !body.cut {
-		a = s.acceptEvents(r, &request, body)
+		resp = s.acceptEvents(r, &request, body)
 		unanswered = s.faults.takeReset()
 	}
 	request.Bytes, request.WireBytes, request.Gzip = body.bytes, body.wireBytes, body.gzip
 	request.EventCount, request.Problem = len(body.events), body.problem
 	if !unanswered {
-		request.Status = a.status
+		request.Status = resp.status
 	}
 	s.requests = append(s.requests, request)
 	delay, delayOver := s.faults.delay, s.faults.delayOver
@@ -97,15 +97,15 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		resetConnection(w)
 		return
 	}
-	a.write(w)
+	resp.write(w)
 }
 
-// acceptEvents returns the answer to a request, and stores its events if they are accepted. The
+// acceptEvents returns the response to a request, and stores its events if they are accepted. The
 // caller must hold s.mu.
-func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) answer {
-	a := s.refuseEvents(r, body)
-	if a.status == 0 {
-		a.status = http.StatusAccepted
+func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) response {
+	resp := s.refuseEvents(r, body)
+	if resp.status == 0 {
+		resp.status = http.StatusAccepted
 		id := request.PayloadID()
 		if _, known := s.payloadIDs[id]; known {
 			request.Duplicate = true
@@ -117,26 +117,26 @@ func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) a
 			}
 		}
 	}
-	return a
+	return resp
 }
 
-// refuseEvents returns the answer that refuses a request, or one with status 0 if it can be
+// refuseEvents returns the response that refuses a request, or one with status 0 if it can be
 // accepted. The caller must hold s.mu.
-func (s *Server) refuseEvents(r *http.Request, body payload) answer {
+func (s *Server) refuseEvents(r *http.Request, body payload) response {
 	if !s.authorized(r) {
-		return answer{status: http.StatusUnauthorized}
+		return response{status: http.StatusUnauthorized}
 	}
-	if a, refused := s.faults.events.take(); refused {
-		return a
+	if resp, refused := s.faults.events.take(); refused {
+		return resp
 	}
 	tooLarge := func(limit, n int) bool { return limit > 0 && n > limit }
 	switch {
 	case tooLarge(s.faults.maxBytes, body.bytes), tooLarge(s.faults.maxEvents, len(body.events)):
-		return answer{status: http.StatusRequestEntityTooLarge}
+		return response{status: http.StatusRequestEntityTooLarge}
 	case body.problem != "":
-		return answer{status: http.StatusBadRequest, message: body.problem}
+		return response{status: http.StatusBadRequest, message: body.problem}
 	}
-	return answer{}
+	return response{}
 }
 
 // resetConnection resets the connection. A handler that returned without a response would send 200.

@@ -143,11 +143,11 @@ func TestSDKRetriesAfterResetWithTheSamePayloadID(t *testing.T) {
 func TestDelayEvents(t *testing.T) {
 	box := newBox(t)
 	client := newHTTPClient(t)
-	answered := make(chan error, 1)
+	done := make(chan error, 1)
 	send := func(ctx context.Context) {
 		go func() {
 			_, err := post{body: oneEvent, ctx: ctx}.send(t, client, box)
-			answered <- err
+			done <- err
 		}()
 	}
 	arrived := func(n int) {
@@ -156,7 +156,7 @@ func TestDelayEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		select {
-		case err := <-answered:
+		case err := <-done:
 			t.Fatalf("got a response before the delay: %v", err)
 		default:
 		}
@@ -166,7 +166,7 @@ func TestDelayEvents(t *testing.T) {
 	send(testContext(t))
 	arrived(1)
 	box.DelayEvents(0)
-	if err := <-answered; err != nil {
+	if err := <-done; err != nil {
 		t.Errorf("the delayed request fails: %v", err)
 	}
 
@@ -175,14 +175,14 @@ func TestDelayEvents(t *testing.T) {
 	send(hangUp)
 	arrived(2)
 	cancel()
-	if <-answered == nil {
+	if <-done == nil {
 		t.Error("got a response to a canceled request")
 	}
 
 	send(testContext(t))
 	arrived(3)
 	box.Close() // ends the delay
-	if <-answered == nil {
+	if <-done == nil {
 		t.Error("got a response from a closed server")
 	}
 

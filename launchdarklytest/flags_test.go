@@ -213,7 +213,7 @@ func TestSetFlagsJSON(t *testing.T) {
 		t.Errorf("got %v", d.Flags)
 	}
 	if d.Flags["limit"]["future"] == nil {
-		t.Error("a field that the model does not know was lost")
+		t.Error("a field that is unknown to the model was lost")
 	}
 }
 
@@ -256,7 +256,7 @@ func TestSetAndDeleteSegments(t *testing.T) {
 		return beta
 	}
 	if isBeta() {
-		t.Error("there is no segment yet")
+		t.Error("the rule matches without a segment")
 	}
 	box.SetSegments(ldbuilders.NewSegmentBuilder("testers").Included("sandy").Build())
 	await(t, "the segment", isBeta)

@@ -21,21 +21,21 @@ func Times(n int) RefuseOption {
 // RetryAfter adds a Retry-After header with d rounded up to whole seconds. If d <= 0, there is no
 // header, which is the default.
 func RetryAfter(d time.Duration) RefuseOption {
-	return refuseOptionFunc(func(r *refusal) { r.answer.retryAfter = max(d, 0) })
+	return refuseOptionFunc(func(r *refusal) { r.response.retryAfter = max(d, 0) })
 }
 
 // refusal is a fault that makes requests fail with a status. The zero value refuses nothing.
 type refusal struct {
-	on     bool
-	answer answer
-	left   int // remaining requests; unlimited when 0
+	on       bool
+	response response
+	left     int // remaining requests; unlimited when 0
 }
 
 func newRefusal(status int, opts []RefuseOption) refusal {
 	if status < 400 || status > 599 {
 		status = http.StatusServiceUnavailable
 	}
-	r := refusal{on: true, answer: answer{status: status}}
+	r := refusal{on: true, response: response{status: status}}
 	for _, opt := range opts {
 		if opt != nil {
 			opt.apply(&r)
@@ -44,15 +44,15 @@ func newRefusal(status int, opts []RefuseOption) refusal {
 	return r
 }
 
-// take returns the answer to one request, and whether it is refused.
-func (r *refusal) take() (answer, bool) {
+// take returns the response to one request, and whether it is refused.
+func (r *refusal) take() (response, bool) {
 	if !r.on {
-		return answer{}, false
+		return response{}, false
 	}
-	a := r.answer
+	resp := r.response
 	if r.left > 0 {
 		r.left--
 		r.on = r.left > 0
 	}
-	return a, true
+	return resp, true
 }

@@ -54,11 +54,11 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, p protocol)
 	}
 	defer s.closeStream(st)
 
-	response := http.NewResponseController(w)
+	controller := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache, no-store, must-revalidate")
 	w.WriteHeader(http.StatusOK)
-	if response.Flush() != nil {
+	if controller.Flush() != nil {
 		return
 	}
 	// LaunchDarkly's SDKs reconnect after five minutes without data.
@@ -67,11 +67,11 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, p protocol)
 	for {
 		select {
 		case <-st.wake:
-			if _, err := w.Write(s.takePending(st)); err != nil || response.Flush() != nil {
+			if _, err := w.Write(s.takePending(st)); err != nil || controller.Flush() != nil {
 				return
 			}
 		case <-heartbeats.C:
-			if _, err := io.WriteString(w, heartbeat); err != nil || response.Flush() != nil {
+			if _, err := io.WriteString(w, heartbeat); err != nil || controller.Flush() != nil {
 				return
 			}
 		case <-st.dropped:
@@ -84,16 +84,16 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, p protocol)
 	}
 }
 
-// openStream returns a new stream, or nil and the answer that refuses it.
-func (s *Server) openStream(r *http.Request, p protocol) (*stream, answer) {
+// openStream returns a new stream, or nil and the response that refuses it.
+func (s *Server) openStream(r *http.Request, p protocol) (*stream, response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.notify()
 	request := newRequest(r)
-	if a, refused := s.refuseData(r); refused {
-		request.Status = a.status
+	if resp, refused := s.refuseData(r); refused {
+		request.Status = resp.status
 		s.requests = append(s.requests, request)
-		return nil, a
+		return nil, resp
 	}
 	request.Status = http.StatusOK
 	s.requests = append(s.requests, request)
@@ -105,14 +105,14 @@ func (s *Server) openStream(r *http.Request, p protocol) (*stream, answer) {
 		st.send(p.start(&s.data, st.basis))
 	}
 	s.streams[st] = struct{}{}
-	return st, answer{}
+	return st, response{}
 }
 
-// refuseData returns the answer that refuses a stream or a poll, and whether it is refused. The
+// refuseData returns the response that refuses a stream or a poll, and whether it is refused. The
 // caller must hold s.mu.
-func (s *Server) refuseData(r *http.Request) (answer, bool) {
+func (s *Server) refuseData(r *http.Request) (response, bool) {
 	if !s.authorized(r) {
-		return answer{status: http.StatusUnauthorized}, true
+		return response{status: http.StatusUnauthorized}, true
 	}
 	return s.faults.streams.take()
 }

@@ -77,7 +77,7 @@ func TestHandleLogsUndeliveredEvents(t *testing.T) {
 	defer cancel()
 	response, err := function.Handle(ctx, Event{UserID: "user-42", Total: 80})
 	if err != nil || response.Discount != 0.25 {
-		t.Errorf("it answered %+v, %v", response, err)
+		t.Errorf("got %+v, %v", response, err)
 	}
 	if !strings.Contains(log.String(), "events=1") {
 		t.Errorf("the log does not have the number of undelivered events: %q", log)

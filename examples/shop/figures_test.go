@@ -35,7 +35,7 @@ func TestFigures(t *testing.T) {
 			events:  []event{saw("a", false), saw("a", false)},
 			classic: arm{Visitors: 1},
 		},
-		"a visitor stays where the first exposure was": {
+		"the first exposure determines the arm": {
 			events:  []event{saw("a", false), saw("a", true), bought("a", 5)},
 			classic: arm{Visitors: 1, Conversions: 1, Revenue: 5_00},
 		},
@@ -51,7 +51,7 @@ func TestFigures(t *testing.T) {
 			classic: arm{Visitors: 1, Conversions: 1, Revenue: 1_00},
 			new:     arm{Visitors: 2, Conversions: 1, Revenue: 5_00},
 		},
-		"what is none of the experiment's": {
+		"unrelated events are ignored": {
 			events: []event{
 				{Name: "search", Visitor: "a"},
 				{Name: checkoutEvent, Visitor: "a"}, // without a value

@@ -133,24 +133,24 @@ func (v *visitor) request(ctx context.Context, method, path string, form url.Val
 	for name, value := range v.cookies {
 		request.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // a request's cookies have no attributes
 	}
-	a := answer{header: http.Header{}, status: http.StatusOK}
-	v.shop.ServeHTTP(&a, request)
-	if a.status >= http.StatusBadRequest {
-		return "", fmt.Errorf("%s %s: status %d", method, path, a.status)
+	recorder := responseRecorder{header: http.Header{}, status: http.StatusOK}
+	v.shop.ServeHTTP(&recorder, request)
+	if recorder.status >= http.StatusBadRequest {
+		return "", fmt.Errorf("%s %s: status %d", method, path, recorder.status)
 	}
-	for _, cookie := range (&http.Response{Header: a.header}).Cookies() {
+	for _, cookie := range (&http.Response{Header: recorder.header}).Cookies() {
 		v.cookies[cookie.Name] = cookie.Value
 	}
-	return a.body.String(), nil
+	return recorder.body.String(), nil
 }
 
-// answer is an in-memory http.ResponseWriter.
-type answer struct {
+// responseRecorder is an in-memory http.ResponseWriter.
+type responseRecorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
-func (a *answer) WriteHeader(status int)      { a.status = status }
+func (r *responseRecorder) Header() http.Header         { return r.header }
+func (r *responseRecorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (r *responseRecorder) WriteHeader(status int)      { r.status = status }

@@ -112,8 +112,8 @@ func (m *EventMatcher) WithValue(value any) *EventMatcher {
 	})
 }
 
-// WithContext requires a context equal to LaunchDarkly's JSON representation of it. See
-// [EventMatcher.WithData] for the values that context can have.
+// WithContext requires the event's context, in LaunchDarkly's JSON representation, to equal or
+// satisfy context. See [EventMatcher.WithData] for the types of context.
 func (m *EventMatcher) WithContext(context any) *EventMatcher {
 	return m.with("context "+describe(context), func(e launchdarklytest.Event) (string, error) {
 		return compare("its context", e.Context, context)

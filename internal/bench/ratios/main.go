@@ -91,7 +91,7 @@ func measure(ctx context.Context, rounds int, plans []plan) ([]byte, error) {
 			if p.processors != "" {
 				args = append(args, "-test.cpu="+p.processors)
 			}
-			bench := exec.CommandContext(ctx, binary, args...) //nolint:gosec // what was just built
+			bench := exec.CommandContext(ctx, binary, args...) //nolint:gosec // built above
 			bench.Stdout, bench.Stderr = &output, os.Stderr
 			if err := bench.Run(); err != nil {
 				return nil, fmt.Errorf("benchmarks %s: %w\n%s", p.benchmarks, err, output.Bytes())

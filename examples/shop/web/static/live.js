@@ -23,7 +23,7 @@ source.onerror = () => {
 	$("status").className = "status down";
 	write(document.querySelector('[data-text="status"]'), source.readyState === EventSource.CLOSED
 		? "Too many pages are watching. Reload this one to try again."
-		: "The shop does not answer. Trying again.");
+		: "The shop does not respond. Reconnecting.");
 };
 
 // Closes the stream before the page is unloaded.
@@ -75,10 +75,10 @@ function list(rows) {
 	while ($("rows").childElementCount > maxRows) $("rows").lastElementChild.remove();
 }
 
-// Screen readers hear what has lasted for a moment, not each number that passes: the status, and while the simulation
-// runs, each quarter of it.
-let heard = document.querySelector('[data-text="status"]').textContent;
-let next = heard;
+// Announces states that have lasted for a moment to screen readers, not each number: the status,
+// and while the simulation runs, each quarter of it.
+let announced = document.querySelector('[data-text="status"]').textContent;
+let next = announced;
 let timer;
 
 function announce(state) {
@@ -88,8 +88,8 @@ function announce(state) {
 	next = text;
 	clearTimeout(timer);
 	timer = setTimeout(() => {
-		if (next !== heard) write($("announcer"), next);
-		heard = next;
+		if (next !== announced) write($("announcer"), next);
+		announced = next;
 	}, 800);
 }
 
@@ -103,7 +103,7 @@ for (const id of ["service", "simulation"]) {
 		try {
 			await fetch(event.target.action, { method: "POST", body, redirect: "manual" });
 		} catch {
-			write($("announcer"), "The shop does not answer.");
+			write($("announcer"), "The shop does not respond.");
 		}
 	});
 }
