@@ -28,7 +28,7 @@ func TestAllocations(t *testing.T) {
 	}
 	data := ldtestdata.DataSource()
 	data.Update(data.Flag("flag").VariationForAll(true))
-	config := ld.Config{DataSource: data, Events: baseline.Forgetful{}, Logging: ldcomponents.NoLogging()}
+	config := ld.Config{DataSource: data, Events: baseline.NopEventProcessor{}, Logging: ldcomponents.NoLogging()}
 	bare, err := ld.MakeCustomClient("key", config, time.Second)
 	if err != nil {
 		t.Fatal(err)

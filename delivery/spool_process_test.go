@@ -62,7 +62,7 @@ func (s *spooling) logged() string {
 
 // process starts a process. It ends with the test, if not before.
 func (s *spooling) process(opts ...Option) *Processor {
-	return s.processOf(launchdarklytest.SDKKey, opts...)
+	return s.processOf(launchdarklytest.ValidSDKKey, opts...)
 }
 
 func (s *spooling) processOf(sdkKey string, opts ...Option) *Processor {
@@ -267,7 +267,7 @@ func TestSpoolIsReadableByItsOwnerOnly(t *testing.T) {
 		t.Error("a private attribute is on disk")
 	}
 	for _, path := range append(s.files(), text) {
-		if strings.Contains(path, launchdarklytest.SDKKey) {
+		if strings.Contains(path, launchdarklytest.ValidSDKKey) {
 			t.Error("the SDK key is on disk")
 		}
 	}

@@ -21,7 +21,7 @@ import (
 
 // unflushable is an event processor, and its configuration, that says at once that it could not flush.
 type unflushable struct {
-	baseline.Forgetful
+	baseline.NopEventProcessor
 	asked *atomic.Int32
 }
 

@@ -172,7 +172,7 @@ var _ = Describe("Requests", func() {
 				}
 			}
 		},
-		Entry("a good one", launchdarklytest.SDKKey, true),
+		Entry("a good one", launchdarklytest.ValidSDKKey, true),
 		Entry("a wrong one", "sdk-hunter2", false),
 	)
 })

@@ -68,7 +68,7 @@ var _ = Describe("A persistent store that fails", func() {
 		made := make(chan *launchdarkly.Provider, 1)
 		go func() {
 			defer GinkgoRecover()
-			provider, err := launchdarkly.NewProvider(launchdarklytest.SDKKey, launchdarkly.WithConfig(config),
+			provider, err := launchdarkly.NewProvider(launchdarklytest.ValidSDKKey, launchdarkly.WithConfig(config),
 				launchdarkly.WithLogger(discard), launchdarkly.WithInitTimeout(50*time.Millisecond))
 			Expect(err).NotTo(HaveOccurred())
 			made <- provider

@@ -173,7 +173,7 @@ func TestMain(m *testing.M) {
 
 // runFunction is what a function does with one request.
 func runFunction(url string) error {
-	provider, err := launchdarkly.NewProvider(launchdarklytest.SDKKey, launchdarkly.WithLogger(discard),
+	provider, err := launchdarkly.NewProvider(launchdarklytest.ValidSDKKey, launchdarkly.WithLogger(discard),
 		launchdarkly.WithInitTimeout(patience), launchdarkly.WithConfig(ld.Config{
 			ServiceEndpoints: allAt(url),
 			Events:           delivery.Lossless(nil, delivery.WithBackoff(1, 1), delivery.WithLogger(discard)),

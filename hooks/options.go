@@ -204,10 +204,9 @@ func WithSampling(ratio float64) Option {
 
 // WithDeduplication emits one event per context, flag, variant and window; the next one is emitted
 // by the first evaluation after the window. It is the default for [TrackerSink]; this option turns
-// it on for every sink of the hook, each with its own cache for up to size exposures. A window or
-// size that is not positive stands for [DefaultDeduplicationWindow] or [DefaultDeduplicationSize].
-// If the cache is full, the least recently seen exposures are evicted, and emitted again when they
-// recur.
+// it on for every sink of the hook, each with its own cache for up to size exposures. If window or
+// size is not positive, it is [DefaultDeduplicationWindow] or [DefaultDeduplicationSize]. If the
+// cache is full, the least recently seen exposures are evicted, and emitted again when they recur.
 //
 // A context is identified by flag metadata contextId, or by its kind and key; other attributes do
 // not count. All contexts without a key are the same context. Providers and domains are kept apart.

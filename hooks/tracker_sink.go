@@ -40,7 +40,7 @@ func WithTrackingName(name string) TrackerOption {
 }
 
 // WithTrackingNameFunc sets a function that returns the name of each tracking event, for example
-// one with the flag key. An empty name stands for the default, and so does a nil f. f is called
+// one with the flag key. If f is nil or returns an empty name, the default is used. f is called
 // concurrently.
 func WithTrackingNameFunc(f func(Event) string) TrackerOption {
 	return trackerOptionFunc(func(s TrackerSink) TrackerSink {

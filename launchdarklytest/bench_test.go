@@ -9,7 +9,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// BenchmarkEvents is what one delivery of 1000 custom events costs, HTTP included.
+// BenchmarkEvents measures one delivery of 1000 custom events, including HTTP.
 func BenchmarkEvents(b *testing.B) {
 	const count = 1000
 	box := launchdarklytest.NewServer()

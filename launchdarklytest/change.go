@@ -43,8 +43,8 @@ func segmentChange(segment ldmodel.Segment) change {
 	}}
 }
 
-// jsonChange checks the JSON against LaunchDarkly's model, but keeps it as it was given: a field that
-// the model does not know yet must still reach the client.
+// jsonChange validates the JSON with LaunchDarkly's model but stores it unchanged, so that fields
+// unknown to the model reach the client.
 func jsonChange(data string, model json.Unmarshaler) (change, error) {
 	if err := json.Unmarshal([]byte(data), model); err != nil {
 		return change{}, err
@@ -70,7 +70,7 @@ func jsonChange(data string, model json.Unmarshaler) (change, error) {
 	}}, nil
 }
 
-// writable replaces what JSON cannot carry, a NaN for one, with null.
+// writable replaces values that JSON cannot represent, such as NaN, with null.
 func writable(values []ldvalue.Value) []ldvalue.Value {
 	values = slices.Clone(values)
 	for i, value := range values {

@@ -7,52 +7,53 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// flagData is the environment's data in LaunchDarkly's JSON, with the versions that clients have seen.
+// flagData holds the environment's flags and segments as LaunchDarkly's JSON.
 type flagData struct {
 	flags    collection
 	segments collection
-	revision int    // counts the changes
-	payload  string // names this server's data in the second protocol
+	revision int    // number of changes
+	payload  string // payload ID in the second protocol
 }
 
 func newFlagData() flagData {
 	return flagData{
 		flags:    collection{kind: subsystems.FlagKind, path: "/flags/", items: make(map[string]item)},
 		segments: collection{kind: subsystems.SegmentKind, path: "/segments/", items: make(map[string]item)},
-		payload:  rand.Text(), // a client that comes from another server does not have what this one has
+		payload:  rand.Text(), // differs from other servers, whose data a client may have
 	}
 }
 
 // collection holds all flags or all segments.
 type collection struct {
 	kind  subsystems.ObjectKind
-	path  string // what LaunchDarkly's first protocol puts before the key in a message
+	path  string // prefix of the key in messages of the first protocol
 	items map[string]item
 }
 
-// item is a flag or a segment. A deleted one keeps its version, so that it can only come back with a
-// higher one.
+// item is a flag or a segment. A deleted item keeps its version, so that adding it again uses a
+// greater one.
 type item struct {
 	version  int
-	revision int             // of the data, when it was changed last
+	revision int             // of the data, at the item's last change
 	json     json.RawMessage // nil when deleted
 }
 
-// update is an item as it has become, for the connected streams.
+// update is a changed item, for the connected streams.
 type update struct {
 	*collection
 	item
 	key string
 }
 
-// change is a flag or a segment as the test gave it.
+// change is a flag or a segment set by the test.
 type change struct {
 	key     string
 	version int
 	encode  func(version int) json.RawMessage
 }
 
-// set stores the change. The version is the one that was asked for, unless that would not be an update.
+// set stores the change. The version is the change's own if it is greater than the previous one,
+// and the previous one plus 1 otherwise.
 func (c *collection) set(ch change, revision int) update {
 	version := ch.version
 	if old, ok := c.items[ch.key]; ok {
@@ -64,7 +65,7 @@ func (c *collection) set(ch change, revision int) update {
 	return update{collection: c, item: changed, key: ch.key}
 }
 
-// delete returns false when there is nothing to delete.
+// delete removes an item. It returns false if there is none.
 func (c *collection) delete(key string, revision int) (update, bool) {
 	old, ok := c.items[key]
 	if !ok || old.json == nil {
@@ -75,7 +76,7 @@ func (c *collection) delete(key string, revision int) (update, bool) {
 	return update{collection: c, item: changed, key: key}, true
 }
 
-// since lists what has changed after a revision, deleted items included, in no order.
+// since returns the items changed after a revision, including deleted ones, in no particular order.
 func (c *collection) since(revision int) []update {
 	var updates []update
 	for key, item := range c.items {
@@ -86,17 +87,18 @@ func (c *collection) since(revision int) []update {
 	return updates
 }
 
-func (c *collection) living() map[string]json.RawMessage {
-	living := make(map[string]json.RawMessage, len(c.items))
+// existing returns the JSON of all items that are not deleted, by key.
+func (c *collection) existing() map[string]json.RawMessage {
+	existing := make(map[string]json.RawMessage, len(c.items))
 	for key, item := range c.items {
 		if item.json != nil {
-			living[key] = item.json
+			existing[key] = item.json
 		}
 	}
-	return living
+	return existing
 }
 
-// mustJSON encodes what this package has put together from valid JSON, which cannot fail.
+// mustJSON encodes values built from valid JSON, which cannot fail.
 func mustJSON(v any) []byte {
 	data, _ := json.Marshal(v)
 	return data

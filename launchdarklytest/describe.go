@@ -12,15 +12,15 @@ const (
 	describedBytes    = 400 // of one event
 )
 
-// String says where the server is and what has arrived, for the messages of failed tests: the newest
-// requests and events, shortened. Its wording may change.
+// String describes the server for failure messages of tests: its URL, and the newest requests and
+// events, truncated. The format may change.
 func (s *Server) String() string {
 	_, raws, _ := s.snapshot()
 	requests, streams := s.Requests(), s.Streams()
 
 	var b strings.Builder
-	fmt.Fprintf(&b, "LaunchDarkly in a box at %s: connected streams: %d", s.URL(), streams)
-	fmt.Fprintf(&b, "\nrequests with events: %d", len(requests))
+	fmt.Fprintf(&b, "launchdarklytest server at %s: connected streams: %d", s.URL(), streams)
+	fmt.Fprintf(&b, "\nevent requests: %d", len(requests))
 	first := max(0, len(requests)-describedRequests)
 	leftOut(&b, first)
 	for _, r := range requests[first:] {
@@ -42,13 +42,14 @@ func (s *Server) String() string {
 	return b.String()
 }
 
-// GomegaString is what Gomega prints for a server: String, rather than its memory, which others are using.
+// GomegaString returns String. Gomega prints it in place of the server's fields, reading which
+// would be a data race.
 func (s *Server) GomegaString() string { return s.String() }
 
 func describeAnswer(r Request) string {
 	switch {
 	case r.Status == 0:
-		return "not answered"
+		return "no response"
 	case r.Duplicate:
 		return fmt.Sprintf("%d, duplicate", r.Status)
 	default:
@@ -58,6 +59,6 @@ func describeAnswer(r Request) string {
 
 func leftOut(b *strings.Builder, n int) {
 	if n > 0 {
-		fmt.Fprintf(b, "\n    … %d earlier ones", n)
+		fmt.Fprintf(b, "\n    … %d earlier omitted", n)
 	}
 }

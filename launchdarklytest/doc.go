@@ -1,8 +1,9 @@
-// Package launchdarklytest is LaunchDarkly in a box: the streaming, polling and events endpoints of
-// LaunchDarkly, on loopback, for tests. It is to LaunchDarkly what [net/http/httptest] is to HTTP.
+// Package launchdarklytest provides a LaunchDarkly server for tests. Like [net/http/httptest], it
+// listens on loopback; it implements LaunchDarkly's streaming, polling and events endpoints.
 //
-// A test starts a [Server], points an SDK client (or a provider that owns one) at it with
-// [Server.Config] and [Server.SDKKey], changes flags while everything runs, and looks at what arrived:
+// A test starts a [Server], configures an SDK client (or a provider that owns one) with
+// [Server.Config] and [Server.SDKKey], changes flags at any time, and inspects the events that the
+// server received:
 //
 //	box := launchdarklytest.NewServer()
 //	defer box.Close()
@@ -12,61 +13,64 @@
 //
 // # Flags
 //
-//   - [Server.SetValue] is the short way: a flag that is on and serves one value to everyone, of any Go type
-//     that has a JSON form.
-//   - [Server.SetFlags] and [Server.SetSegments] take what
-//     [github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders] builds.
-//   - [Server.SetFlagsJSON] and [Server.SetSegmentsJSON] take LaunchDarkly's own JSON.
-//   - [Server.DeleteFlags] and [Server.DeleteSegments] archive them.
+//   - [Server.SetValue] sets a flag that is on and serves one value to every context. The value is
+//     of any Go type that can be converted to JSON.
+//   - [Server.SetFlags] and [Server.SetSegments] take flags and segments built with
+//     [github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders].
+//   - [Server.SetFlagsJSON] and [Server.SetSegmentsJSON] take LaunchDarkly's JSON representation.
+//   - [Server.DeleteFlags] and [Server.DeleteSegments] delete them.
 //
-// Each change reaches the connected clients as LaunchDarkly sends it, and gets a version above the one
-// before, so that the SDK takes it as an update. A client that connects after a change has it once it is
-// initialized; one that is connected gets it a moment later, so that a test has to wait for what follows.
+// The server sends each change to the connected clients as LaunchDarkly does, with a version
+// greater than the previous one, so that the SDK applies it as an update. A client that connects
+// after a change has it once it is initialized. A client that is already connected receives it
+// asynchronously, so a test has to wait for its effect.
 //
 // # Both protocols
 //
-// Clients with a DataSystem get their flag data by LaunchDarkly's second protocol, all others by the first.
-// A server speaks both at the same time: what is written here of streams and polls holds for either.
+// Clients with a DataSystem receive flag data by the second version of LaunchDarkly's protocol, all
+// others by the first. A server supports both at the same time, and its methods apply to both.
 // [Server.DataSystem] configures the second:
 //
 //	config := box.Config()
 //	config.DataSystem = box.DataSystem().Default()
 //
-// A client that comes back names the data that it has, and gets what has changed since; data of another
-// server does not count. Payload filters have no effect, and clients are never told to go back to the first
-// protocol. Streams get a heartbeat every three minutes, without which an SDK would open an idle stream again
-// after five.
+// A client that reconnects names the data that it has, and receives the changes since then; if the
+// data is from another server, it receives everything. Payload filters have no effect, and the
+// server never requests a fallback to the first protocol. Each stream receives a heartbeat every
+// three minutes, because the SDK reconnects after five minutes without data.
 //
 // # Events
 //
-// Clients deliver at intervals, of 5s by default. A test does not wait for that: it flushes, with the provider's or the
-// client's Flush, and then looks. Without it, that something has not arrived says nothing.
+// Clients deliver events at intervals, by default every 5 seconds. A test calls Flush of the
+// provider or the client before it inspects events. Without a flush, a missing event proves
+// nothing.
 //
-//   - [Server.Events] and [Server.CustomEvents] give what has arrived, typed.
+//   - [Server.Events] and [Server.CustomEvents] return the received events, decoded.
 //   - [Server.WaitForEvents], [Server.WaitForEventCount], [Server.WaitForRequests] and
-//     [Server.WaitForStreams] wait for it without sleeping.
-//   - [Server.EventCount] and [Server.AllEvents] are for tests that send a great many.
-//   - [Server.Requests] says how each delivery was made and answered.
+//     [Server.WaitForStreams] wait until a condition holds, without polling.
+//   - [Server.EventCount] and [Server.AllEvents] are for tests with very many events.
+//   - [Server.Requests] returns each delivery and its response.
 //
-// As at LaunchDarkly, a body that is not a JSON array is answered with 400, all its events lost, and a
-// request that repeats an accepted payload id is answered with 202 and changes nothing.
+// Like LaunchDarkly, the server rejects a body that is not a JSON array with 400, discarding all
+// its events. It responds to a request with the payload ID of an accepted one with 202, and ignores
+// its events.
 //
 // # Faults
 //
-// Each is one call, holds until the call that undoes it, and can be combined with the others:
+// Each fault is set by one call and lasts until it is cleared. Faults can be combined:
 //
-//	fault                                                    call                    undone by
-//	events are answered with a status                        RefuseEvents            AcceptEvents
-//	events are answered with 413 above so many events        LimitEvents             LimitEvents(0)
-//	events are answered with 413 above so many bytes         LimitEventBytes         LimitEventBytes(0)
-//	events are taken, but the connection is then reset       ResetEvents             ResetEvents(0)
-//	events are answered late                                 DelayEvents             DelayEvents(0)
-//	streams and polls are answered with a status             RefuseStreams           AcceptStreams
-//	streams connect and then get no data                     HoldStreams             ReleaseStreams
-//	the connected streams are cut                            DropStreams
-//	every request is answered with 401                       RefuseSDKKey            AcceptSDKKey
+//	fault                                                    set by                  cleared by
+//	event requests fail with a status                        RefuseEvents            AcceptEvents
+//	event requests fail with 413 above a number of events    LimitEvents             LimitEvents(0)
+//	event requests fail with 413 above a number of bytes     LimitEventBytes         LimitEventBytes(0)
+//	events are accepted, then the connection is reset        ResetEvents             ResetEvents(0)
+//	responses to event requests are delayed                  DelayEvents             DelayEvents(0)
+//	streams and polls fail with a status                     RefuseStreams           AcceptStreams
+//	streams connect but receive no data                      HoldStreams             ReleaseStreams
+//	connected streams are disconnected                       DropStreams
+//	every request fails with 401                             RefuseSDKKey            AcceptSDKKey
 //
-// Every method of [Server] is safe for concurrent use.
+// All methods of [Server] are safe for concurrent use.
 //
 // Gomega matchers are in the package
 // [github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers].

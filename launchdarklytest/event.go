@@ -9,58 +9,61 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 )
 
-// The kinds of events that LaunchDarkly's SDKs send, as they stand in [Event.Kind].
+// The kinds of events that LaunchDarkly's SDKs send, the values of [Event.Kind].
 const (
 	KindCustom      = "custom"       // tracked by the application
-	KindIdentify    = "identify"     // the application made a context known
-	KindIndex       = "index"        // the SDK made a context known
-	KindFeature     = "feature"      // one evaluation of a flag that is tracked
-	KindDebug       = "debug"        // one evaluation of a flag that is debugged
-	KindSummary     = "summary"      // counts of all evaluations
+	KindIdentify    = "identify"     // a context passed to Identify
+	KindIndex       = "index"        // a context seen by the SDK for the first time
+	KindFeature     = "feature"      // one evaluation of a flag with event tracking
+	KindDebug       = "debug"        // one evaluation of a flag with debugging
+	KindSummary     = "summary"      // evaluation counts
 	KindMigrationOp = "migration_op" // one operation of a migration
 )
 
-// Event is an event as it arrived. A field that the event does not have, or that is not what
-// LaunchDarkly's SDKs send, has its zero value: everything is in Raw.
+// Event is a received event. Fields that are absent from the event, or not of the type that
+// LaunchDarkly's SDKs send, have their zero value. Raw holds the complete event.
 type Event struct {
-	// Kind is one of the Kind constants, or something that this package does not know.
+	// Kind is one of the Kind constants or another string.
 	Kind string
 	// Key is the event key of a custom event, and the flag key of a feature or debug event.
 	Key string
-	// CreationDate is when the event happened; zero for a summary.
+	// CreationDate is the time of the event. It is zero for a summary.
 	CreationDate time.Time
-	// Context is the context's JSON, in which private attributes are redacted.
+	// Context is the context's JSON, with private attributes redacted.
 	Context ldvalue.Value
 
-	// Data is a custom event's data. HasData tells data that is null from none.
+	// Data is the data of a custom event. HasData distinguishes null from no data.
 	Data    ldvalue.Value
 	HasData bool
-	// MetricValue is a custom event's metric; nil when it has none.
+	// MetricValue is the metric value of a custom event, or nil.
 	MetricValue *float64
 
-	// Value is what a feature or debug event's evaluation returned, Default what the caller passed.
+	// Value and Default are the result and the default value of the evaluation in a feature or
+	// debug event.
 	Value, Default ldvalue.Value
-	// Variation and Version are the flag's; undefined when it was not found.
+	// Variation is the flag's variation index and Version the flag's version. They are undefined if
+	// the flag was not found.
 	Variation, Version ldvalue.OptionalInt
-	// Reason is only there when the application asked for details or the flag is in an experiment.
+	// Reason is present only for detail evaluations and flags in experiments.
 	Reason ldreason.EvaluationReason
 
-	// Features are a summary's counters by flag key, StartDate and EndDate the time that it covers.
+	// Features holds the counters of a summary by flag key. StartDate and EndDate are the time
+	// range that the summary covers.
 	Features           ldvalue.Value
 	StartDate, EndDate time.Time
 
-	// Raw is the whole event. It must not be changed: it is the server's own memory.
+	// Raw is the event's JSON as received. It must not be modified.
 	Raw json.RawMessage
 }
 
-// String is the event's JSON, as it arrived.
+// String returns the event's JSON as received.
 func (e Event) String() string { return string(e.Raw) }
 
-// GomegaString is what Gomega prints for an event: String, rather than every field.
+// GomegaString returns String. Gomega prints it in place of the fields.
 func (e Event) GomegaString() string { return e.String() }
 
-// ContextKeys returns the context's keys by kind: one for a single context, several for a
-// multi-context. It is empty when the event has no context.
+// ContextKeys returns the keys of the context by context kind: one for a single-kind context,
+// several for a multi-kind context. The map is empty if the event has no context.
 func (e Event) ContextKeys() map[string]string {
 	keys := make(map[string]string)
 	switch kind := e.Context.GetByKey("kind").StringValue(); {
@@ -102,7 +105,7 @@ func parseEvent(raw json.RawMessage) Event {
 		e.MetricValue = &number
 	}
 	if reason, ok := v.TryGetByKey("reason"); ok {
-		// A reason that the SDK's own type cannot hold stays zero.
+		// A reason that does not fit the SDK's type is left zero.
 		if err := json.Unmarshal([]byte(reason.JSONString()), &e.Reason); err != nil {
 			e.Reason = ldreason.EvaluationReason{}
 		}
@@ -124,7 +127,8 @@ func parseInt(v ldvalue.Value) ldvalue.OptionalInt {
 	return ldvalue.NewOptionalInt(v.IntValue())
 }
 
-// eventKind reads the kind alone. LaunchDarkly's SDKs write it first, which spares the parsing.
+// eventKind returns the kind of an event. LaunchDarkly's SDKs write it first, in which case the
+// rest need not be parsed.
 func eventKind(raw json.RawMessage) string {
 	if rest, ok := bytes.CutPrefix(raw, []byte(`{"kind":"`)); ok {
 		if kind, _, ok := bytes.Cut(rest, []byte(`"`)); ok && bytes.IndexByte(kind, '\\') < 0 {
@@ -134,7 +138,7 @@ func eventKind(raw json.RawMessage) string {
 	return ldvalue.Parse(raw).GetByKey("kind").StringValue()
 }
 
-// internKind spares an allocation for each of a million custom events.
+// internKind avoids an allocation for each custom event.
 func internKind(kind []byte) string {
 	if string(kind) == KindCustom {
 		return KindCustom

@@ -5,19 +5,20 @@ import (
 	"sync"
 )
 
-// eventLog is what has arrived. Arrival stores the JSON and counts; who reads pays for the parsing, once.
+// eventLog holds the received events. They are stored and counted as JSON, and parsed lazily, once.
 type eventLog struct {
-	// Guarded by Server.mu. What is in raws never changes, so a copy of the slice may be read without.
+	// Guarded by Server.mu. Elements of raws are never modified, so a copy of the slice can be read
+	// without the lock.
 	raws   []json.RawMessage
 	counts map[string]int // by kind
 
 	parsing sync.Mutex
-	parsed  []Event // of the first of the raws
+	parsed  []Event // parsed[i] is raws[i]
 }
 
 func newEventLog() *eventLog { return &eventLog{counts: make(map[string]int)} }
 
-// add is called with Server.mu held.
+// add appends events. The caller must hold Server.mu.
 func (l *eventLog) add(events []json.RawMessage) {
 	l.raws = append(l.raws, events...)
 	for _, raw := range events {
@@ -25,7 +26,8 @@ func (l *eventLog) add(events []json.RawMessage) {
 	}
 }
 
-// count is called with Server.mu held.
+// count returns the number of events of the kinds, or of all kinds if there are none. The caller
+// must hold Server.mu.
 func (l *eventLog) count(kinds []string) int {
 	if len(kinds) == 0 {
 		return len(l.raws)
@@ -37,7 +39,8 @@ func (l *eventLog) count(kinds []string) int {
 	return n
 }
 
-// parse returns the events of raws, a snapshot of l.raws, from one index on. The slice is read-only.
+// parse returns the events of raws, a snapshot of l.raws, starting at index from. The slice is
+// read-only.
 func (l *eventLog) parse(raws []json.RawMessage, from int) []Event {
 	l.parsing.Lock()
 	defer l.parsing.Unlock()

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Events returns everything that has arrived and was accepted, of all kinds, in the order of arrival.
+// Events returns all accepted events in the order of arrival.
 func (s *Server) Events() []Event {
 	log, raws, _ := s.snapshot()
 	return slices.Clone(log.parse(raws, 0))
 }
 
-// CustomEvents returns the custom events with one of the keys, in the order of arrival; all custom
-// events when no key is given.
+// CustomEvents returns the accepted custom events with any of the keys, in the order of arrival.
+// Without keys, it returns all custom events.
 func (s *Server) CustomEvents(keys ...string) []Event {
 	log, raws, _ := s.snapshot()
 	var found []Event
@@ -27,8 +27,8 @@ func (s *Server) CustomEvents(keys ...string) []Event {
 	return found
 }
 
-// AllEvents goes through what [Server.Events] would return now, but parses one event at a time and
-// keeps none of them: for tests whose events would not fit into memory twice.
+// AllEvents returns an iterator over the accepted events. Unlike [Server.Events], it parses one
+// event at a time and retains none, for tests with very many events.
 func (s *Server) AllEvents() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		_, raws, _ := s.snapshot()
@@ -40,8 +40,8 @@ func (s *Server) AllEvents() iter.Seq[Event] {
 	}
 }
 
-// EventCount returns how many events of these kinds have arrived and were accepted; of all kinds when
-// none is given. It parses nothing, so it is cheap however many there are.
+// EventCount returns the number of accepted events of the kinds. Without kinds, it counts all
+// events. It parses nothing, so its cost does not depend on the number of events.
 //
 //	tracked := box.EventCount(launchdarklytest.KindCustom)
 func (s *Server) EventCount(kinds ...string) int {
@@ -50,8 +50,8 @@ func (s *Server) EventCount(kinds ...string) int {
 	return s.log.count(kinds)
 }
 
-// ClearEvents forgets the events that have arrived. Requests are kept, and payload ids too: what has
-// been delivered before is still a duplicate.
+// ClearEvents discards the accepted events. It keeps requests and payload IDs, so that a repeated
+// delivery is still a duplicate.
 func (s *Server) ClearEvents() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,22 +59,22 @@ func (s *Server) ClearEvents() {
 	s.notify()
 }
 
-// serveEvents answers POST /bulk.
+// serveEvents serves POST /bulk.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	request := newRequest(r)
 	body := readPayload(r)
 
 	s.mu.Lock()
-	var a answer
+	var resp response
 	unanswered := body.cut
 	if !body.cut {
-		a = s.acceptEvents(r, &request, body)
+		resp = s.acceptEvents(r, &request, body)
 		unanswered = s.faults.takeReset()
 	}
 	request.Bytes, request.WireBytes, request.Gzip = body.bytes, body.wireBytes, body.gzip
 	request.EventCount, request.Problem = len(body.events), body.problem
 	if !unanswered {
-		request.Status = a.status
+		request.Status = resp.status
 	}
 	s.requests = append(s.requests, request)
 	delay, delayOver := s.faults.delay, s.faults.delayOver
@@ -97,14 +97,15 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		resetConnection(w)
 		return
 	}
-	a.write(w)
+	resp.write(w)
 }
 
-// acceptEvents decides on a request, records its events, and returns the answer. The caller holds s.mu.
-func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) answer {
-	a := s.refuseEvents(r, body)
-	if a.status == 0 {
-		a.status = http.StatusAccepted
+// acceptEvents returns the response to a request, and stores its events if they are accepted. The
+// caller must hold s.mu.
+func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) response {
+	resp := s.refuseEvents(r, body)
+	if resp.status == 0 {
+		resp.status = http.StatusAccepted
 		id := request.PayloadID()
 		if _, known := s.payloadIDs[id]; known {
 			request.Duplicate = true
@@ -116,37 +117,37 @@ func (s *Server) acceptEvents(r *http.Request, request *Request, body payload) a
 			}
 		}
 	}
-	return a
+	return resp
 }
 
-// refuseEvents returns the answer that refuses a request, with status 0 when nothing speaks against it.
-// The caller holds s.mu.
-func (s *Server) refuseEvents(r *http.Request, body payload) answer {
+// refuseEvents returns the response that refuses a request, or one with status 0 if it can be
+// accepted. The caller must hold s.mu.
+func (s *Server) refuseEvents(r *http.Request, body payload) response {
 	if !s.authorized(r) {
-		return answer{status: http.StatusUnauthorized}
+		return response{status: http.StatusUnauthorized}
 	}
-	if a, refused := s.faults.events.take(); refused {
-		return a
+	if resp, refused := s.faults.events.take(); refused {
+		return resp
 	}
 	tooLarge := func(limit, n int) bool { return limit > 0 && n > limit }
 	switch {
 	case tooLarge(s.faults.maxBytes, body.bytes), tooLarge(s.faults.maxEvents, len(body.events)):
-		return answer{status: http.StatusRequestEntityTooLarge}
+		return response{status: http.StatusRequestEntityTooLarge}
 	case body.problem != "":
-		return answer{status: http.StatusBadRequest, message: body.problem}
+		return response{status: http.StatusBadRequest, message: body.problem}
 	}
-	return answer{}
+	return response{}
 }
 
-// resetConnection cuts the connection without an answer: a handler that just returned would say 200.
+// resetConnection resets the connection. A handler that returned without a response would send 200.
 func resetConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		w.WriteHeader(http.StatusInternalServerError) // no connection of ours, so the nearest thing to it
+		w.WriteHeader(http.StatusInternalServerError) // not hijackable
 		return
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // a reset rather than an orderly end; without it the client still gets no answer
+		_ = tcp.SetLinger(0) // makes Close send RST
 	}
 	_ = conn.Close()
 }

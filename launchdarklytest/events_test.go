@@ -30,7 +30,7 @@ func keys(events []launchdarklytest.Event) string {
 	return strings.Join(keys, " ")
 }
 
-func TestEventsOfTheRealSDK(t *testing.T) {
+func TestDecodesEventsOfTheSDK(t *testing.T) {
 	for _, compressed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("compressed %v", compressed), func(t *testing.T) {
 			box := newBox(t)
@@ -52,11 +52,11 @@ func TestEventsOfTheRealSDK(t *testing.T) {
 			_ = client.TrackData("data", multi, ldvalue.ObjectBuild().SetString("a", "b").Build())
 			_ = client.TrackMetric("metric", sandy, 0, ldvalue.Null())
 			client.Flush()
-			if _, err := box.WaitForEvents(waiting(t), 3, nil); err != nil {
+			if _, err := box.WaitForEvents(testContext(t), 3, nil); err != nil {
 				t.Fatal(err)
 			}
-			// The summary travels with the others.
-			summaries, err := box.WaitForEvents(waiting(t), 1, func(e launchdarklytest.Event) bool {
+			// The summary is in the same delivery.
+			summaries, err := box.WaitForEvents(testContext(t), 1, func(e launchdarklytest.Event) bool {
 				return e.Kind == launchdarklytest.KindSummary
 			})
 			if err != nil {
@@ -122,14 +122,14 @@ func TestEventsOfTheRealSDK(t *testing.T) {
 	}
 }
 
-func TestRequestSaysWhatWrapsTheSDK(t *testing.T) {
+func TestRequestHasTheWrapper(t *testing.T) {
 	box := newBox(t)
 	client := newClient(t, box, func(c *ld.Config) {
 		c.HTTP = ldcomponents.HTTPConfiguration().Wrapper("mine", "1.2")
 	})
 	_ = client.TrackEvent("a", sandy)
 	client.Flush()
-	requests, err := box.WaitForRequests(waiting(t), 1, nil)
+	requests, err := box.WaitForRequests(testContext(t), 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestRequestSaysWhatWrapsTheSDK(t *testing.T) {
 	}
 }
 
-func TestBodiesThatLaunchDarklyRefuses(t *testing.T) {
+func TestRejectsInvalidBodies(t *testing.T) {
 	for name, tc := range map[string]struct {
 		body   string
 		header http.Header
@@ -175,7 +175,7 @@ func TestBodiesThatLaunchDarklyRefuses(t *testing.T) {
 				request.Accepted != (tc.want == 202) || (request.Problem == "") != request.Accepted {
 				t.Errorf("got %+v", request)
 			}
-			// What was refused may come again, corrected, under the same id.
+			// The payload ID of a refused request can be used again.
 			if tc.want == 400 {
 				post{id: "1", body: `[{"kind":"custom"}]`}.status(t, newHTTPClient(t), box)
 				if box.EventCount(launchdarklytest.KindCustom) != 1 {
@@ -186,9 +186,9 @@ func TestBodiesThatLaunchDarklyRefuses(t *testing.T) {
 	}
 }
 
-func TestBodyThatIsNotGzip(t *testing.T) {
+func TestRejectsBodyThatIsNotGzip(t *testing.T) {
 	box := newBox(t)
-	request, err := http.NewRequestWithContext(waiting(t), http.MethodPost,
+	request, err := http.NewRequestWithContext(testContext(t), http.MethodPost,
 		box.URL()+launchdarklytest.EventsPath, strings.NewReader("[]"))
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestBodyThatIsNotGzip(t *testing.T) {
 	}
 }
 
-func TestAnswersCarryTheDate(t *testing.T) {
+func TestResponsesHaveADate(t *testing.T) {
 	box := newBox(t)
 	response, err := post{body: `[]`}.send(t, newHTTPClient(t), box)
 	if err != nil {
@@ -222,11 +222,11 @@ func TestEventsNeedTheSDKKey(t *testing.T) {
 		t.Errorf("got %d", got)
 	}
 	if box.EventCount() != 0 {
-		t.Error("events were taken")
+		t.Error("events were accepted")
 	}
 }
 
-func TestRepeatedPayloadsAreDropped(t *testing.T) {
+func TestDropsRepeatedPayloads(t *testing.T) {
 	box := newBox(t)
 	client := newHTTPClient(t)
 	send := func(id string) {
@@ -239,7 +239,7 @@ func TestRepeatedPayloadsAreDropped(t *testing.T) {
 	send("a")
 	send("b")
 	send("")
-	send("") // no id: nothing to tell a duplicate by
+	send("") // without an ID, duplicates are not detected
 	box.ClearEvents()
 	send("a")
 	var got []bool
@@ -257,7 +257,7 @@ func TestRepeatedPayloadsAreDropped(t *testing.T) {
 	}
 }
 
-func TestEventsThatAreNotWhatTheySeem(t *testing.T) {
+func TestUnexpectedFieldTypesHaveZeroValues(t *testing.T) {
 	box := newBox(t)
 	post{body: `[1, "x", null, [], {}, {"kind": 3, "key": 4, "creationDate": "now", "context": 7, "metricValue": "1",
 		"reason": "none", "variation": 1.5}, {"kind":"a\"b"}, {"kind":"custom","data":null},
@@ -288,7 +288,7 @@ func TestEventsThatAreNotWhatTheySeem(t *testing.T) {
 	}
 }
 
-func TestAllEvents(t *testing.T) {
+func TestAllEventsStopsEarly(t *testing.T) {
 	box := newBox(t)
 	post{body: `[{"kind":"custom","key":"a"},{"kind":"custom","key":"b"},{"kind":"custom","key":"c"}]`}.status(t, newHTTPClient(t), box)
 	if got := keys(slices.Collect(box.AllEvents())); got != "a b c" {
@@ -296,18 +296,18 @@ func TestAllEvents(t *testing.T) {
 	}
 	for event := range box.AllEvents() {
 		if event.Key != "a" {
-			t.Errorf("went on to %s", event)
+			t.Errorf("continued to %s", event)
 		}
 		break
 	}
 }
 
-func TestEverythingAtOnce(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	const senders, each = 4, 50
 	box := newBox(t)
 	sdk := newClient(t, box)
 	client := newHTTPClient(t)
-	ctx, stop := context.WithCancel(waiting(t))
+	ctx, stop := context.WithCancel(testContext(t))
 	var busy, sending sync.WaitGroup
 	for _, f := range []func(){
 		func() { box.SetValue("flag", 1) },
@@ -341,7 +341,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	stop()
 	busy.Wait()
 
-	// The SDK's stream does not end when it is closed in the middle of a message.
+	// The SDK's stream does not end if it is closed while it handles a message.
 	box.SetValue("last", true)
 	await(t, "the last change", func() bool {
 		last, _ := sdk.BoolVariation("last", sandy, false)

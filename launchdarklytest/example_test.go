@@ -103,7 +103,7 @@ func ExampleServer_RefuseEvents() {
 	// 202 true
 }
 
-// The quickest way to a flag. It can change while clients are connected.
+// Flags can be set and changed while clients are connected.
 func ExampleServer_SetValue() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -117,13 +117,13 @@ func ExampleServer_SetValue() {
 	changes := client.GetFlagTracker().AddFlagChangeListener()
 
 	box.SetValue("theme", ldvalue.Parse([]byte(`{"color": "teal"}`)))
-	change := <-changes // it arrives a moment later
+	change := <-changes // received asynchronously
 	theme, _ := client.JSONVariation(change.Key, ldcontext.New("sandy"), ldvalue.Null())
 	fmt.Println(change.Key, theme)
 	// Output: theme {"color":"teal"}
 }
 
-// LaunchDarkly's own JSON says what builders can't. What does not fit its model is refused.
+// Flags can be set from LaunchDarkly's JSON. Invalid flags are rejected.
 func ExampleServer_SetFlagsJSON() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -144,7 +144,7 @@ func ExampleServer_SetFlagsJSON() {
 	// 10 OFF
 }
 
-// Segments say who belongs together, and rules of flags refer to them.
+// Flag rules can refer to segments.
 func ExampleServer_SetSegments() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -171,7 +171,7 @@ func ExampleServer_SetSegments() {
 	// alex false
 }
 
-// A client with a DataSystem gets its flags by LaunchDarkly's second protocol.
+// A client with a DataSystem receives flags by the second version of LaunchDarkly's protocol.
 func ExampleServer_DataSystem() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -190,7 +190,7 @@ func ExampleServer_DataSystem() {
 	// Output: true /sdk/stream
 }
 
-// LaunchDarkly is overloaded when a client starts, and says when to come back.
+// LaunchDarkly is overloaded when a client starts, and sends Retry-After.
 func ExampleServer_RefuseStreams() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -210,7 +210,7 @@ func ExampleServer_RefuseStreams() {
 	// /all 200
 }
 
-// A test waits until a client is back before it goes on, and sees that it hangs up when it is closed.
+// A test waits until a client has reconnected, and until a closed client has disconnected.
 func ExampleServer_WaitForStreams() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -231,7 +231,7 @@ func ExampleServer_WaitForStreams() {
 	// <nil> 0
 }
 
-// A connection that is lost, and comes back.
+// A client loses its connection and reconnects.
 func ExampleServer_DropStreams() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -254,7 +254,7 @@ func ExampleServer_DropStreams() {
 	// true
 }
 
-// A key that was revoked.
+// The SDK key was revoked.
 func ExampleServer_RefuseSDKKey() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -267,7 +267,7 @@ func ExampleServer_RefuseSDKKey() {
 	// Output: true 401
 }
 
-// A client that connects while LaunchDarkly says nothing.
+// A client connects but receives no flag data.
 func ExampleServer_HoldStreams() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -283,8 +283,8 @@ func ExampleServer_HoldStreams() {
 	// true
 }
 
-// An events service that takes little at a time. LaunchDarkly's own event processor would lose what is too much for it;
-// package delivery sends less at a time.
+// The events service limits the events per request. LaunchDarkly's event processor would drop a
+// larger request; package delivery splits it.
 func ExampleServer_LimitEvents() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -304,7 +304,7 @@ func ExampleServer_LimitEvents() {
 	// 413 false
 }
 
-// lossless makes a client that delivers by package delivery.
+// lossless returns a client that delivers events with package delivery.
 func lossless(box *launchdarklytest.Server) (*ld.LDClient, *delivery.Processor) {
 	events := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
 	config := box.Config()
@@ -316,7 +316,8 @@ func lossless(box *launchdarklytest.Server) (*ld.LDClient, *delivery.Processor) 
 	return client, events.Processor()
 }
 
-// An events service that is slow: what waits for its answer gives up in time, and the event is taken all the same.
+// The events service is slow. A flush with a deadline returns before the response, but the event is
+// accepted.
 func ExampleServer_DelayEvents() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -329,14 +330,14 @@ func ExampleServer_DelayEvents() {
 	defer cancel()
 	fmt.Println(events.FlushContext(ctx))
 
-	box.DelayEvents(0) // answers what waits
+	box.DelayEvents(0) // sends the delayed response
 	fmt.Println(events.FlushContext(context.Background()), len(box.CustomEvents("checkout")))
 	// Output:
 	// 1 tracked event and 1 evaluation event not delivered: context deadline exceeded
 	// <nil> 1
 }
 
-// A great many events are counted without parsing them, and gone through one by one.
+// Very many events are counted without parsing, and decoded one at a time.
 func ExampleServer_AllEvents() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -365,7 +366,8 @@ func ExampleServer_AllEvents() {
 	// Output: 2500
 }
 
-// Events that are taken although the answer is lost: what is sent again has the same payload ID, and is not taken twice.
+// The events are accepted but the response is lost. The client retries with the same payload ID,
+// and the server ignores the duplicate.
 func ExampleServer_ResetEvents() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()

@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 )
 
-// NewServerAt returns a server that serves at the listener.
+// NewServerAt starts a server on the listener.
 func NewServerAt(listener net.Listener) *Server {
 	s := newServer()
 	s.http = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s.handler()}}

@@ -2,7 +2,7 @@ package launchdarklytest
 
 import "time"
 
-// faults is what is wrong with the server now. The zero value is nothing.
+// faults holds the active faults. The zero value has none.
 type faults struct {
 	keyRefused  bool
 	streams     refusal
@@ -10,12 +10,12 @@ type faults struct {
 	events      refusal
 	maxEvents   int           // no limit when 0
 	maxBytes    int           // no limit when 0
-	resets      int           // how many requests still; negative when there is no end to it
+	resets      int           // remaining requests; unlimited when negative
 	delay       time.Duration // none when 0
-	delayOver   chan struct{} // closed when the delay is changed; nil when there is none
+	delayOver   chan struct{} // closed when the delay is changed; nil without a delay
 }
 
-// takeReset reports whether the connection of this request is to be reset.
+// takeReset reports whether to reset the connection of this request.
 func (f *faults) takeReset() bool {
 	if f.resets > 0 {
 		f.resets--
@@ -24,8 +24,8 @@ func (f *faults) takeReset() bool {
 	return f.resets < 0
 }
 
-// RefuseEvents answers requests with events with the status, and takes nothing from them, until
-// [Server.AcceptEvents]. A status outside of 400 to 599 is no refusal: 503 is answered then. A second
+// RefuseEvents makes event requests fail with the status until [Server.AcceptEvents] is called.
+// Their events are discarded. A status outside the range 400 to 599 is replaced by 503. A second
 // call replaces the first.
 //
 //	box.RefuseEvents(503, launchdarklytest.Times(2))
@@ -34,34 +34,33 @@ func (s *Server) RefuseEvents(status int, opts ...RefuseOption) {
 	s.fault(func(f *faults) { f.events = newRefusal(status, opts) })
 }
 
-// AcceptEvents undoes [Server.RefuseEvents], and no other fault.
+// AcceptEvents clears the fault set by [Server.RefuseEvents].
 func (s *Server) AcceptEvents() {
 	s.fault(func(f *faults) { f.events = refusal{} })
 }
 
-// LimitEvents answers a request that carries more than n events with 413, and takes none of them. With
-// n of 0 or less there is no limit.
+// LimitEvents makes requests with more than n events fail with 413. Their events are discarded. If
+// n <= 0, there is no limit.
 func (s *Server) LimitEvents(n int) {
 	s.fault(func(f *faults) { f.maxEvents = max(n, 0) })
 }
 
-// LimitEventBytes answers a request whose JSON is longer than n bytes, counted after decompression,
-// with 413, and takes nothing from it. With n of 0 or less there is no limit.
+// LimitEventBytes makes event requests with a body of more than n bytes, after decompression, fail
+// with 413. Their events are discarded. If n <= 0, there is no limit.
 func (s *Server) LimitEventBytes(n int) {
 	s.fault(func(f *faults) { f.maxBytes = max(n, 0) })
 }
 
-// ResetEvents takes the next requests with events as if nothing were wrong, then resets the connection
-// instead of answering. The client sees a network error though its events have arrived, and only the
-// payload id tells that what it sends again is the same. It does so n times; for ever, until the next
-// call, when n is negative; with 0 it stops.
+// ResetEvents makes the server process the next n event requests normally but reset the connection
+// instead of responding. The client gets a network error although its events were accepted, and
+// repeats them with the same payload ID. If n < 0, there is no limit; 0 clears the fault.
 func (s *Server) ResetEvents(n int) {
 	s.fault(func(f *faults) { f.resets = n })
 }
 
-// DelayEvents answers requests with events late: what they bring is decided and recorded on arrival,
-// the answer follows after d. A delay ends early when the client hangs up or the server is closed, and
-// with the next call of DelayEvents, which answers those that wait. With d of 0 or less there is none.
+// DelayEvents delays responses to event requests by d. Requests are processed and recorded on
+// arrival. A delay ends early if the client disconnects, the server is closed, or DelayEvents is
+// called again; the last sends the delayed responses. If d <= 0, there is no delay.
 func (s *Server) DelayEvents(d time.Duration) {
 	s.fault(func(f *faults) {
 		if f.delayOver != nil {
@@ -74,25 +73,27 @@ func (s *Server) DelayEvents(d time.Duration) {
 	})
 }
 
-// RefuseStreams answers new streams with the status until [Server.AcceptStreams]; polls too, which ask
-// for the same data. A status outside of 400 to 599 is no refusal: 503 is answered then. Streams that
-// are connected stay so; [Server.DropStreams] cuts them.
+// RefuseStreams makes new streams and polls fail with the status until [Server.AcceptStreams] is
+// called. A status outside the range 400 to 599 is replaced by 503. Connected streams are not
+// affected; [Server.DropStreams] disconnects them.
 func (s *Server) RefuseStreams(status int, opts ...RefuseOption) {
 	s.fault(func(f *faults) { f.streams = newRefusal(status, opts) })
 }
 
-// AcceptStreams undoes [Server.RefuseStreams], and no other fault.
+// AcceptStreams clears the fault set by [Server.RefuseStreams].
 func (s *Server) AcceptStreams() {
 	s.fault(func(f *faults) { f.streams = refusal{} })
 }
 
-// HoldStreams lets streams connect from now on and then sends them neither flag data nor changes, only
-// heartbeats, until [Server.ReleaseStreams]. Streams that have their data go on, and polls are answered.
+// HoldStreams makes new streams connect but receive neither flag data nor changes, only heartbeats,
+// until [Server.ReleaseStreams] is called. Streams that are already connected and polls are not
+// affected.
 func (s *Server) HoldStreams() {
 	s.fault(func(f *faults) { f.holdStreams = true })
 }
 
-// ReleaseStreams undoes [Server.HoldStreams]: the streams that were held get the data as it is now.
+// ReleaseStreams clears the fault set by [Server.HoldStreams]. It sends the current flag data to
+// the held streams.
 func (s *Server) ReleaseStreams() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,8 +106,8 @@ func (s *Server) ReleaseStreams() {
 	}
 }
 
-// DropStreams cuts the streams that are connected now. Clients may come back at once, and are served
-// unless another fault says otherwise. When it returns, none of those streams counts as connected.
+// DropStreams disconnects the connected streams. Clients may reconnect at once, unless another
+// fault prevents it. After it returns, [Server.Streams] does not count the dropped streams.
 func (s *Server) DropStreams() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,14 +118,14 @@ func (s *Server) DropStreams() {
 	s.notify()
 }
 
-// RefuseSDKKey answers every request with 401, as for a key that was revoked, until
-// [Server.AcceptSDKKey]. Streams that are connected stay so; [Server.DropStreams] cuts them.
+// RefuseSDKKey makes all requests fail with 401, as for a revoked key, until [Server.AcceptSDKKey]
+// is called. Connected streams are not affected; [Server.DropStreams] disconnects them.
 func (s *Server) RefuseSDKKey() {
 	s.fault(func(f *faults) { f.keyRefused = true })
 }
 
-// AcceptSDKKey undoes [Server.RefuseSDKKey]. What an SDK client does
-// that has seen a 401 depends on its version: it never comes back, or only after some minutes.
+// AcceptSDKKey clears the fault set by [Server.RefuseSDKKey]. An SDK client that has received a 401
+// may never reconnect, or only after some minutes, depending on its version.
 func (s *Server) AcceptSDKKey() {
 	s.fault(func(f *faults) { f.keyRefused = false })
 }

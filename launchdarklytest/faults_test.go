@@ -47,7 +47,7 @@ func TestRefuseEvents(t *testing.T) {
 	send(500, "")
 	send(500, "")
 
-	// Refused events are not remembered, so that the retry is no duplicate.
+	// Payload IDs of refused requests are not recorded, so the retry is not a duplicate.
 	if box.EventCount() != 1 {
 		t.Errorf("got %v", box)
 	}
@@ -56,7 +56,7 @@ func TestRefuseEvents(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
+func TestLimitEventsAndBytes(t *testing.T) {
 	const three = `[{"kind":"custom"},{"kind":"custom"},{"kind":"custom"}]`
 	box := newBox(t)
 	client := newHTTPClient(t)
@@ -94,10 +94,10 @@ func TestResetEvents(t *testing.T) {
 	}
 	box.ResetEvents(1)
 	if send("a") == nil {
-		t.Error("there was an answer")
+		t.Error("got a response")
 	}
 	if box.EventCount() != 1 {
-		t.Errorf("the events were not taken: %v", box)
+		t.Errorf("the events were not accepted: %v", box)
 	}
 	if request := box.Requests()[0]; request.Status != 0 || !request.Accepted {
 		t.Errorf("got %+v", request)
@@ -110,7 +110,7 @@ func TestResetEvents(t *testing.T) {
 	}
 	box.ResetEvents(-1)
 	if send("b") == nil || send("c") == nil {
-		t.Error("there was an answer")
+		t.Error("got a response")
 	}
 	box.ResetEvents(0)
 	if err := send("d"); err != nil {
@@ -121,14 +121,14 @@ func TestResetEvents(t *testing.T) {
 	}
 }
 
-func TestResetEventsAndTheRealSDK(t *testing.T) {
+func TestSDKRetriesAfterResetWithTheSamePayloadID(t *testing.T) {
 	box := newBox(t)
 	box.ResetEvents(1)
 	client := newClient(t, box)
 	_ = client.TrackEvent("a", sandy)
 	client.Flush()
-	// The SDK tries once more, with the same payload id.
-	requests, err := box.WaitForRequests(waiting(t), 2, nil)
+	// The SDK retries once, with the same payload ID.
+	requests, err := box.WaitForRequests(testContext(t), 2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,47 +143,47 @@ func TestResetEventsAndTheRealSDK(t *testing.T) {
 func TestDelayEvents(t *testing.T) {
 	box := newBox(t)
 	client := newHTTPClient(t)
-	answered := make(chan error, 1)
+	done := make(chan error, 1)
 	send := func(ctx context.Context) {
 		go func() {
 			_, err := post{body: oneEvent, ctx: ctx}.send(t, client, box)
-			answered <- err
+			done <- err
 		}()
 	}
 	arrived := func(n int) {
 		t.Helper()
-		if _, err := box.WaitForEvents(waiting(t), n, nil); err != nil {
+		if _, err := box.WaitForEvents(testContext(t), n, nil); err != nil {
 			t.Fatal(err)
 		}
 		select {
-		case err := <-answered:
-			t.Fatalf("answered at once: %v", err)
+		case err := <-done:
+			t.Fatalf("got a response before the delay: %v", err)
 		default:
 		}
 	}
 
 	box.DelayEvents(time.Hour)
-	send(waiting(t))
+	send(testContext(t))
 	arrived(1)
 	box.DelayEvents(0)
-	if err := <-answered; err != nil {
-		t.Errorf("undone, but: %v", err)
+	if err := <-done; err != nil {
+		t.Errorf("the delayed request fails: %v", err)
 	}
 
 	box.DelayEvents(time.Hour)
-	hangUp, cancel := context.WithCancel(waiting(t))
+	hangUp, cancel := context.WithCancel(testContext(t))
 	send(hangUp)
 	arrived(2)
 	cancel()
-	if <-answered == nil {
-		t.Error("answered after all")
+	if <-done == nil {
+		t.Error("got a response to a canceled request")
 	}
 
-	send(waiting(t))
+	send(testContext(t))
 	arrived(3)
-	box.Close() // returns at once, and cuts
-	if <-answered == nil {
-		t.Error("a closed server has answered")
+	box.Close() // ends the delay
+	if <-done == nil {
+		t.Error("got a response from a closed server")
 	}
 
 	box = newBox(t)
@@ -197,7 +197,8 @@ func TestDelayEvents(t *testing.T) {
 	}
 }
 
-// states returns what waits for the data source's next state, after a valid one: the SDK may tell of that only now.
+// states returns a function that waits for the next state change of the data source, ignoring a
+// late notification of the initial valid state.
 func states(client *ld.LDClient) func() interfaces.DataSourceState {
 	updates := client.GetDataSourceStatusProvider().AddStatusListener()
 	last := interfaces.DataSourceStateValid
@@ -223,7 +224,7 @@ func TestDropStreams(t *testing.T) {
 	if got := next(); got != interfaces.DataSourceStateValid {
 		t.Errorf("got %v", got)
 	}
-	if err := box.WaitForStreams(waiting(t), 1); err != nil {
+	if err := box.WaitForStreams(testContext(t), 1); err != nil {
 		t.Error(err)
 	}
 	if len(box.StreamRequests()) != 2 {
@@ -238,13 +239,13 @@ func TestRefuseStreams(t *testing.T) {
 	box.RefuseStreams(500, launchdarklytest.Times(2))
 	box.DropStreams()
 	if box.Streams() != 0 {
-		t.Error("a dropped stream still counts")
+		t.Error("a dropped stream is counted as connected")
 	}
 	if got := next(); got != interfaces.DataSourceStateInterrupted {
 		t.Errorf("got %v", got)
 	}
 	box.SetValue("meanwhile", true)
-	if err := box.WaitForStreams(waiting(t), 1); err != nil {
+	if err := box.WaitForStreams(testContext(t), 1); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the change that was made in between", func() bool {
@@ -279,12 +280,12 @@ func TestHoldStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	if err := box.WaitForStreams(waiting(t), 1); err != nil {
+	if err := box.WaitForStreams(testContext(t), 1); err != nil {
 		t.Fatal(err)
 	}
 	box.SetValue("flag", true)
 	if client.Initialized() {
-		t.Error("held, but initialized")
+		t.Error("the client is initialized while its stream is held")
 	}
 	box.ReleaseStreams()
 	await(t, "the flag", func() bool {
@@ -318,7 +319,7 @@ func TestRefuseSDKKey(t *testing.T) {
 	if got := next(); got != interfaces.DataSourceStateInterrupted {
 		t.Errorf("got %v", got)
 	}
-	if _, err := box.WaitForRequests(waiting(t), 1, func(r launchdarklytest.Request) bool {
+	if _, err := box.WaitForRequests(testContext(t), 1, func(r launchdarklytest.Request) bool {
 		return r.Path == launchdarklytest.StreamPath && r.Status == http.StatusUnauthorized
 	}); err != nil {
 		t.Error(err)
@@ -329,9 +330,9 @@ func TestRefuseSDKKey(t *testing.T) {
 	}
 }
 
-func TestClientThatHangsUpWhileItSends(t *testing.T) {
+func TestRecordsRequestsOfDisconnectingClients(t *testing.T) {
 	box := newBox(t)
-	ctx, hangUp := context.WithCancel(waiting(t))
+	ctx, hangUp := context.WithCancel(testContext(t))
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, box.URL()+launchdarklytest.EventsPath,
 		hangingUp{hangUp, ctx})
 	if err != nil {
@@ -340,9 +341,9 @@ func TestClientThatHangsUpWhileItSends(t *testing.T) {
 	request.Header.Set("Authorization", box.SDKKey())
 	if response, err := newHTTPClient(t).Do(request); err == nil {
 		_ = response.Body.Close()
-		t.Error("there was an answer")
+		t.Error("got a response")
 	}
-	requests, err := box.WaitForRequests(waiting(t), 1, nil)
+	requests, err := box.WaitForRequests(testContext(t), 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +352,7 @@ func TestClientThatHangsUpWhileItSends(t *testing.T) {
 	}
 }
 
-// hangingUp is a body that begins and then cancels its request.
+// hangingUp is a request body that cancels its request after the first byte.
 type hangingUp struct {
 	hangUp context.CancelFunc
 	ctx    context.Context

@@ -10,14 +10,15 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
-// SetValue defines, or redefines, a flag that is on and serves this one value to every context: reason
-// FALLTHROUGH, variation 0, not tracked. It is [Server.SetFlags] for the commonest case.
+// SetValue sets a flag that is on and serves one value to every context, with the reason
+// FALLTHROUGH, variation 0, and no event tracking. See [Server.SetFlags] for other flags.
 //
 //	box.SetValue("new-checkout", true)
 //	box.SetValue("theme", map[string]any{"color": "green"})
 //
-// The value is an ldvalue.Value, or anything that encoding/json can write. What JSON cannot carry, such as
-// NaN, is left out, and served as null where it is the value itself or stands in an array.
+// The value is an ldvalue.Value or any value that encoding/json can encode. Values that JSON cannot
+// represent, such as NaN, are replaced by null at the top level and in arrays, and omitted
+// elsewhere.
 func (s *Server) SetValue(key string, value any) {
 	served, _, _ := jsonvalue.Convert(value)
 	s.SetFlags(ldbuilders.NewFlagBuilder(key).
@@ -28,57 +29,59 @@ func (s *Server) SetValue(key string, value any) {
 		Build())
 }
 
-// SetFlags adds the flags, or replaces those with the same key, and tells the connected streams, all in
-// one go: no client sees a change of anybody else's between two of these.
+// SetFlags adds flags, replacing those with the same key, and sends them to the connected streams.
+// The changes of one call are sent without changes of other calls in between.
 //
-// A flag's version is the builder's where that is an update, and one above the previous one otherwise.
-// A flag without a key is ignored. Values that JSON cannot carry, such as NaN, are served as null.
+// A flag's version is the builder's if it is greater than the previous one, and the previous one
+// plus 1 otherwise. Flags without a key are ignored. Values that JSON cannot represent, such as
+// NaN, are replaced by null.
 func (s *Server) SetFlags(flags ...ldmodel.FeatureFlag) {
 	changes := make([]change, len(flags))
 	for i, flag := range flags {
 		changes[i] = flagChange(flag)
 	}
-	s.set(&s.data.flags, changes)
+	s.applyChanges(&s.data.flags, changes)
 }
 
-// SetFlagsJSON is [Server.SetFlags] for flags in LaunchDarkly's JSON, one flag a string, as its
-// streaming and polling services send them:
+// SetFlagsJSON is like [Server.SetFlags] for flags in LaunchDarkly's JSON representation, one flag
+// per string:
 //
 //	err := box.SetFlagsJSON(`{"key": "limit", "on": false, "offVariation": 0, "variations": [10, 20]}`)
 //
-// It returns an error and changes nothing when one of them is not valid JSON, does not fit
-// LaunchDarkly's model of a flag, or has no key. Fields that the model does not know are kept.
+// It returns an error and changes nothing if any of them is invalid JSON, does not fit
+// LaunchDarkly's flag model, or has no key. Fields that are unknown to the model are preserved.
 func (s *Server) SetFlagsJSON(flags ...string) error {
 	changes, err := jsonChanges("flag", flags, func() json.Unmarshaler { return new(ldmodel.FeatureFlag) })
 	if err == nil {
-		s.set(&s.data.flags, changes)
+		s.applyChanges(&s.data.flags, changes)
 	}
 	return err
 }
 
-// DeleteFlags removes flags and tells the connected streams in one go. Unknown keys are ignored.
-func (s *Server) DeleteFlags(keys ...string) { s.delete(&s.data.flags, keys) }
+// DeleteFlags deletes flags and sends the deletions to the connected streams. Unknown keys are
+// ignored.
+func (s *Server) DeleteFlags(keys ...string) { s.applyDeletions(&s.data.flags, keys) }
 
-// SetSegments does for segments what [Server.SetFlags] does for flags.
+// SetSegments is like [Server.SetFlags] for segments.
 func (s *Server) SetSegments(segments ...ldmodel.Segment) {
 	changes := make([]change, len(segments))
 	for i, segment := range segments {
 		changes[i] = segmentChange(segment)
 	}
-	s.set(&s.data.segments, changes)
+	s.applyChanges(&s.data.segments, changes)
 }
 
-// SetSegmentsJSON does for segments what [Server.SetFlagsJSON] does for flags.
+// SetSegmentsJSON is like [Server.SetFlagsJSON] for segments.
 func (s *Server) SetSegmentsJSON(segments ...string) error {
 	changes, err := jsonChanges("segment", segments, func() json.Unmarshaler { return new(ldmodel.Segment) })
 	if err == nil {
-		s.set(&s.data.segments, changes)
+		s.applyChanges(&s.data.segments, changes)
 	}
 	return err
 }
 
-// DeleteSegments does for segments what [Server.DeleteFlags] does for flags.
-func (s *Server) DeleteSegments(keys ...string) { s.delete(&s.data.segments, keys) }
+// DeleteSegments is like [Server.DeleteFlags] for segments.
+func (s *Server) DeleteSegments(keys ...string) { s.applyDeletions(&s.data.segments, keys) }
 
 func jsonChanges(what string, items []string, model func() json.Unmarshaler) ([]change, error) {
 	changes := make([]change, 0, len(items))
@@ -92,7 +95,7 @@ func jsonChanges(what string, items []string, model func() json.Unmarshaler) ([]
 	return changes, nil
 }
 
-func (s *Server) set(c *collection, changes []change) {
+func (s *Server) applyChanges(c *collection, changes []change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var updates []update
@@ -104,7 +107,7 @@ func (s *Server) set(c *collection, changes []change) {
 	s.broadcast(updates)
 }
 
-func (s *Server) delete(c *collection, keys []string) {
+func (s *Server) applyDeletions(c *collection, keys []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var updates []update
@@ -116,8 +119,8 @@ func (s *Server) delete(c *collection, keys []string) {
 	s.broadcast(updates)
 }
 
-// broadcast makes the updates the next revision of the data, and hands them to the streams that have had
-// their data already; the others will get it all. The caller holds s.mu.
+// broadcast increments the revision of the data and sends the updates to all streams but the held
+// ones, which receive all data when they are released. The caller must hold s.mu.
 func (s *Server) broadcast(updates []update) {
 	if len(updates) == 0 {
 		return

@@ -19,7 +19,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// data is what the poll endpoint says, which is what streams start with.
+// data is the response of the poll endpoint, which is also the first message of a stream.
 type data struct {
 	Flags    map[string]map[string]any `json:"flags"`
 	Segments map[string]map[string]any `json:"segments"`
@@ -27,7 +27,7 @@ type data struct {
 
 func poll(t *testing.T, client *http.Client, box *launchdarklytest.Server, etag string) (data, *http.Response) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(waiting(t), http.MethodGet, box.URL()+launchdarklytest.PollPath, nil)
+	request, err := http.NewRequestWithContext(testContext(t), http.MethodGet, box.URL()+launchdarklytest.PollPath, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestSetValueServesEveryType(t *testing.T) {
 	}
 }
 
-func TestSetValueTakesWhatJSONCanWrite(t *testing.T) {
+func TestSetValueEncodesAnyValue(t *testing.T) {
 	box := newBox(t)
 	cases := map[string]struct{ value, want any }{
 		"bool":   {true, true},
@@ -134,14 +134,14 @@ func TestFlagChangesReachConnectedAndLaterClients(t *testing.T) {
 		}
 	}
 
-	// Back again: an update for those who have seen the deletion.
+	// Setting a deleted flag again is an update.
 	box.SetValue("before", "b")
 	if got := (<-changes).Key; got != "before" {
 		t.Errorf("got a change of %q", got)
 	}
 }
 
-func TestVersionsOnlyEverRise(t *testing.T) {
+func TestVersionsIncrease(t *testing.T) {
 	box := newBox(t)
 	set := func(version int) {
 		box.SetFlags(ldbuilders.NewFlagBuilder("flag").Version(version).Build())
@@ -166,17 +166,17 @@ func TestVersionsOnlyEverRise(t *testing.T) {
 	}
 }
 
-func TestSetFlagsKeepsNothingOfTheCaller(t *testing.T) {
+func TestSetFlagsCopiesItsArguments(t *testing.T) {
 	box := newBox(t)
 	flag := ldbuilders.NewFlagBuilder("flag").SingleVariation(ldvalue.Bool(true)).Build()
 	box.SetFlags(flag)
 	flag.Variations[0] = ldvalue.Bool(false)
 	if got, _ := newClient(t, box).BoolVariation("flag", sandy, false); !got {
-		t.Error("the caller's change is seen")
+		t.Error("the caller's change has an effect")
 	}
 }
 
-func TestFlagsThatCannotBe(t *testing.T) {
+func TestReplacesValuesThatJSONCannotRepresent(t *testing.T) {
 	box := newBox(t)
 	nan := ldvalue.Float64(math.NaN())
 	variations := []ldvalue.Value{nan, ldvalue.Int(1)}
@@ -213,7 +213,7 @@ func TestSetFlagsJSON(t *testing.T) {
 		t.Errorf("got %v", d.Flags)
 	}
 	if d.Flags["limit"]["future"] == nil {
-		t.Error("a field that the model does not know was lost")
+		t.Error("a field that is unknown to the model was lost")
 	}
 }
 
@@ -242,7 +242,7 @@ func TestSetJSONErrors(t *testing.T) {
 	}
 }
 
-func TestSegments(t *testing.T) {
+func TestSetAndDeleteSegments(t *testing.T) {
 	box := newBox(t)
 	box.SetFlags(ldbuilders.NewFlagBuilder("beta").
 		On(true).
@@ -256,7 +256,7 @@ func TestSegments(t *testing.T) {
 		return beta
 	}
 	if isBeta() {
-		t.Error("there is no segment yet")
+		t.Error("the rule matches without a segment")
 	}
 	box.SetSegments(ldbuilders.NewSegmentBuilder("testers").Included("sandy").Build())
 	await(t, "the segment", isBeta)
@@ -268,7 +268,7 @@ func TestSegments(t *testing.T) {
 	await(t, "the segment from JSON", isBeta)
 }
 
-func TestPolling(t *testing.T) {
+func TestPollsWithETag(t *testing.T) {
 	box := newBox(t)
 	box.SetValue("flag", true)
 	client := newClient(t, box, func(c *ld.Config) { c.DataSource = ldcomponents.PollingDataSource() })

@@ -16,13 +16,13 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// TestIdleStreamsStayConnected lets an hour pass in which no flag changes. The SDK gives up on a stream after five minutes
-// without a byte.
+// TestIdleStreamsStayConnected lets an hour pass without a flag change. The SDK reconnects a stream
+// after five minutes without data.
 func TestIdleStreamsStayConnected(t *testing.T) {
 	for name, dataSystem := range map[string]bool{"first protocol": false, "second protocol": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				defer time.Sleep(time.Hour) // for timers that the SDK leaves behind
+				defer time.Sleep(time.Hour) // lets timers of the SDK expire
 				memory := newPipeListener()
 				box := launchdarklytest.NewServerAt(memory)
 				defer box.Close()
@@ -53,7 +53,8 @@ func TestIdleStreamsStayConnected(t *testing.T) {
 	}
 }
 
-// pipeListener accepts connections in memory: those of a network never let fake time pass.
+// pipeListener accepts in-memory connections. With network connections, the bubble's time would not
+// advance.
 type pipeListener struct {
 	accepted  chan net.Conn
 	closeOnce sync.Once

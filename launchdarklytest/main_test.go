@@ -20,7 +20,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// deadline is how long a test waits for what must happen; no test waits that long when all is well.
+// deadline bounds waiting in tests. A passing test does not reach it.
 const deadline = 20 * time.Second
 
 var sandy = ldcontext.New("sandy")
@@ -36,7 +36,7 @@ func newBox(t *testing.T) *launchdarklytest.Server {
 	return box
 }
 
-// newClient connects the real SDK. It is closed before the box is.
+// newClient returns an SDK client, which is closed before the server.
 func newClient(t *testing.T, box *launchdarklytest.Server, change ...func(*ld.Config)) *ld.LDClient {
 	t.Helper()
 	config := box.Config()
@@ -48,36 +48,36 @@ func newClient(t *testing.T, box *launchdarklytest.Server, change ...func(*ld.Co
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	// The SDK says that it is initialized a moment before its data source says that it is valid.
+	// The SDK is initialized shortly before its data source becomes valid.
 	if !client.GetDataSourceStatusProvider().WaitFor(interfaces.DataSourceStateValid, deadline) {
 		t.Fatal("the data source is not valid")
 	}
 	return client
 }
 
-func waiting(t *testing.T) context.Context {
+func testContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// await polls what has no way to be waited for.
+// await polls until ok returns true.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx := waiting(t)
+	ctx := testContext(t)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
 
-// newHTTPClient leaves no connection behind when the test ends.
+// newHTTPClient returns a client whose connections are closed when the test ends.
 func newHTTPClient(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{}
@@ -85,7 +85,7 @@ func newHTTPClient(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// post is one delivery by hand. The body is compressed when header says so.
+// post is an event request. send compresses the body if the header has Content-Encoding: gzip.
 type post struct {
 	key    string
 	id     string
@@ -106,7 +106,7 @@ func (p post) send(t *testing.T, client *http.Client, box *launchdarklytest.Serv
 	}
 	ctx := p.ctx
 	if ctx == nil {
-		ctx = waiting(t)
+		ctx = testContext(t)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, box.URL()+launchdarklytest.EventsPath, body)
 	if err != nil {
@@ -128,7 +128,7 @@ func (p post) send(t *testing.T, client *http.Client, box *launchdarklytest.Serv
 	return response, err
 }
 
-// status sends and returns the status that it was answered with.
+// status sends the request and returns the status of the response.
 func (p post) status(t *testing.T, client *http.Client, box *launchdarklytest.Server) int {
 	t.Helper()
 	response, err := p.send(t, client, box)

@@ -10,21 +10,21 @@ import (
 	"unicode/utf8"
 )
 
-// payload is the body of a request with events.
+// payload is the body of an event request.
 type payload struct {
 	events    []json.RawMessage
 	bytes     int
 	wireBytes int
 	gzip      bool
-	cut       bool   // the client hung up before it had sent everything
-	problem   string // why there are no events; empty when the body was valid
+	cut       bool   // the client disconnected before the end of the body
+	problem   string // why the body is invalid; empty if it is valid
 }
 
 func readPayload(r *http.Request) payload {
 	body, err := io.ReadAll(r.Body)
 	p := payload{wireBytes: len(body), bytes: len(body)}
 	if err != nil {
-		p.cut, p.problem = true, fmt.Sprintf("the body could not be read: %v", err)
+		p.cut, p.problem = true, fmt.Sprintf("reading the body: %v", err)
 		return p
 	}
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
@@ -52,8 +52,8 @@ func gunzip(data []byte) ([]byte, error) {
 	return io.ReadAll(reader)
 }
 
-// splitEvents takes a JSON array apart without parsing its elements or copying them. The problem is
-// empty when it is valid.
+// splitEvents splits a JSON array without parsing or copying its elements. The problem is empty if
+// the body is valid.
 func splitEvents(body []byte) (events []json.RawMessage, problem string) {
 	if !json.Valid(body) {
 		var v json.RawMessage
@@ -91,7 +91,7 @@ func splitEvents(body []byte) (events []json.RawMessage, problem string) {
 	return events, ""
 }
 
-// stringEnd returns where the JSON string that starts at i has its closing quote.
+// stringEnd returns the index of the closing quote of the JSON string that starts at i.
 func stringEnd(body []byte, i int) int {
 	for {
 		i += 1 + bytes.IndexByte(body[i+1:], '"')

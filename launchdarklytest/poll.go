@@ -6,30 +6,31 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// takePoll decides on a poll, and records it. prepare makes the answer of one that is not refused, and returns its status.
-func (s *Server) takePoll(r *http.Request, prepare func() int) (a answer, refused bool) {
+// takePoll records a poll and returns its response. If the poll is not refused, prepare prepares
+// the body and returns the status.
+func (s *Server) takePoll(r *http.Request, prepare func() int) (resp response, refused bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.notify()
 	request := newRequest(r)
-	a, refused = s.refuseData(r)
+	resp, refused = s.refuseData(r)
 	if !refused {
-		a.status = prepare()
+		resp.status = prepare()
 	}
-	request.Status = a.status
+	request.Status = resp.status
 	s.requests = append(s.requests, request)
-	return a, refused
+	return resp, refused
 }
 
-// servePollV2 answers GET /sdk/poll. The basis does here what an ETag does in the first protocol.
+// servePollV2 serves GET /sdk/poll. The basis has the role of the first protocol's ETag.
 func (s *Server) servePollV2(w http.ResponseWriter, r *http.Request) {
 	var events []subsystems.Event
-	a, refused := s.takePoll(r, func() int {
+	resp, refused := s.takePoll(r, func() int {
 		events = s.data.payloadSince(r.URL.Query().Get("basis"))
 		return http.StatusOK
 	})
 	if refused {
-		a.write(w)
+		resp.write(w)
 		return
 	}
 	payload := subsystems.PollingPayload{Events: make([]subsystems.RawEvent, len(events))}
@@ -37,15 +38,15 @@ func (s *Server) servePollV2(w http.ResponseWriter, r *http.Request) {
 		payload.Events[i] = subsystems.RawEvent{Name: event.Name(), Data: mustJSON(event)}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(a.status)
-	_, _ = w.Write(mustJSON(payload)) // a client that hung up polls again
+	w.WriteHeader(resp.status)
+	_, _ = w.Write(mustJSON(payload)) // fails only if the client disconnected
 }
 
-// servePoll answers GET /sdk/latest-all.
+// servePoll serves GET /sdk/latest-all.
 func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 	var etag string
 	var data []byte
-	a, refused := s.takePoll(r, func() int {
+	resp, refused := s.takePoll(r, func() int {
 		etag = s.data.etag()
 		if r.Header.Get("If-None-Match") == etag {
 			return http.StatusNotModified
@@ -54,11 +55,11 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 		return http.StatusOK
 	})
 	if refused {
-		a.write(w)
+		resp.write(w)
 		return
 	}
 	w.Header().Set("ETag", etag)
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(a.status)
-	_, _ = w.Write(data) // a client that hung up polls again
+	w.WriteHeader(resp.status)
+	_, _ = w.Write(data) // fails only if the client disconnected
 }

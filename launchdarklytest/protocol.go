@@ -7,15 +7,15 @@ import (
 	"github.com/launchdarkly/go-test-helpers/v3/httphelpers"
 )
 
-// protocol is how a stream tells its client the flag data. Its values can be compared.
+// protocol encodes flag data for streams. Implementations are comparable.
 type protocol interface {
-	// start is what a stream starts with, for a client that has the basis already.
+	// start returns the first messages of a stream, for a client that has the basis.
 	start(d *flagData, basis string) []byte
-	// changes tells the updates that have just become the newest revision of the data.
+	// changes returns the messages for updates that produced the current revision of the data.
 	changes(d *flagData, updates []update) []byte
 }
 
-// protocolV1 puts everything at once, and then patches.
+// protocolV1 sends all data in one "put" message, and changes as "patch" and "delete" messages.
 type protocolV1 struct{}
 
 func (protocolV1) start(d *flagData, _ string) []byte {
@@ -46,15 +46,15 @@ func patchOrDelete(u update) []byte {
 	}{u.path + u.key, u.json})
 }
 
-// all is everything there is, as the first protocol's poll endpoint answers and its "put" carries it.
+// all returns all data, as in the first protocol's poll response and "put" message.
 func (d *flagData) all() []byte {
 	return mustJSON(struct {
 		Flags    map[string]json.RawMessage `json:"flags"`
 		Segments map[string]json.RawMessage `json:"segments"`
-	}{d.flags.living(), d.segments.living()})
+	}{d.flags.existing(), d.segments.existing()})
 }
 
-// etag changes whenever the data does.
+// etag returns an ETag that changes with the data.
 func (d *flagData) etag() string { return strconv.Quote(strconv.Itoa(d.revision)) }
 
 func sse(event string, data any) []byte {

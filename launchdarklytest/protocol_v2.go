@@ -9,13 +9,14 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// protocolV2 sends payloads: what is intended, the objects, and that they are complete. The client names
-// the payload that it has as the basis of the next one, and gets no more than what has changed since.
+// protocolV2 sends payloads, each made of an intent, objects, and a selector that marks the end.
+// The client sends the selector of the payload that it has as the basis of the next one, and
+// receives only the changes since then.
 type protocolV2 struct{}
 
 func (protocolV2) start(d *flagData, basis string) []byte { return sseEvents(d.payloadSince(basis)) }
 
-// changes needs no intent: after the first payload, a stream has nothing but changes.
+// changes sends no intent: a stream has only changes after its first payload.
 func (protocolV2) changes(d *flagData, updates []update) []byte {
 	return sseEvents(append(objects(updates), d.selector()))
 }
@@ -28,8 +29,8 @@ func sseEvents(events []subsystems.Event) []byte {
 	return messages
 }
 
-// payloadSince is what a client has to hear that has the basis: all there is, where that is empty or not
-// of this server's.
+// payloadSince returns the payload for a client that has the basis: all data if the basis is empty
+// or from another server, and the changes otherwise.
 func (d *flagData) payloadSince(basis string) []subsystems.Event {
 	intent := subsystems.Payload{ID: d.payload, Target: d.revision}
 	revision, known := d.revisionOf(basis)
@@ -46,19 +47,20 @@ func (d *flagData) payloadSince(basis string) []subsystems.Event {
 	for _, c := range []*collection{&d.segments, &d.flags} {
 		updates := c.since(revision)
 		if !known {
-			updates = living(updates)
+			updates = withoutDeletions(updates)
 		}
 		events = append(events, objects(updates)...)
 	}
 	return append(events, d.selector())
 }
 
-// selector names the data as it is now.
+// selector returns the selector of the current data.
 func (d *flagData) selector() subsystems.Selector {
 	return subsystems.NewSelector(fmt.Sprintf("(p:%s:%d)", d.payload, d.revision), d.revision)
 }
 
-// revisionOf reads what selector has made.
+// revisionOf returns the revision of a selector's state. It returns false if the state is not from
+// this server.
 func (d *flagData) revisionOf(state string) (int, bool) {
 	rest, ours := strings.CutPrefix(state, "(p:"+d.payload+":")
 	revision, err := strconv.Atoi(strings.TrimSuffix(rest, ")"))
@@ -80,7 +82,7 @@ func objects(updates []update) []subsystems.Event {
 	return events
 }
 
-// living leaves out what a client that has nothing has no need to hear of.
-func living(updates []update) []update {
+// withoutDeletions removes deletions, which a client without data does not need.
+func withoutDeletions(updates []update) []update {
 	return slices.DeleteFunc(updates, func(u update) bool { return u.json == nil })
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// streamingV2 makes a client stream by the second protocol, and come back soon.
+// streamingV2 configures a client for streams of the second protocol with a short reconnect delay.
 func streamingV2(box *launchdarklytest.Server) func(*ld.Config) {
 	return func(c *ld.Config) {
 		c.DataSystem = box.DataSystem().Custom().Synchronizers(
@@ -27,7 +27,7 @@ func streamingV2(box *launchdarklytest.Server) func(*ld.Config) {
 	}
 }
 
-// evaluatesTo waits until the client has a value for a flag; "none" stands for a flag that it does not know.
+// evaluatesTo waits until the flag has the value, or "none" if the client does not have the flag.
 func evaluatesTo(t *testing.T, client *ld.LDClient, flag, want string) {
 	t.Helper()
 	await(t, flag+" to be "+want, func() bool {
@@ -36,7 +36,7 @@ func evaluatesTo(t *testing.T, client *ld.LDClient, flag, want string) {
 	})
 }
 
-func TestBothProtocolsHaveTheSameFlags(t *testing.T) {
+func TestBothProtocolsServeTheSameFlags(t *testing.T) {
 	box := newBox(t)
 	box.SetValue("flag", "a")
 	box.SetValue("gone", "a")
@@ -81,12 +81,12 @@ func TestBothProtocolsHaveTheSameFlags(t *testing.T) {
 	}
 }
 
-func TestDropStreamsOfTheSecondProtocol(t *testing.T) {
+func TestV2DropStreams(t *testing.T) {
 	box := newBox(t)
 	box.SetValue("flag", "a")
 	box.SetValue("gone", "a")
 	client := newClient(t, box, streamingV2(box))
-	// Once with nothing new, once with something, and once more with what follows on a stream that began with nothing new.
+	// Reconnect without changes, with changes, and without changes before a later one.
 	for _, value := range []string{"a", "b", "b"} {
 		box.RefuseStreams(http.StatusServiceUnavailable)
 		box.DropStreams()
@@ -99,7 +99,7 @@ func TestDropStreamsOfTheSecondProtocol(t *testing.T) {
 		}
 		box.AcceptStreams()
 		if !client.GetDataSourceStatusProvider().WaitFor(interfaces.DataSourceStateValid, deadline) {
-			t.Fatal("the client does not come back")
+			t.Fatal("the client does not reconnect")
 		}
 		evaluatesTo(t, client, "flag", value)
 	}
@@ -108,7 +108,7 @@ func TestDropStreamsOfTheSecondProtocol(t *testing.T) {
 	evaluatesTo(t, client, "flag", "c")
 }
 
-func TestHoldStreamsOfTheSecondProtocol(t *testing.T) {
+func TestV2HoldStreams(t *testing.T) {
 	box := newBox(t)
 	box.HoldStreams()
 	config := box.Config()
@@ -118,7 +118,7 @@ func TestHoldStreamsOfTheSecondProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	if err := box.WaitForStreams(waiting(t), 1); err != nil {
+	if err := box.WaitForStreams(testContext(t), 1); err != nil {
 		t.Fatal(err)
 	}
 	box.SetValue("flag", "a")
@@ -129,12 +129,12 @@ func TestHoldStreamsOfTheSecondProtocol(t *testing.T) {
 	evaluatesTo(t, client, "flag", "a")
 }
 
-func TestRefuseSDKKeyOfTheSecondProtocol(t *testing.T) {
+func TestV2RefuseSDKKey(t *testing.T) {
 	box := newBox(t)
 	box.RefuseSDKKey()
 	config := box.Config()
 	config.DataSystem = box.DataSystem().Default()
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, time.Second) // all of it where the SDK does not give up
+	client, err := ld.MakeCustomClient(box.SDKKey(), config, time.Second) // the SDK may wait for all of it
 	if err == nil {
 		t.Error("no error")
 	}
@@ -149,14 +149,14 @@ func TestRefuseSDKKeyOfTheSecondProtocol(t *testing.T) {
 	}
 }
 
-func TestPollsOfTheSecondProtocol(t *testing.T) {
+func TestV2PollsReturnChangesSinceTheBasis(t *testing.T) {
 	box, other := newBox(t), newBox(t)
 	httpClient := newHTTPClient(t)
-	// poll gives what a poll answers, in short, and the state that it leads to.
+	// poll returns a summary of a poll's response, and the state of its selector.
 	poll := func(box *launchdarklytest.Server, basis string) (answer, state string) {
 		t.Helper()
 		query := url.Values{"basis": {basis}}.Encode()
-		request, err := http.NewRequestWithContext(waiting(t), http.MethodGet,
+		request, err := http.NewRequestWithContext(testContext(t), http.MethodGet,
 			box.URL()+launchdarklytest.PollPathV2+"?"+query, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -220,7 +220,7 @@ func TestPollsOfTheSecondProtocol(t *testing.T) {
 	}
 
 	box.RefuseStreams(http.StatusTooManyRequests, launchdarklytest.Times(1), launchdarklytest.RetryAfter(time.Second))
-	request, err := http.NewRequestWithContext(waiting(t), http.MethodGet, box.URL()+launchdarklytest.PollPathV2, nil)
+	request, err := http.NewRequestWithContext(testContext(t), http.MethodGet, box.URL()+launchdarklytest.PollPathV2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,51 +6,52 @@ import (
 	"time"
 )
 
-// Request is a request that arrived, and how it was answered. Requests for flag data have no use for
-// the fields from Bytes on.
+// Request is a received request and its response. The fields from Bytes on are zero in requests for
+// flag data.
 type Request struct {
-	Time   time.Time   // when it arrived
+	Time   time.Time   // time of arrival
 	Path   string      // StreamPath, PollPath, StreamPathV2, PollPathV2 or EventsPath
-	Header http.Header // a copy
-	// Status is what it was answered with, or is about to be where [Server.DelayEvents] holds the answer
-	// back. It is 0 when there was no answer: [Server.ResetEvents] reset the connection instead, or the
-	// client hung up before it had sent everything.
+	Header http.Header // must not be modified
+	// Status is the status of the response, which [Server.DelayEvents] may be delaying. It is 0 if
+	// there is no response, because [Server.ResetEvents] reset the connection or the client
+	// disconnected before the end of the body.
 	Status int
 
-	Bytes      int    // length of the body as JSON, after decompression
-	WireBytes  int    // length of the body as it came
-	Gzip       bool   // whether it came compressed
-	EventCount int    // how many events it carried, taken or not; 0 when the body was not valid
-	Accepted   bool   // whether its events were taken
-	Duplicate  bool   // whether it repeated an accepted payload id, so that nothing was taken again
-	Problem    string // what was wrong with the body; empty when nothing was
+	Bytes      int    // length of the body after decompression
+	WireBytes  int    // length of the body as received
+	Gzip       bool   // whether the body was compressed
+	EventCount int    // number of events in the body, accepted or not; 0 if the body was invalid
+	Accepted   bool   // whether its events were accepted
+	Duplicate  bool   // whether it repeated an accepted payload ID, so that its events were ignored
+	Problem    string // why the body was invalid; empty if it was valid
 }
 
 func newRequest(r *http.Request) Request {
 	return Request{Time: time.Now(), Path: r.URL.Path, Header: r.Header.Clone()}
 }
 
-// PayloadID is the X-LaunchDarkly-Payload-ID header: the same on each attempt to deliver the same
-// events. It is empty when there is none.
+// PayloadID returns the X-LaunchDarkly-Payload-ID header, which is the same for each attempt to
+// deliver the same events. It is empty if there is none.
 func (r Request) PayloadID() string { return r.Header.Get("X-LaunchDarkly-Payload-ID") }
 
-// Schema is the X-LaunchDarkly-Event-Schema header, the version of the events' format.
+// Schema returns the X-LaunchDarkly-Event-Schema header, the version of the event format.
 func (r Request) Schema() string { return r.Header.Get("X-LaunchDarkly-Event-Schema") }
 
-// Wrapper is the X-LaunchDarkly-Wrapper header: "name" or "name/version" of what wraps the SDK.
+// Wrapper returns the X-LaunchDarkly-Wrapper header, the "name" or "name/version" of the library
+// that wraps the SDK.
 func (r Request) Wrapper() string { return r.Header.Get("X-LaunchDarkly-Wrapper") }
 
-// UserAgent is the User-Agent header, which names the SDK and its version.
+// UserAgent returns the User-Agent header, the SDK and its version.
 func (r Request) UserAgent() string { return r.Header.Get("User-Agent") }
 
-// Requests returns the requests that brought events, in the order of their arrival: refused ones,
-// duplicates and those with a broken body included. The Headers must not be changed.
+// Requests returns the event requests in the order of arrival, including refused ones, duplicates
+// and those with an invalid body.
 func (s *Server) Requests() []Request {
 	return s.requestsTo(EventsPath)
 }
 
-// StreamRequests returns the requests for flag data, streams and polls, in the order of their arrival,
-// refused ones included. The Headers must not be changed.
+// StreamRequests returns the requests for flag data, both streams and polls, in the order of
+// arrival, including refused ones.
 func (s *Server) StreamRequests() []Request {
 	return s.requestsTo(StreamPath, PollPath, StreamPathV2, PollPathV2)
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 )
 
-// SDKKey is the key that a [Server] accepts. Any other is answered with 401.
-const SDKKey = "sdk-launchdarklytest"
+// ValidSDKKey is the only SDK key that a [Server] accepts. It responds to all others with 401.
+const ValidSDKKey = "sdk-launchdarklytest"
 
-// The paths that a [Server] answers, as they stand in [Request.Path].
+// The paths that a [Server] serves, the values of [Request.Path].
 const (
 	StreamPath     = "/all"
 	PollPath       = "/sdk/latest-all"
@@ -24,39 +24,40 @@ const (
 	DiagnosticPath = "/diagnostic"
 )
 
-// reconnectDelay is what Config asks the SDK to wait before it opens a dropped stream again.
+// reconnectDelay is the SDK's initial reconnect delay in Config.
 const reconnectDelay = 10 * time.Millisecond
 
-// Server is LaunchDarkly in a box. Make it with [NewServer] and end it with [Server.Close]; the zero
-// value is not usable. All methods are safe for concurrent use.
+// Server is a LaunchDarkly server for tests. It is created with [NewServer] and must be closed with
+// [Server.Close]. The zero value is not usable. All methods are safe for concurrent use.
 //
-// After Close, what arrived can still be read; changes of flags and faults have no effect any more.
+// After Close, received events and requests can still be read. Setting flags and faults has no
+// effect.
 type Server struct {
 	http      *httptest.Server
 	done      chan struct{} // closed by Close
 	closeOnce sync.Once
 
 	mu         sync.Mutex
-	changed    chan struct{} // closed and replaced whenever something happens that a waiter could wait for
+	changed    chan struct{} // closed and replaced on each change that a Wait method can wait for
 	data       flagData
 	streams    map[*stream]struct{}
 	faults     faults
 	requests   []Request
-	payloadIDs map[string]struct{} // of the requests whose events were taken
+	payloadIDs map[string]struct{} // of accepted requests
 	log        *eventLog
 
 	environmentID string
 }
 
-// NewServer starts a server on a free loopback port, with no flags and no faults. Like
-// [httptest.NewServer], which it builds on, it panics where no loopback port can be opened.
+// NewServer starts a server on a free loopback port, without flags or faults. Like
+// [httptest.NewServer], it panics if it cannot listen on a port.
 func NewServer() *Server {
 	s := newServer()
 	s.http = httptest.NewServer(s.handler())
 	return s
 }
 
-// newServer makes a server that does not serve yet.
+// newServer returns a server that is not started.
 func newServer() *Server {
 	return &Server{
 		done:       make(chan struct{}),
@@ -68,7 +69,7 @@ func newServer() *Server {
 	}
 }
 
-// handler answers all endpoints.
+// handler returns the handler of all endpoints.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+StreamPath, s.withEnvironmentID(s.serveStreams(protocolV1{})))
@@ -80,8 +81,8 @@ func (s *Server) handler() http.Handler {
 	return mux
 }
 
-// Close cuts every connection and returns when nothing of the server runs any more. It does not wait
-// for answers that [Server.DelayEvents] holds back. Calling it again does nothing.
+// Close closes all connections and blocks until all handlers have returned. It does not wait for
+// responses delayed by [Server.DelayEvents]. Further calls have no effect.
 func (s *Server) Close() {
 	s.closeOnce.Do(func() {
 		close(s.done)
@@ -90,16 +91,17 @@ func (s *Server) Close() {
 	})
 }
 
-// URL is the base of every endpoint, such as "http://127.0.0.1:40123", without a slash at the end.
+// URL returns the base URL of all endpoints, such as "http://127.0.0.1:40123", without a trailing
+// slash.
 func (s *Server) URL() string { return s.http.URL }
 
-// SDKKey is the key that this server accepts: the constant [SDKKey].
-func (s *Server) SDKKey() string { return SDKKey }
+// SDKKey returns the SDK key that the server accepts, [ValidSDKKey].
+func (s *Server) SDKKey() string { return ValidSDKKey }
 
-// Config is an SDK configuration that sends everything to this server: streaming, polling and events.
-// It reconnects a dropped stream after some milliseconds (longer each time, as the SDK does), sends no
-// diagnostics, and logs nothing. Events is left nil, so that whoever gets the configuration decides how
-// events are delivered. Each call returns a new value that the caller may change.
+// Config returns an SDK configuration that uses this server for streaming, polling and events. The
+// initial reconnect delay is 10 milliseconds, diagnostics are off, and nothing is logged. Events is
+// nil, so that the SDK, or the provider that gets the configuration, selects the event processor.
+// Each call returns a new value that the caller may modify.
 func (s *Server) Config() ld.Config {
 	return ld.Config{
 		DataSource:       ldcomponents.StreamingDataSource().InitialReconnectDelay(reconnectDelay),
@@ -109,32 +111,33 @@ func (s *Server) Config() ld.Config {
 	}
 }
 
-// DataSystem starts a configuration of the SDK's data system, with which the SDK gets its flag data by
-// LaunchDarkly's second protocol, such that it gets it from this server:
+// DataSystem returns a builder for the SDK's data system, which receives flag data by the second
+// version of LaunchDarkly's protocol, configured for this server:
 //
 //	config := box.Config()
 //	config.DataSystem = box.DataSystem().Streaming()
 //
-// The data source of Config, with its short delay before a dropped stream is opened again, has no meaning
-// then. A test that drops streams says so itself:
+// With a DataSystem, the SDK ignores the DataSource of Config and its short reconnect delay. A test
+// that drops streams sets the delay itself:
 //
 //	config.DataSystem = box.DataSystem().Custom().Synchronizers(ldcomponents.StreamingDataSourceV2().
 //		BaseURI(box.URL()).InitialReconnectDelay(10 * time.Millisecond))
 //
-// Each call returns a new value that the caller may change.
+// Each call returns a new value that the caller may modify.
 func (s *Server) DataSystem() *ldcomponents.DataSystemModes {
 	return ldcomponents.DataSystem().WithRelayProxyEndpoints(s.URL())
 }
 
-// SetEnvironmentID sets the ID of the environment that responses with flag data have in a header, as LaunchDarkly's have;
-// the SDK passes it to its hooks. At first there is none. A stream that is open keeps its own.
+// SetEnvironmentID sets the environment ID, which responses with flag data carry in the X-Ld-Envid
+// header, as LaunchDarkly's do. The SDK passes it to its hooks. By default there is none. Open
+// streams are not affected.
 func (s *Server) SetEnvironmentID(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.environmentID = id
 }
 
-// withEnvironmentID adds the ID of the environment to the responses of a handler.
+// withEnvironmentID adds the environment ID to the response headers of a handler.
 func (s *Server) withEnvironmentID(handler http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -147,7 +150,7 @@ func (s *Server) withEnvironmentID(handler http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// serveDiagnostic takes diagnostics and forgets them.
+// serveDiagnostic accepts and discards diagnostic events.
 func (s *Server) serveDiagnostic(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	authorized := s.authorized(r)
@@ -159,12 +162,12 @@ func (s *Server) serveDiagnostic(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// authorized reports whether the request carries a key that is accepted now. The caller holds s.mu.
+// authorized reports whether the request's SDK key is accepted. The caller must hold s.mu.
 func (s *Server) authorized(r *http.Request) bool {
-	return !s.faults.keyRefused && r.Header.Get("Authorization") == SDKKey
+	return !s.faults.keyRefused && r.Header.Get("Authorization") == ValidSDKKey
 }
 
-// notify wakes whoever waits for something to happen. The caller holds s.mu.
+// notify wakes all Wait methods. The caller must hold s.mu.
 func (s *Server) notify() {
 	close(s.changed)
 	s.changed = make(chan struct{})

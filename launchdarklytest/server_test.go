@@ -15,7 +15,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-func TestConfigPointsEverythingAtTheBox(t *testing.T) {
+func TestConfigUsesTheServerForAllEndpoints(t *testing.T) {
 	box := newBox(t)
 	config := box.Config()
 	for name, got := range map[string]string{
@@ -28,18 +28,18 @@ func TestConfigPointsEverythingAtTheBox(t *testing.T) {
 		}
 	}
 	if config.Events != nil {
-		t.Error("Events must be left to the caller")
+		t.Error("Events is set")
 	}
 	if !config.DiagnosticOptOut {
-		t.Error("diagnostics must be off")
+		t.Error("diagnostics are on")
 	}
 	config.ServiceEndpoints.Events = "elsewhere"
 	if box.Config().ServiceEndpoints.Events != box.URL() {
-		t.Error("a change of one Config is seen in another")
+		t.Error("two calls of Config share memory")
 	}
 }
 
-func TestCloseTwiceAndReadAfterwards(t *testing.T) {
+func TestReadsEventsAfterClose(t *testing.T) {
 	box := launchdarklytest.NewServer()
 	client := newHTTPClient(t)
 	post{body: `[{"kind":"custom","key":"a"}]`}.status(t, client, box)
@@ -54,11 +54,11 @@ func TestCloseTwiceAndReadAfterwards(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if err := box.WaitForEventCount(context.Background(), 1); err != nil {
-		t.Errorf("what has arrived can be waited for: %v", err)
+		t.Errorf("waiting for accepted events fails: %v", err)
 	}
 }
 
-func TestCloseLeavesNothingBehind(t *testing.T) {
+func TestCloseEndsAllGoroutines(t *testing.T) {
 	ignore := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
 	box := launchdarklytest.NewServer()
 	box.SetValue("flag", true)
@@ -70,7 +70,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	client.Flush()
-	if _, err := box.WaitForEvents(waiting(t), 1, nil); err != nil {
+	if _, err := box.WaitForEvents(testContext(t), 1, nil); err != nil {
 		t.Error(err)
 	}
 	_ = client.Close()
@@ -78,11 +78,11 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	goleak.VerifyNone(t, ignore...)
 }
 
-func TestDiagnostics(t *testing.T) {
+func TestDiagnosticsNeedTheSDKKey(t *testing.T) {
 	box := newBox(t)
 	client := newHTTPClient(t)
 	status := func(key string) int {
-		request, err := http.NewRequestWithContext(waiting(t), http.MethodPost,
+		request, err := http.NewRequestWithContext(testContext(t), http.MethodPost,
 			box.URL()+launchdarklytest.DiagnosticPath, strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
@@ -102,11 +102,11 @@ func TestDiagnostics(t *testing.T) {
 		t.Errorf("got %d", got)
 	}
 	if len(box.Requests()) != 0 {
-		t.Error("diagnostics are not requests with events")
+		t.Error("a diagnostic request is listed as an event request")
 	}
 }
 
-func TestUnknownPathsAndMethods(t *testing.T) {
+func TestRejectsUnknownPathsAndMethods(t *testing.T) {
 	box := newBox(t)
 	client := newHTTPClient(t)
 	for _, tc := range []struct {
@@ -118,7 +118,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		{http.MethodGet, launchdarklytest.EventsPath, http.StatusMethodNotAllowed},
 		{http.MethodPost, launchdarklytest.StreamPath, http.StatusMethodNotAllowed},
 	} {
-		request, err := http.NewRequestWithContext(waiting(t), tc.method, box.URL()+tc.path, nil)
+		request, err := http.NewRequestWithContext(testContext(t), tc.method, box.URL()+tc.path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	}
 }
 
-func TestWrongSDKKey(t *testing.T) {
+func TestRejectsOtherSDKKeys(t *testing.T) {
 	box := newBox(t)
 	config := box.Config()
 	config.Events = ldcomponents.NoEvents()
@@ -148,7 +148,7 @@ func TestWrongSDKKey(t *testing.T) {
 	}
 }
 
-func TestStringShowsWhatArrived(t *testing.T) {
+func TestStringShowsTheNewestRequestsAndEvents(t *testing.T) {
 	box := newBox(t)
 	client := newHTTPClient(t)
 	post{id: "1", body: `[{"kind":"custom","key":"first"}]`}.status(t, client, box)
@@ -164,7 +164,7 @@ func TestStringShowsWhatArrived(t *testing.T) {
 	for range 30 {
 		post{body: `[{"kind":"index"}]`}.status(t, client, box)
 	}
-	if text := box.String(); !strings.Contains(text, "… 12 earlier ones") || strings.Contains(text, "first") {
+	if text := box.String(); !strings.Contains(text, "… 12 earlier omitted") || strings.Contains(text, "first") {
 		t.Errorf("got:\n%s", text)
 	}
 }

@@ -9,30 +9,30 @@ import (
 const (
 	// heartbeat is an empty comment, which clients of server-sent events ignore.
 	heartbeat = ":\n"
-	// heartbeatInterval is LaunchDarkly's.
+	// heartbeatInterval is the same as LaunchDarkly's.
 	heartbeatInterval = 3 * time.Minute
 )
 
-// stream is one connected client. LaunchDarkly's own httphelpers.SSEHandler is not used here: its first
-// message is fixed when it is made, it blocks every sender on one slow client, and a client that hangs
-// up while all streams are ended can make it close a channel twice.
+// stream is one connected client. LaunchDarkly's httphelpers.SSEHandler does not fit: its first
+// message is fixed at creation, one slow client blocks all senders, and it can close a channel
+// twice if a client disconnects while all streams are closed.
 type stream struct {
-	wake    chan struct{} // has a token when there is something in pending
-	dropped chan struct{} // closed when the stream is to end
+	wake    chan struct{} // has a token when pending is not empty
+	dropped chan struct{} // closed to end the stream
 
 	protocol protocol
-	basis    string // what the client has already, as it says
+	basis    string // data that the client has, as a selector's state
 
 	// Guarded by Server.mu.
 	pending []byte
-	held    bool // no data yet
+	held    bool // receives no data until released
 }
 
 func newStream(p protocol, basis string) *stream {
 	return &stream{wake: make(chan struct{}, 1), dropped: make(chan struct{}), protocol: p, basis: basis}
 }
 
-// send never blocks. The caller holds Server.mu.
+// send queues data without blocking. The caller must hold Server.mu.
 func (st *stream) send(data []byte) {
 	st.pending = append(st.pending, data...)
 	select {
@@ -41,7 +41,7 @@ func (st *stream) send(data []byte) {
 	}
 }
 
-// serveStreams answers the requests for streams of a protocol.
+// serveStreams returns the handler for streams of a protocol.
 func (s *Server) serveStreams(p protocol) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { s.serveStream(w, r, p) }
 }
@@ -54,24 +54,24 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, p protocol)
 	}
 	defer s.closeStream(st)
 
-	response := http.NewResponseController(w)
+	controller := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache, no-store, must-revalidate")
 	w.WriteHeader(http.StatusOK)
-	if response.Flush() != nil {
+	if controller.Flush() != nil {
 		return
 	}
-	// LaunchDarkly's SDKs take a stream for dead on which nothing has come for five minutes.
+	// LaunchDarkly's SDKs reconnect after five minutes without data.
 	heartbeats := time.NewTicker(heartbeatInterval)
 	defer heartbeats.Stop()
 	for {
 		select {
 		case <-st.wake:
-			if _, err := w.Write(s.take(st)); err != nil || response.Flush() != nil {
+			if _, err := w.Write(s.takePending(st)); err != nil || controller.Flush() != nil {
 				return
 			}
 		case <-heartbeats.C:
-			if _, err := io.WriteString(w, heartbeat); err != nil || response.Flush() != nil {
+			if _, err := io.WriteString(w, heartbeat); err != nil || controller.Flush() != nil {
 				return
 			}
 		case <-st.dropped:
@@ -84,34 +84,35 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, p protocol)
 	}
 }
 
-// openStream returns the new stream, or nil and the answer that refuses it.
-func (s *Server) openStream(r *http.Request, p protocol) (*stream, answer) {
+// openStream returns a new stream, or nil and the response that refuses it.
+func (s *Server) openStream(r *http.Request, p protocol) (*stream, response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.notify()
 	request := newRequest(r)
-	if a, refused := s.refuseData(r); refused {
-		request.Status = a.status
+	if resp, refused := s.refuseData(r); refused {
+		request.Status = resp.status
 		s.requests = append(s.requests, request)
-		return nil, a
+		return nil, resp
 	}
 	request.Status = http.StatusOK
 	s.requests = append(s.requests, request)
 
-	// Under one lock with the changes, so that none falls between the first data and the first change.
+	// Changes hold the same lock, so that none is lost between the first data and the first change.
 	st := newStream(p, r.URL.Query().Get("basis"))
 	st.held = s.faults.holdStreams
 	if !st.held {
 		st.send(p.start(&s.data, st.basis))
 	}
 	s.streams[st] = struct{}{}
-	return st, answer{}
+	return st, response{}
 }
 
-// refuseData decides on a stream or poll request. The caller holds s.mu.
-func (s *Server) refuseData(r *http.Request) (answer, bool) {
+// refuseData returns the response that refuses a stream or a poll, and whether it is refused. The
+// caller must hold s.mu.
+func (s *Server) refuseData(r *http.Request) (response, bool) {
 	if !s.authorized(r) {
-		return answer{status: http.StatusUnauthorized}, true
+		return response{status: http.StatusUnauthorized}, true
 	}
 	return s.faults.streams.take()
 }
@@ -123,7 +124,7 @@ func (s *Server) closeStream(st *stream) {
 	s.notify()
 }
 
-func (s *Server) take(st *stream) []byte {
+func (s *Server) takePending(st *stream) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	data := st.pending

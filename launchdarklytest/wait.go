@@ -7,14 +7,14 @@ import (
 	"net/http"
 )
 
-// WaitForEvents waits until at least n events have arrived for which match returns true, and returns
-// all of them, in the order of arrival. A nil match stands for the custom events: index and summary
-// events come when the SDK sees fit, and are seldom what a test counts. match is called once for each
-// event, from the caller's goroutine, and may use the Server.
+// WaitForEvents waits until at least n accepted events satisfy match, and returns all that do, in
+// the order of arrival. If match is nil, it waits for custom events, because the number of index
+// and summary events depends on the SDK. match is called once for each event, in the caller's
+// goroutine, and may use the Server.
 //
-// When ctx ends first, or the server is closed, it returns those that have arrived and an error that
-// wraps the cause ([context.Cause], or [http.ErrServerClosed]) and says what had arrived. A ctx that
-// never ends waits for ever.
+// If ctx is done first or the server is closed, it returns the matching events so far and an error
+// that wraps the cause ([context.Cause] or [http.ErrServerClosed]) and describes the received
+// requests and events. There is no other timeout.
 func (s *Server) WaitForEvents(ctx context.Context, n int, match func(Event) bool) ([]Event, error) {
 	if match == nil {
 		match = func(e Event) bool { return e.Kind == KindCustom }
@@ -26,7 +26,7 @@ func (s *Server) WaitForEvents(ctx context.Context, n int, match func(Event) boo
 	)
 	for {
 		current, raws, changed := s.snapshot()
-		if current != log { // the first time, and after ClearEvents
+		if current != log { // initially and after ClearEvents
 			log, seen, found = current, 0, nil
 		}
 		for _, event := range log.parse(raws, seen) {
@@ -45,9 +45,9 @@ func (s *Server) WaitForEvents(ctx context.Context, n int, match func(Event) boo
 	}
 }
 
-// WaitForEventCount waits until at least n events of these kinds have arrived, of all kinds when none
-// is given, as [Server.EventCount] counts them. It is [Server.WaitForEvents] for a great many events: it
-// parses none. Its errors are the same.
+// WaitForEventCount waits until [Server.EventCount] of the kinds is at least n. Unlike
+// [Server.WaitForEvents], it does not parse events, so it suits tests with very many. It returns
+// the same errors.
 func (s *Server) WaitForEventCount(ctx context.Context, n int, kinds ...string) error {
 	count := 0
 	err := s.wait(ctx, func() bool {
@@ -60,9 +60,9 @@ func (s *Server) WaitForEventCount(ctx context.Context, n int, kinds ...string) 
 	return nil
 }
 
-// WaitForRequests waits until at least n requests have arrived for which match returns true, and
-// returns all of them, in the order of arrival: requests with events, streams and polls alike. A nil
-// match stands for the requests with events. For match, ctx and errors, see [Server.WaitForEvents].
+// WaitForRequests waits until at least n requests satisfy match, and returns all that do, in the
+// order of arrival. match is called for event requests, streams and polls. If match is nil, it
+// waits for event requests. See [Server.WaitForEvents] for match, ctx and errors.
 func (s *Server) WaitForRequests(ctx context.Context, n int, match func(Request) bool) ([]Request, error) {
 	if match == nil {
 		match = func(r Request) bool { return r.Path == EventsPath }
@@ -71,7 +71,7 @@ func (s *Server) WaitForRequests(ctx context.Context, n int, match func(Request)
 	seen := 0
 	for {
 		s.mu.Lock()
-		requests, changed := s.requests, s.changed // what is in requests never changes
+		requests, changed := s.requests, s.changed // elements are never modified
 		s.mu.Unlock()
 		for ; seen < len(requests); seen++ {
 			if match(requests[seen]) {
@@ -88,16 +88,15 @@ func (s *Server) WaitForRequests(ctx context.Context, n int, match func(Request)
 	}
 }
 
-// Streams returns how many streams are connected, those that [Server.HoldStreams] keeps waiting
-// included.
+// Streams returns the number of connected streams, including those held by [Server.HoldStreams].
 func (s *Server) Streams() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.streams)
 }
 
-// WaitForStreams waits until at least n streams are connected; with n of 0 or less, until none is.
-// Whatever is set from then on reaches those clients. Errors are those of [Server.WaitForEvents].
+// WaitForStreams waits until at least n streams are connected or, if n <= 0, until none is. Flags
+// set afterwards are sent to those streams. It returns the same errors as [Server.WaitForEvents].
 func (s *Server) WaitForStreams(ctx context.Context, n int) error {
 	err := s.wait(ctx, func() bool {
 		if n <= 0 {
@@ -111,7 +110,7 @@ func (s *Server) WaitForStreams(ctx context.Context, n int) error {
 	return nil
 }
 
-// wait returns nil once done does, which is called with s.mu held.
+// wait waits until done returns true. done is called with s.mu held.
 func (s *Server) wait(ctx context.Context, done func() bool) error {
 	for {
 		s.mu.Lock()
@@ -137,7 +136,7 @@ func (s *Server) waitForChange(ctx context.Context, changed <-chan struct{}) err
 	}
 }
 
-// snapshot returns the events as they are now, and what is closed when that changes.
+// snapshot returns the current events, and a channel that is closed on the next change.
 func (s *Server) snapshot() (*eventLog, []json.RawMessage, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

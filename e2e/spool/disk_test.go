@@ -90,7 +90,7 @@ func startCorrupted(directory string, times int) int {
 		config := delivery.Lossless(nil, delivery.WithSpool(filepath.Join(copied, "spool")),
 			delivery.WithLogger(slog.New(slog.DiscardHandler)))
 		if _, err := config.Build(subsystems.BasicClientContext{
-			SDKKey:           launchdarklytest.SDKKey,
+			SDKKey:           launchdarklytest.ValidSDKKey,
 			Logging:          subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
 			ServiceEndpoints: interfaces.ServiceEndpoints{Events: os.Getenv(urlVariable)},
 		}); err != nil {

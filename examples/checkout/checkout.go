@@ -1,7 +1,8 @@
-// Package checkout is a small service as an application writes it: it takes orders over HTTP, asks a flag how to handle
-// them, charges for them, and tracks the revenue. It knows OpenFeature, and nothing of who serves the flags.
+// Package checkout is a small service that accepts orders over HTTP, evaluates a flag to select how
+// to handle them, charges for them, and tracks the revenue. It depends on OpenFeature, but not on a
+// provider.
 //
-// Its tests, in checkout_test.go, show how such a service is tested with LaunchDarkly in a box.
+// Its tests, in checkout_test.go, show how to test such a service with package launchdarklytest.
 package checkout
 
 import (
@@ -13,11 +14,11 @@ import (
 )
 
 const (
-	// newFlow is the flag that turns the new flow on.
+	// newFlow is the flag that enables the new flow.
 	newFlow = "new-flow"
-	// checkedOut is the event that counts orders, and sums up what they bring in.
+	// checkedOut is the event tracked for each order. Its metric value is the revenue.
 	checkedOut = "checkout"
-	// userHeader is where the gateway before this service says who the user is.
+	// userHeader is the request header in which a gateway passes the user's ID.
 	userHeader = "X-User"
 )
 
@@ -36,7 +37,7 @@ type Item struct {
 	Quantity int     `json:"quantity"`
 }
 
-// Receipt is the body of an answer.
+// Receipt is the body of a response.
 type Receipt struct {
 	Flow  string  `json:"flow"` // "old" or "new"
 	Total float64 `json:"total"`
@@ -47,7 +48,7 @@ type Payments interface {
 	Charge(ctx context.Context, user string, amount float64, currency string) error
 }
 
-// New makes the service, which answers POST /checkout.
+// New returns the handler of the service, which serves POST /checkout.
 func New(flags openfeature.IClient, payments Payments) http.Handler {
 	s := service{flags: flags, payments: payments}
 	mux := http.NewServeMux()
@@ -61,37 +62,38 @@ type service struct {
 }
 
 func (s service) checkout(w http.ResponseWriter, r *http.Request) {
-	ctx, user := r.Context(), r.Header.Get(userHeader)
-	if user == "" {
-		http.Error(w, "who are you?", http.StatusUnauthorized)
+	ctx, userID := r.Context(), r.Header.Get(userHeader)
+	if userID == "" {
+		http.Error(w, "missing "+userHeader+" header", http.StatusUnauthorized)
 		return
 	}
 	var order Order
 	if err := json.NewDecoder(r.Body).Decode(&order); err != nil {
-		http.Error(w, "the order can't be read", http.StatusBadRequest)
+		http.Error(w, "invalid order", http.StatusBadRequest)
 		return
 	}
-	about := contextOf(user, order)
+	user := contextOf(userID, order)
 
 	receipt := Receipt{Flow: "old", Total: order.total()}
-	if s.flags.Boolean(ctx, newFlow, false, about) {
+	if s.flags.Boolean(ctx, newFlow, false, user) {
 		receipt.Flow = "new"
 	}
-	if err := s.payments.Charge(ctx, user, receipt.Total, order.Currency); err != nil {
-		http.Error(w, "the payment failed", http.StatusPaymentRequired)
+	if err := s.payments.Charge(ctx, userID, receipt.Total, order.Currency); err != nil {
+		http.Error(w, "payment failed", http.StatusPaymentRequired)
 		return
 	}
-	s.flags.Track(ctx, checkedOut, about, openfeature.NewTrackingEventDetails(receipt.Total).
+	s.flags.Track(ctx, checkedOut, user, openfeature.NewTrackingEventDetails(receipt.Total).
 		Add("currency", order.Currency).
 		Add("items", order.Items))
 
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(receipt) // who hung up does not need it
+	_ = json.NewEncoder(w).Encode(receipt) // fails only if the client disconnected
 }
 
-// contextOf is whom flags are evaluated for, and who checks out. The email address may decide about flags, and stays here.
-func contextOf(user string, order Order) openfeature.EvaluationContext {
-	return openfeature.NewEvaluationContext(user, map[string]any{
+// contextOf returns the evaluation context of a user. Flags can target the email address, but it is
+// private and never sent to LaunchDarkly.
+func contextOf(userID string, order Order) openfeature.EvaluationContext {
+	return openfeature.NewEvaluationContext(userID, map[string]any{
 		"country":           order.Country,
 		"email":             order.Email,
 		"privateAttributes": []string{"email"},

@@ -16,7 +16,7 @@ import (
 )
 
 var _ = Describe("Checkout", func() {
-	var box *launchdarklytest.Server // takes LaunchDarkly's place
+	var box *launchdarklytest.Server // replaces LaunchDarkly
 
 	BeforeEach(func() {
 		box = launchdarklytest.NewServer()
@@ -28,7 +28,7 @@ var _ = Describe("Checkout", func() {
 			Expect(open(ctx, box).flow("sandy")).To(Equal("old"))
 		})
 
-		It("is on for everybody when it is turned on", func(ctx SpecContext) {
+		It("is on for all users after it is turned on", func(ctx SpecContext) {
 			box.SetValue("new-flow", true)
 			shop := open(ctx, box)
 			Expect(shop.flow("sandy")).To(Equal("new"))
@@ -36,7 +36,7 @@ var _ = Describe("Checkout", func() {
 		})
 
 		It("is on for the users that LaunchDarkly targets", func(ctx SpecContext) {
-			// LaunchDarkly's own JSON; ldbuilders can build the same.
+			// LaunchDarkly's JSON; ldbuilders can build the same flag.
 			Expect(box.SetFlagsJSON(`{
 				"key": "new-flow", "on": true, "variations": [false, true], "fallthrough": {"variation": 0},
 				"targets": [{"values": ["sandy"], "variation": 1}]
@@ -66,7 +66,7 @@ var _ = Describe("Checkout", func() {
 			WithDataMember("items", []checkout.Item{{SKU: "A-17", Price: 49.95, Quantity: 2}})).Times(1))
 	})
 
-	It("tells LaunchDarkly the country, and not the email address", func(ctx SpecContext) {
+	It("sends the country but not the email address", func(ctx SpecContext) {
 		shop := open(ctx, box)
 		shop.checkOut("sandy")
 		Expect(shop.provider.Flush(ctx)).To(Succeed())
@@ -83,7 +83,7 @@ var _ = Describe("Checkout", func() {
 		Expect(box).NotTo(HaveReceived(CustomEvent("checkout")))
 	})
 
-	It("works without LaunchDarkly, and tracks when it is back", func(ctx SpecContext) {
+	It("works during an outage of LaunchDarkly, and delivers events after it", func(ctx SpecContext) {
 		box.SetValue("new-flow", true)
 		box.RefuseStreams(http.StatusServiceUnavailable)
 		box.RefuseEvents(http.StatusServiceUnavailable)
@@ -102,7 +102,7 @@ var _ = Describe("Checkout", func() {
 		Eventually(shop.flow).WithArguments("sandy").Should(Equal("new"))
 	})
 
-	It("goes on with the flags that it knows when LaunchDarkly is gone", func(ctx SpecContext) {
+	It("keeps serving its last flags when LaunchDarkly fails", func(ctx SpecContext) {
 		box.SetValue("new-flow", true)
 		shop := open(ctx, box)
 		box.RefuseStreams(http.StatusServiceUnavailable)
@@ -111,10 +111,10 @@ var _ = Describe("Checkout", func() {
 		Expect(shop.flow("sandy")).To(Equal("new"))
 	})
 
-	It("delivers what was tracked before the service ends", func(ctx SpecContext) {
+	It("delivers tracked events before the service exits", func(ctx SpecContext) {
 		shop := open(ctx, box)
 		shop.checkOut("sandy")
-		Expect(shop.provider.ShutdownWithContext(ctx)).To(Succeed()) // openfeature.Shutdown does, in main
+		Expect(shop.provider.ShutdownWithContext(ctx)).To(Succeed()) // in main: openfeature.Shutdown
 		Expect(box).To(HaveReceived(CustomEvent("checkout")))
 	})
 })

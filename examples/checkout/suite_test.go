@@ -30,7 +30,8 @@ func TestCheckout(t *testing.T) {
 	RunSpecs(t, "Checkout")
 }
 
-// shop is the service with everything around it. Each spec has its own, so that specs can run in any order.
+// shop is the service with its dependencies. Each spec has its own, so that specs can run in any
+// order.
 type shop struct {
 	provider *launchdarkly.Provider
 	client   *openfeature.Client
@@ -38,14 +39,14 @@ type shop struct {
 	handler  http.Handler
 }
 
-// wire connects the service to LaunchDarkly in a box, as its main function connects it to LaunchDarkly: only the box's SDK
-// key and configuration are the test's. The error is that of the registration, which main logs.
+// wire sets up the service as its main function does, except for the SDK key and the configuration
+// of the test server. It returns the error of the provider registration, which main logs.
 func wire(ctx context.Context, box *launchdarklytest.Server, options ...launchdarkly.Option) (*shop, error) {
 	GinkgoHelper()
 	options = append(options, launchdarkly.WithConfig(box.Config()))
 	provider, err := launchdarkly.NewProvider(box.SDKKey(), options...)
 	Expect(err).NotTo(HaveOccurred())
-	api := isolated.NewAPI() // an OpenFeature of the spec's own, where main uses the global one
+	api := isolated.NewAPI() // one per spec; main uses the global API
 	DeferCleanup(api.Shutdown)
 	err = api.SetProviderAndWait(ctx, provider)
 	s := &shop{provider: provider, client: api.NewClient(), payments: new(payments)}
@@ -53,7 +54,7 @@ func wire(ctx context.Context, box *launchdarklytest.Server, options ...launchda
 	return s, err
 }
 
-// open wires the service. What the box serves by now is there from the first request on.
+// open sets up the service and waits until it has the flags of the server.
 func open(ctx context.Context, box *launchdarklytest.Server) *shop {
 	GinkgoHelper()
 	s, err := wire(ctx, box)
@@ -61,13 +62,13 @@ func open(ctx context.Context, box *launchdarklytest.Server) *shop {
 	return s
 }
 
-// order is what users order here, for 99.90 EUR.
+// order is the order of all users, for 99.90 EUR.
 const order = `{
 	"items": [{"sku": "A-17", "price": 49.95, "quantity": 2}],
 	"currency": "EUR", "country": "DE", "email": "sandy@example.com"
 }`
 
-// checkOut has a user order, and returns the status and the receipt.
+// checkOut sends an order of the user, and returns the status and the receipt.
 func (s *shop) checkOut(user string) (int, checkout.Receipt) {
 	GinkgoHelper()
 	request := httptest.NewRequest(http.MethodPost, "/checkout", strings.NewReader(order))
@@ -81,7 +82,7 @@ func (s *shop) checkOut(user string) (int, checkout.Receipt) {
 	return response.Code, receipt
 }
 
-// flow is the flow that a user gets.
+// flow returns the flow selected for the user.
 func (s *shop) flow(user string) string {
 	GinkgoHelper()
 	status, receipt := s.checkOut(user)
@@ -89,7 +90,7 @@ func (s *shop) flow(user string) string {
 	return receipt.Flow
 }
 
-// payments fail if told to.
+// payments is a [checkout.Payments] that fails if broken is set.
 type payments struct{ broken bool }
 
 // Charge implements [checkout.Payments].
@@ -100,7 +101,8 @@ func (p *payments) Charge(context.Context, string, float64, string) error {
 	return nil
 }
 
-// The service imports OpenFeature and the standard library, and nothing of LaunchDarkly's.
+// TestServiceIsVendorNeutral checks that the service imports only OpenFeature and the standard
+// library.
 func TestServiceIsVendorNeutral(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -125,6 +127,6 @@ func TestServiceIsVendorNeutral(t *testing.T) {
 		}
 	}
 	if parsed == 0 {
-		t.Error("there is no service")
+		t.Error("found no source files")
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 // shop takes orders, a line each, and closes when there are no more.
 func shop(ctx context.Context, in io.Reader, out io.Writer, url, directory string) error {
-	provider, err := launchdarkly.NewProvider(launchdarklytest.SDKKey,
+	provider, err := launchdarkly.NewProvider(launchdarklytest.ValidSDKKey,
 		launchdarkly.WithDelivery(delivery.WithSpool(directory)),
 		launchdarkly.WithConfig(ld.Config{ // a service at LaunchDarkly needs none
 			Logging:          ldcomponents.NoLogging(),

@@ -1,12 +1,12 @@
-// The metrics example exports to Prometheus what happens to events, and shows it through an outage of
-// LaunchDarkly's events service.
+// The metrics example exports delivery metrics to Prometheus, and shows them before, during and
+// after an outage of LaunchDarkly's events service.
 //
-//	go run ./examples/metrics                        # ends by itself
-//	go run ./examples/metrics -serve localhost:9464  # goes on until interrupted, for Prometheus
+//	go run ./examples/metrics                        # exits after the outage
+//	go run ./examples/metrics -serve localhost:9464  # runs until interrupted, for Prometheus
 //
-// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this
-// machine. Start reading at metrics.go, which is what a service needs. The Grafana dashboard
-// dashboard.json shows the metrics, and the alert rules in docs/alerts.yaml use them.
+// It needs no account and no network: a launchdarklytest server replaces LaunchDarkly. Start
+// reading at metrics.go, the code for a service. The Grafana dashboard dashboard.json shows the
+// metrics, and the alert rules in docs/alerts.yaml use them.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// run starts the service and lets customers use it. Without an address, it ends after an outage.
+// run starts the service and simulates customers. Without an address, it returns after an outage.
 func run(ctx context.Context, out io.Writer, address string) (err error) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -73,7 +73,7 @@ func run(ctx context.Context, out io.Writer, address string) (err error) {
 	shop := shop{client: openfeature.NewDefaultClient()}
 	if address != "" {
 		fmt.Fprintln(out, "serving", server.url)
-		goOn(ctx, box, shop)
+		simulate(ctx, box, shop)
 		return nil
 	}
 	return outage(ctx, out, box, provider, shop, server.url)
@@ -107,11 +107,11 @@ func outage(
 	if err := provider.Flush(ctx); err != nil {
 		return err
 	}
-	return show(ctx, out, "It is back: nothing is lost", url)
+	return show(ctx, out, "The events service recovers: no events are lost", url)
 }
 
-// goOn sells until ctx ends. The events service fails for 30 seconds of every two minutes.
-func goOn(ctx context.Context, box *launchdarklytest.Server, shop shop) {
+// simulate sells until ctx is done. The events service fails for 30 seconds of every two minutes.
+func simulate(ctx context.Context, box *launchdarklytest.Server, shop shop) {
 	seconds := time.NewTicker(time.Second)
 	defer seconds.Stop()
 	for second := 0; ; second++ {
@@ -122,7 +122,7 @@ func goOn(ctx context.Context, box *launchdarklytest.Server, shop shop) {
 			box.AcceptEvents()
 		}
 		shop.sell(ctx, 20)
-		box.ClearEvents() // nobody reads them
+		box.ClearEvents() // to bound the memory
 		select {
 		case <-ctx.Done():
 			return
@@ -137,7 +137,7 @@ type server struct {
 	url  string
 }
 
-// serve listens on address, or on a free port of this machine without one.
+// serve listens on address, or on a free loopback port if it is empty.
 func serve(ctx context.Context, address string, metrics http.Handler) (*server, error) {
 	if address == "" {
 		address = "localhost:0"

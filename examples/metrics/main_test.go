@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, sdkleaks.Ignore()...)
 }
 
-// TestOutage reads what the program prints.
+// TestOutage compares the program's output.
 func TestOutage(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), &out, ""); err != nil {
@@ -55,14 +55,14 @@ func TestOutage(t *testing.T) {
 	want := slices.Concat(
 		section("1,000 purchases are delivered", 1000, 1000, 0),
 		section("The events service fails; 500 purchases wait", 1500, 1000, 500),
-		section("It is back: nothing is lost", 1500, 1500, 0),
+		section("The events service recovers: no events are lost", 1500, 1500, 0),
 	)
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// TestServing runs the program as one that Prometheus scrapes, for a moment.
+// TestServing runs the program with -serve for a short time.
 func TestServing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

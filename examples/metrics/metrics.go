@@ -15,14 +15,14 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
 )
 
-// metrics is what a service needs to export metrics to Prometheus.
+// metrics exports metrics to Prometheus.
 type metrics struct {
 	meters      *metric.MeterProvider
 	evaluations openfeature.Hook // counts evaluations
 	handler     http.Handler     // of /metrics
 }
 
-// newMetrics connects OpenTelemetry's metrics to Prometheus.
+// newMetrics exports OpenTelemetry metrics to Prometheus.
 func newMetrics() (*metrics, error) {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprometheus.New(
@@ -42,7 +42,7 @@ func newMetrics() (*metrics, error) {
 	}, nil
 }
 
-// export adds the delivery of a provider's events. It needs no hook.
+// export adds the delivery metrics of a provider. They need no hook.
 func (m *metrics) export(provider *launchdarkly.Provider) error {
 	_, err := otelhooks.RegisterDeliveryMetrics(provider, otelhooks.WithMeterProvider(m.meters))
 	return err

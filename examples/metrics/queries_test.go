@@ -23,7 +23,8 @@ import (
 // series is the labels of each exported metric.
 type series map[string][]string
 
-// exported returns what a service exports that has evaluated two flags, of which one does not exist.
+// exported returns the metrics of a service that has evaluated two flags, one of which does not
+// exist.
 func exported(t *testing.T) series {
 	t.Helper()
 	box := launchdarklytest.NewServer()
@@ -61,7 +62,7 @@ func exported(t *testing.T) series {
 		for _, l := range label.FindAllStringSubmatch(match[2], -1) {
 			labels = append(labels, l[1])
 		}
-		all[match[1]] = append(labels, "job", "instance") // which Prometheus adds
+		all[match[1]] = append(labels, "job", "instance") // added by Prometheus
 	}
 	return all
 }
@@ -74,7 +75,7 @@ func (s series) check(t *testing.T, where, query string) (metrics []string) {
 		t.Errorf("%s: %v", where, err)
 		return nil
 	}
-	var labels []string // that any of the query's metrics has
+	var labels []string // of any metric in the query
 	metricsql.VisitAll(parsed, func(e metricsql.Expr) {
 		if selector, ok := e.(*metricsql.MetricExpr); ok {
 			for _, filters := range selector.LabelFilterss {
@@ -162,7 +163,7 @@ func TestAlertRules(t *testing.T) {
 		}
 	}
 	if !used["launchdarkly_events_waiting_age_seconds"] || !used["launchdarkly_events_dropped_total"] {
-		t.Errorf("no alert on the age of the oldest event, or on events that are lost: %v", used)
+		t.Errorf("no alert for the age of the oldest event or for dropped events: %v", used)
 	}
 }
 
@@ -196,7 +197,7 @@ func TestDashboard(t *testing.T) {
 		t.Fatal("the dashboard is empty")
 	}
 
-	variables := []string{"__all", "__range", "__rate_interval"} // Grafana's own
+	variables := []string{"__all", "__range", "__rate_interval"} // defined by Grafana
 	for _, variable := range dashboard.Templating.List {
 		variables = append(variables, variable.Name)
 	}
@@ -236,7 +237,7 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestDocumentedMetrics finds the names of metrics in the documents.
+// TestDocumentedMetrics checks that the metrics named in the documents exist.
 func TestDocumentedMetrics(t *testing.T) {
 	t.Parallel()
 	metrics := exported(t)

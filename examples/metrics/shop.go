@@ -13,10 +13,10 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// shop is an application. It does not know about LaunchDarkly or metrics.
+// shop is an application. It does not depend on LaunchDarkly or metrics.
 type shop struct{ client *openfeature.Client }
 
-// sell has n customers use the checkout and pay.
+// sell simulates n customers who use the checkout and pay.
 func (s shop) sell(ctx context.Context, n int) {
 	for i := range n {
 		customer := openfeature.NewEvaluationContext("customer-"+strconv.Itoa(i), nil)
@@ -25,7 +25,7 @@ func (s shop) sell(ctx context.Context, n int) {
 	}
 }
 
-// show prints the metrics of tracked events that an operator would look at first.
+// show prints the main metrics of tracked events.
 func show(ctx context.Context, out io.Writer, heading, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

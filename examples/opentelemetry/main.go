@@ -1,13 +1,12 @@
-// The OpenTelemetry example evaluates flags within a span and reports each evaluation three times: as
-// a log record, as an event of the span, and in a metric. It prints what OpenTelemetry exports.
+// The OpenTelemetry example evaluates flags within a span and reports each evaluation three times:
+// as a log record, as an event of the span, and in a metric. It prints what OpenTelemetry exports.
 //
 //	go run ./examples/opentelemetry
 //
-// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this
-// machine.
+// It needs no account and no network: a launchdarklytest server replaces LaunchDarkly.
 //
-// Start reading at run, which is the wiring of a service. A service differs in its exporters
-// (telemetry.go), which send to a collector.
+// Start reading at run, the setup of a service. A service has other exporters than those in
+// telemetry.go, which send to a collector.
 package main
 
 import (
@@ -37,8 +36,7 @@ func main() {
 	}
 }
 
-// run connects LaunchDarkly and OpenTelemetry to OpenFeature, serves one request, and shuts everything
-// down.
+// run sets up the provider and OpenTelemetry, serves one request, and shuts both down.
 func run(ctx context.Context, out io.Writer) (err error) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -46,13 +44,13 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	box.SetValue("headline", "Welcome back")
 
 	telemetry := startTelemetry(out)
-	// Deferred first, so that it runs last, when nothing evaluates any more.
+	// Deferred first, so that it runs last, after all evaluations.
 	defer func() { err = errors.Join(err, telemetry.shutdown(context.WithoutCancel(ctx))) }()
 
-	// One hook, three sinks. An application can have any of them.
+	// One hook with three sinks. An application can use any of them.
 	evaluations := hooks.NewEvaluationHook(hooks.NewMultiSink(
 		otelhooks.NewLogSink(telemetry.loggers),
-		otelhooks.NewSpanSink(), // adds to the active span
+		otelhooks.NewSpanSink(), // adds events to the active span
 		otelhooks.NewMetricSink(telemetry.meters),
 	))
 
@@ -72,7 +70,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	return nil
 }
 
-// serve handles one request. The application evaluates flags and does not know about the hook.
+// serve handles one request. The code that evaluates flags does not depend on the hook.
 func serve(ctx context.Context, tracer trace.Tracer, client *openfeature.Client) {
 	ctx, span := tracer.Start(ctx, "GET /checkout",
 		trace.WithSpanKind(trace.SpanKindServer),

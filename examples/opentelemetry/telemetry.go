@@ -23,8 +23,9 @@ type telemetry struct {
 	meters  *metric.MeterProvider
 }
 
-// startTelemetry creates the providers. The exporters here print a line for each record, span and
-// counter at once. A service has OTLP exporters instead, in a batch processor for logs and spans.
+// startTelemetry creates the providers. The exporters of this example print one line for each
+// record, span and counter. A service uses OTLP exporters, with batch processors for logs and
+// spans.
 func startTelemetry(out io.Writer) *telemetry {
 	service := resource.NewSchemaless(attribute.String("service.name", "shop"))
 	return &telemetry{
@@ -37,7 +38,7 @@ func startTelemetry(out io.Writer) *telemetry {
 	}
 }
 
-// shutdown exports what has not been exported yet, which here are the metrics.
+// shutdown exports all remaining telemetry, in this example the metrics.
 func (t *telemetry) shutdown(ctx context.Context) error {
 	return errors.Join(t.tracers.Shutdown(ctx), t.loggers.Shutdown(ctx), t.meters.Shutdown(ctx))
 }
@@ -104,8 +105,8 @@ func (metricPrinter) Aggregation(kind metric.InstrumentKind) metric.Aggregation 
 func (metricPrinter) ForceFlush(context.Context) error { return nil }
 func (metricPrinter) Shutdown(context.Context) error   { return nil }
 
-// text returns the attributes that this example is about. The others are the provider's name,
-// LaunchDarkly's reason kind and the message of an error.
+// text returns the main attributes. It omits the provider's name, LaunchDarkly's reason kind and
+// the error message.
 func text(attributes []attribute.KeyValue) string {
 	var parts []string
 	for _, key := range []attribute.Key{

@@ -10,10 +10,10 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// Whom flags are evaluated for, and who does what is tracked.
+// Evaluation contexts, for evaluations and tracking.
 var (
-	// A user, by a key that is always the same for the same person. The email address helps to evaluate flags on this
-	// machine, and stays here.
+	// A user, with a stable targeting key. Flags can target the email address, but it is private
+	// and never sent to LaunchDarkly.
 	user = openfeature.NewEvaluationContext("user-42", map[string]any{
 		"name":              "Sandy",
 		"plan":              "gold",
@@ -21,13 +21,13 @@ var (
 		"privateAttributes": []string{"email"},
 	})
 
-	// An organization: another kind of context.
+	// An organization, a context of another kind.
 	organization = openfeature.NewEvaluationContext("acme", map[string]any{
 		"kind":      "org",
 		"employees": 250,
 	})
 
-	// Both at once, so that flags can look at either.
+	// A multi-kind context, so that flags can target both.
 	both = openfeature.NewTargetlessEvaluationContext(map[string]any{
 		"kind": "multi",
 		"user": map[string]any{"targetingKey": "user-42", "plan": "gold"},
@@ -35,10 +35,11 @@ var (
 	})
 )
 
-// wholeData is the attribute whose value LaunchDarkly takes as an event's whole data, where that is not an object.
+// wholeData is the attribute whose value becomes the complete data of an event, for data that is
+// not an object.
 const wholeData = "launchdarkly.data"
 
-// evaluate asks for a flag of each type.
+// evaluate evaluates a flag of each type.
 func evaluate(ctx context.Context, out io.Writer, client *openfeature.Client) {
 	for _, who := range []struct {
 		name    string
@@ -81,20 +82,20 @@ func printRow(w io.Writer, value any, details openfeature.EvaluationDetails) {
 	fmt.Fprintf(w, "  %s\t%v\t%s\t%s\n", details.FlagKey, value, variant, reason)
 }
 
-// track tells what has happened, in each of the ways there are.
+// track tracks events of all forms.
 func track(ctx context.Context, client *openfeature.Client) {
-	// That it happened.
+	// An event without a value or data.
 	client.Track(ctx, "checkout-opened", user, openfeature.TrackingEventDetails{})
 
-	// A number: it becomes the metric value of the event, also when it is 0.
+	// A number, which is the metric value of the event. 0 is a value.
 	client.Track(ctx, "retries", user, openfeature.NewTrackingEventDetails(0))
 
-	// Revenue, with data about it.
+	// Revenue with data.
 	client.Track(ctx, "purchase", user, openfeature.NewTrackingEventDetails(99.90).
 		Add("currency", "EUR").
 		Add("cart", []map[string]any{{"sku": "A-17", "quantity": 2}}))
 
-	// Data without a number: NaN says that there is none.
+	// Data without a metric value, which NaN omits.
 	client.Track(ctx, "plan-changed", organization, openfeature.NewTrackingEventDetails(math.NaN()).
 		Add("from", "silver").
 		Add("to", "gold"))

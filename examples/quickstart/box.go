@@ -15,10 +15,10 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// boxedLaunchDarkly takes LaunchDarkly's place, with the flags that the application asks for.
-type boxedLaunchDarkly struct{ server *launchdarklytest.Server }
+// testServer replaces LaunchDarkly and serves the flags of the application.
+type testServer struct{ server *launchdarklytest.Server }
 
-func startBox() *boxedLaunchDarkly {
+func startBox() *testServer {
 	server := launchdarklytest.NewServer()
 	server.SetFlags(
 		// On for users of the gold plan.
@@ -26,30 +26,30 @@ func startBox() *boxedLaunchDarkly {
 			AddRule(ldbuilders.NewRuleBuilder().ID("gold").Variation(1).
 				Clauses(ldbuilders.ClauseWithKind("user", "plan", ldmodel.OperatorIn, ldvalue.String("gold")))).
 			Build(),
-		// One user gets something else than everybody.
+		// One user gets another value.
 		flag("headline", ldvalue.String("Welcome"), ldvalue.String("Welcome back")).
 			AddTarget(1, "user-42").
 			Build(),
-		// Larger organizations upload more.
+		// Larger organizations have a higher limit.
 		flag("upload-limit", ldvalue.Int(10), ldvalue.Int(500)).
 			AddRule(ldbuilders.NewRuleBuilder().ID("large").Variation(1).
 				Clauses(ldbuilders.ClauseWithKind("org", "employees", ldmodel.OperatorGreaterThan, ldvalue.Int(100)))).
 			Build(),
 		// Turned off.
 		flag("discount", ldvalue.Float64(0), ldvalue.Float64(12.5)).On(false).OffVariation(0).Build(),
-		// The same for everybody.
+		// The same for all contexts.
 		flag("theme", ldvalue.Parse([]byte(`{"color": "teal", "rounded": true}`))).Build(),
 	)
-	return &boxedLaunchDarkly{server: server}
+	return &testServer{server: server}
 }
 
-// flag is one that serves its first variation, unless it is told otherwise.
+// flag returns a builder for a flag that serves its first variation by default.
 func flag(key string, variations ...ldvalue.Value) *ldbuilders.FlagBuilder {
 	return ldbuilders.NewFlagBuilder(key).On(true).Variations(variations...).FallthroughVariation(0)
 }
 
-// show prints the tracked events as LaunchDarkly received them.
-func (b *boxedLaunchDarkly) show(out io.Writer) {
+// show prints the tracked events as received by LaunchDarkly.
+func (b *testServer) show(out io.Writer) {
 	fmt.Fprintln(out, "\nWhat LaunchDarkly received")
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "  EVENT\tMETRIC\tDATA\tCONTEXT")
@@ -67,7 +67,7 @@ func (b *boxedLaunchDarkly) show(out io.Writer) {
 	_ = table.Flush()
 }
 
-// describe writes a context, or each part of a multi-context, on one line.
+// describe formats a context, or the parts of a multi-kind context, on one line.
 func describe(context ldvalue.Value) string {
 	kind := context.GetByKey("kind").StringValue()
 	if kind != "multi" {
@@ -98,7 +98,7 @@ func describeOne(kind string, context ldvalue.Value) string {
 	return strings.Join(fields, " ")
 }
 
-// sorted writes JSON in the same order each time.
+// sorted returns JSON with sorted keys.
 func sorted(v ldvalue.Value) string {
 	text, err := json.Marshal(v.AsArbitraryValue())
 	if err != nil {
@@ -107,7 +107,7 @@ func sorted(v ldvalue.Value) string {
 	return string(text)
 }
 
-// names lists the members of an object, always in the same order.
+// names returns the sorted member names of an object.
 func names(object ldvalue.Value) []string {
 	return slices.Sorted(slices.Values(object.Keys(nil)))
 }

@@ -1,10 +1,10 @@
-// The quickstart evaluates flags and tracks events through OpenFeature, with LaunchDarkly behind it, and shows what
-// LaunchDarkly received.
+// The quickstart evaluates flags and tracks events with OpenFeature and LaunchDarkly, and prints
+// the events that LaunchDarkly received.
 //
-// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this machine. With the
-// environment variable LAUNCHDARKLY_SDK_KEY, it talks to LaunchDarkly itself.
+// It needs no account and no network: a launchdarklytest server replaces LaunchDarkly. If the
+// environment variable LAUNCHDARKLY_SDK_KEY is set, it uses LaunchDarkly.
 //
-// Start reading at app.go: it is what an application looks like.
+// Start reading at app.go, the code of an application.
 package main
 
 import (
@@ -28,21 +28,21 @@ func main() {
 	}
 }
 
-// run wires LaunchDarkly to OpenFeature, and has the application do its work. Without an SDK key, it runs LaunchDarkly
-// in a box.
+// run registers the provider and runs the application. Without an SDK key, it starts a
+// launchdarklytest server.
 func run(ctx context.Context, out io.Writer, sdkKey string) error {
 	options := []launchdarkly.Option{
 		launchdarkly.WithErrorHandler(func(_ context.Context, err error) { fmt.Fprintln(out, "problem:", err) }),
 	}
-	var box *boxedLaunchDarkly
+	var box *testServer
 	if sdkKey == "" {
 		box = startBox()
 		defer box.server.Close()
 		sdkKey = box.server.SDKKey()
 		options = append(options, launchdarkly.WithConfig(box.server.Config()))
-		fmt.Fprintln(out, "LaunchDarkly in a box is running. Set LAUNCHDARKLY_SDK_KEY to use LaunchDarkly itself.")
+		fmt.Fprintln(out, "Using a launchdarklytest server. Set LAUNCHDARKLY_SDK_KEY to use LaunchDarkly.")
 	} else {
-		fmt.Fprintln(out, "Using LaunchDarkly itself, with the SDK key of LAUNCHDARKLY_SDK_KEY.")
+		fmt.Fprintln(out, "Using LaunchDarkly with the SDK key LAUNCHDARKLY_SDK_KEY.")
 	}
 
 	provider, err := launchdarkly.NewProvider(sdkKey, options...)
@@ -64,7 +64,7 @@ func run(ctx context.Context, out io.Writer, sdkKey string) error {
 	if box != nil {
 		box.show(out)
 	} else {
-		fmt.Fprintln(out, "\nThe events are in your project's live events view in LaunchDarkly.")
+		fmt.Fprintln(out, "\nLaunchDarkly shows the events in the live events view of your project.")
 	}
 	stats := provider.Stats()
 	fmt.Fprintf(out, "\n%d events tracked, %d delivered\n", stats.Tracked, stats.Delivered)

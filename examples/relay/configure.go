@@ -6,22 +6,24 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 )
 
-// proxyMode is the configuration of a service that streams its flags from a Relay Proxy and sends its events to it.
+// proxyMode returns the configuration of a service that streams flags from a Relay Proxy and sends
+// events to it.
 //
-// The Relay Proxy must have USE_EVENTS=true, and EVENTS_CAPACITY as large as the events of all its services within
-// EVENTS_FLUSH_INTERVAL: it answers before it looks for room, and drops what it has none for. Where it doesn't forward
-// events, ldcomponents.RelayProxyEndpointsWithoutEvents sends them to LaunchDarkly itself.
+// The Relay Proxy must have USE_EVENTS=true, and an EVENTS_CAPACITY for the events of all its
+// services within EVENTS_FLUSH_INTERVAL: it accepts requests even if its buffer is full, and drops
+// the events. If it does not forward events, use ldcomponents.RelayProxyEndpointsWithoutEvents,
+// which sends them to LaunchDarkly directly.
 func proxyMode(relayURL string) ld.Config {
 	return ld.Config{
 		ServiceEndpoints: ldcomponents.RelayProxyEndpoints(relayURL),
 	}
 }
 
-// daemonMode is the configuration of a service that reads its flags from a Redis, which a Relay Proxy fills, and sends its
-// events to the Relay Proxy. The service opens no stream.
+// daemonMode returns the configuration of a service that reads flags from a Redis that a Relay
+// Proxy writes, and sends events to the Relay Proxy. The service opens no stream.
 //
-// The provider is ready at once, even while the Redis is empty, and reports no changes of flags: a service sees a change
-// when its cache expires. Big segments need a store of their own; leave the line out if you have none.
+// The provider is ready at once, even if the Redis is empty, and emits no configuration change
+// events: changes take effect when the cache expires. BigSegments is needed only for big segments.
 func daemonMode(redisURL, relayURL string) ld.Config {
 	return ld.Config{
 		DataSource:       ldcomponents.ExternalUpdatesOnly(),

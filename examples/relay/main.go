@@ -1,16 +1,17 @@
-// The relay example puts LaunchDarkly's Relay Proxy between a service and LaunchDarkly, in both of its modes: as a proxy that
-// streams flags and forwards events, and as a daemon that keeps flags in a Redis.
+// The relay example uses LaunchDarkly's Relay Proxy in both of its modes: proxy mode, in which it
+// streams flags and forwards events, and daemon mode, in which it writes flags to a Redis.
 //
 //	go run ./examples/relay                # both
 //	go run ./examples/relay -mode proxy
 //	go run ./examples/relay -mode daemon -redis redis://127.0.0.1:6379
 //
-// It needs no account: LaunchDarkly in a box takes LaunchDarkly's place on this machine. The first run builds the Relay
-// Proxy, which takes a minute or two, and keeps it in the user's cache directory. Daemon mode starts a redis-server where no
-// -redis is given. With the environment variables RELAY_URL and LAUNCHDARKLY_SDK_KEY, the example talks to that Relay Proxy;
-// the flag is "new-checkout", and -redis is the Redis that the Relay Proxy fills.
+// It needs no account: a launchdarklytest server replaces LaunchDarkly. The first run builds the
+// Relay Proxy, which takes a minute or two, and stores it in the user's cache directory. Daemon
+// mode starts a redis-server unless -redis is set. If the environment variables RELAY_URL and
+// LAUNCHDARKLY_SDK_KEY are set, the example uses that Relay Proxy. It evaluates the flag
+// "new-checkout", and -redis must be the Redis that the Relay Proxy writes.
 //
-// Start reading at configure.go: it is all that a service needs.
+// Start reading at configure.go, the configuration of a service.
 package main
 
 import (
@@ -33,7 +34,7 @@ import (
 func main() {
 	var s settings
 	flag.StringVar(&s.mode, "mode", "both", "proxy, daemon or both")
-	flag.StringVar(&s.redisURL, "redis", "", "the `URL` of a Redis; without it, a redis-server is started")
+	flag.StringVar(&s.redisURL, "redis", "", "`URL` of a Redis; if empty, a redis-server is started")
 	flag.Parse()
 	s.relayURL, s.sdkKey = os.Getenv("RELAY_URL"), os.Getenv("LAUNCHDARKLY_SDK_KEY")
 
@@ -45,7 +46,7 @@ func main() {
 	}
 }
 
-// settings come from the command line and the environment.
+// settings holds the command-line flags and environment variables.
 type settings struct {
 	mode     string
 	redisURL string
@@ -55,7 +56,7 @@ type settings struct {
 
 func run(ctx context.Context, out io.Writer, s settings) error {
 	if s.relayURL == "" {
-		s.sdkKey = "" // it is for RELAY_URL
+		s.sdkKey = "" // applies to RELAY_URL only
 	} else if s.sdkKey == "" {
 		return errors.New("RELAY_URL needs LAUNCHDARKLY_SDK_KEY")
 	}
@@ -71,7 +72,7 @@ func run(ctx context.Context, out io.Writer, s settings) error {
 		fmt.Fprintln(out)
 		return showDaemonMode(ctx, out, s)
 	default:
-		return fmt.Errorf("-mode is proxy, daemon or both, not %q", s.mode)
+		return fmt.Errorf("-mode must be proxy, daemon or both, not %q", s.mode)
 	}
 }
 
@@ -115,7 +116,7 @@ func showProxyMode(ctx context.Context, out io.Writer, s settings) error {
 	if err := errors.Join(service.awaitState(ctx, openfeature.ReadyState), service.await(ctx, false)); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "  the relay is back: the provider is %s, and new-checkout, turned off meanwhile, is false\n",
+	fmt.Fprintf(out, "  the relay restarts: the provider is %s, and new-checkout, turned off meanwhile, is false\n",
 		service.client.State())
 	return nil
 }
@@ -156,7 +157,7 @@ func showDaemonMode(ctx context.Context, out io.Writer, s settings) error {
 	}
 
 	relay.turnOff("new-checkout")
-	fmt.Fprintln(out, "  somebody turns new-checkout off, and the relay writes that to the Redis")
+	fmt.Fprintln(out, "  new-checkout is turned off, and the relay writes the change to the Redis")
 	for _, reader := range readers {
 		if err := reader.await(ctx, false); err != nil {
 			return err
@@ -175,12 +176,13 @@ func showDaemonMode(ctx context.Context, out io.Writer, s settings) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "  %s starts all the same, and evaluates new-checkout: %t (%s)\n",
+	fmt.Fprintf(out, "  %s starts anyway, and evaluates new-checkout: %t (%s)\n",
 		late.name, details.Value, details.Reason)
-	return relay.server.Start(ctx) // which takes the events of the services that end now
+	return relay.server.Start(ctx) // to accept the events of the services at shutdown
 }
 
-// service is one that uses the provider. Several of them share the process, each with a name of its own.
+// service is a service with its own provider. Several share the process, each with its own
+// OpenFeature domain.
 type service struct {
 	name     string
 	provider *launchdarkly.Provider
@@ -190,7 +192,7 @@ type service struct {
 func startService(ctx context.Context, name, sdkKey string, config ld.Config) (*service, error) {
 	provider, err := launchdarkly.NewProvider(sdkKey,
 		launchdarkly.WithConfig(config),
-		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)), // so that the output is only what the example prints
+		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)), // print only the example's output
 	)
 	if err != nil {
 		return nil, err
@@ -206,7 +208,7 @@ func (s *service) newCheckout(ctx context.Context) bool {
 	return s.client.Boolean(ctx, "new-checkout", false, user())
 }
 
-// await waits until the flag has the value. It evaluates again and again, because a reader is not notified of changes.
+// await waits until the flag has the value. It polls, because a reader is not notified of changes.
 func (s *service) await(ctx context.Context, want bool) error {
 	return until(ctx, func() bool { return s.newCheckout(ctx) == want })
 }

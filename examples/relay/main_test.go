@@ -9,7 +9,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// TestProxyMode compares what the example prints of a service behind a relay.
+// TestProxyMode compares the output in proxy mode.
 func TestProxyMode(t *testing.T) {
 	relayserver.Require(t)
 	output(t, settings{mode: "proxy"}, `Proxy mode
@@ -17,11 +17,11 @@ func TestProxyMode(t *testing.T) {
   it tracks a checkout, which the relay accepts
   behind the relay, LaunchDarkly receives: checkout 99.9 by user-42
   the relay goes down: the provider is STALE, and new-checkout stays true
-  the relay is back: the provider is READY, and new-checkout, turned off meanwhile, is false
+  the relay restarts: the provider is READY, and new-checkout, turned off meanwhile, is false
 `)
 }
 
-// TestRelayURL has a relay that the example does not start.
+// TestRelayURL uses a relay that the example does not start.
 func TestRelayURL(t *testing.T) {
 	relayserver.Require(t)
 	box := launchdarklytest.NewServer()
@@ -44,7 +44,7 @@ func TestRelayURL(t *testing.T) {
 	}
 }
 
-// TestDaemonMode compares what the example prints of services that read from a Redis.
+// TestDaemonMode compares the output in daemon mode.
 func TestDaemonMode(t *testing.T) {
 	relayserver.Require(t)
 	redisserver.Require(t)
@@ -56,11 +56,11 @@ func TestDaemonMode(t *testing.T) {
 	output(t, settings{mode: "daemon", redisURL: server.URL()}, `Daemon mode
   reader-1 evaluates new-checkout: true
   reader-2 evaluates new-checkout: true
-  somebody turns new-checkout off, and the relay writes that to the Redis
+  new-checkout is turned off, and the relay writes the change to the Redis
   reader-1 evaluates new-checkout: false
   reader-2 evaluates new-checkout: false
   the relay goes down
-  reader-3 starts all the same, and evaluates new-checkout: false (FALLTHROUGH)
+  reader-3 starts anyway, and evaluates new-checkout: false (FALLTHROUGH)
 `)
 }
 
@@ -71,7 +71,7 @@ func TestDaemonModeIsSkippedWithoutRedis(t *testing.T) {
 `)
 }
 
-func TestSettings(t *testing.T) {
+func TestRejectsInvalidSettings(t *testing.T) {
 	for _, s := range []settings{
 		{mode: "demon"},
 		{mode: "proxy", relayURL: "http://127.0.0.1:8030"},
@@ -82,7 +82,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// output runs the example and compares what it prints.
+// output runs the example and compares its output.
 func output(t *testing.T, s settings, want string) {
 	t.Helper()
 	var out bytes.Buffer
@@ -90,6 +90,6 @@ func output(t *testing.T, s settings, want string) {
 		t.Fatalf("%v after\n%s", err, out.String())
 	}
 	if got := out.String(); got != want {
-		t.Errorf("it printed\n%s\ninstead of\n%s", got, want)
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -10,17 +10,18 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// relay is a Relay Proxy: one on this machine in front of LaunchDarkly in a box, or one that RELAY_URL names.
+// relay is a Relay Proxy: either started by the example, with a launchdarklytest server, or the one
+// at RELAY_URL.
 type relay struct {
 	url    string
 	sdkKey string
 
-	box    *launchdarklytest.Server // nil where RELAY_URL names the relay
+	box    *launchdarklytest.Server // nil for the relay at RELAY_URL
 	server *relayserver.Server      // likewise
 }
 
-// startRelay starts a Relay Proxy that forwards events and, with the URL of a Redis, keeps its flags there. The first time,
-// it builds the program.
+// startRelay starts a Relay Proxy that forwards events and, if redisURL is not empty, writes flags
+// to a Redis. The first run builds the program.
 func startRelay(ctx context.Context, out io.Writer, s settings, redisURL string) (*relay, error) {
 	if s.relayURL != "" {
 		return &relay{url: s.relayURL, sdkKey: s.sdkKey}, nil
@@ -31,7 +32,7 @@ func startRelay(ctx context.Context, out io.Writer, s settings, redisURL string)
 	if _, err := relayserver.Build(ctx); err != nil {
 		return nil, err
 	}
-	r := &relay{box: launchdarklytest.NewServer(), sdkKey: launchdarklytest.SDKKey}
+	r := &relay{box: launchdarklytest.NewServer(), sdkKey: launchdarklytest.ValidSDKKey}
 	r.box.SetValue("new-checkout", true)
 	options := []string{"USE_EVENTS=true", "EVENTS_CAPACITY=10000", "EVENTS_FLUSH_INTERVAL=100ms"}
 	if redisURL != "" {
@@ -47,10 +48,10 @@ func startRelay(ctx context.Context, out io.Writer, s settings, redisURL string)
 	return r, nil
 }
 
-// ours reports whether the relay is on this machine, so that the example can do with it what it likes.
+// ours reports whether the example started the relay, and so can change flags and stop it.
 func (r *relay) ours() bool { return r.box != nil }
 
-// showEvents waits for a custom event behind the relay, and prints it.
+// showEvents waits until LaunchDarkly receives a custom event, and prints it.
 func (r *relay) showEvents(ctx context.Context, out io.Writer) error {
 	events, err := r.box.WaitForEvents(ctx, 1, nil)
 	for _, event := range events {

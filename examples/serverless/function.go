@@ -14,32 +14,35 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// timeToAnswer is what Handle leaves of an invocation's time for what the platform does after it has returned.
+// timeToAnswer is the part of an invocation's time that Handle leaves to the platform for sending
+// the response.
 const timeToAnswer = 100 * time.Millisecond
 
-// Event is what an invocation is about.
+// Event is the input of an invocation.
 type Event struct {
 	UserID string
 	Total  float64
 }
 
-// Response is what an invocation answers.
+// Response is the result of an invocation.
 type Response struct {
 	Discount float64
 }
 
-// Function is what a process keeps from one invocation to the next. Platforms start many such processes, freeze each after
-// its answer, and may never wake it up again: what is not delivered by then may be lost.
+// Function is the state of a process between invocations. Platforms start many such processes,
+// freeze each after its response, and may never resume it, so events that are not delivered by then
+// may be lost.
 type Function struct {
 	provider *launchdarkly.Provider
 	flags    *openfeature.Client
 	logger   *slog.Logger
 }
 
-// NewFunction is the cold start. A function whose flags come late answers with defaults, rather than not at all.
+// NewFunction performs the cold start. If flags are not available within the timeout, the function
+// serves default values.
 func NewFunction(ctx context.Context, sdkKey string, config ld.Config, logger *slog.Logger) (*Function, error) {
-	// An invocation has seconds. A connection that died while the process was frozen is given up after a few of them, not
-	// after 30; and what failed is tried again soon.
+	// Invocations take seconds. With these settings, requests on a connection that broke while the
+	// process was frozen time out after 3 seconds instead of 30, and retries start early.
 	config.Events = delivery.Lossless(ldcomponents.SendEvents(),
 		delivery.WithRequestTimeout(3*time.Second),
 		delivery.WithBackoff(50*time.Millisecond, 200*time.Millisecond),
@@ -53,12 +56,12 @@ func NewFunction(ctx context.Context, sdkKey string, config ld.Config, logger *s
 		return nil, err
 	}
 	if err := openfeature.SetProviderWithContextAndWait(ctx, provider); err != nil {
-		logger.WarnContext(ctx, "no feature flags yet", slog.Any("error", err))
+		logger.WarnContext(ctx, "feature flags are not ready", slog.Any("error", err))
 	}
 	return &Function{provider: provider, flags: openfeature.NewDefaultClient(), logger: logger}, nil
 }
 
-// Handle serves one invocation, and delivers what it has tracked before it returns.
+// Handle serves one invocation, and delivers tracked events before it returns.
 func (f *Function) Handle(ctx context.Context, event Event) (Response, error) {
 	defer f.deliver(ctx) // also after an error
 	if event.UserID == "" {
@@ -71,8 +74,8 @@ func (f *Function) Handle(ctx context.Context, event Event) (Response, error) {
 	return Response{Discount: discount}, nil
 }
 
-// deliver flushes within the time that the invocation has left. What it can't deliver is told, and stays in the queue: if
-// the process is woken up again, the next invocation delivers it.
+// deliver flushes within the remaining time of the invocation. It logs undelivered events, which
+// stay in the queue: if the process is resumed, the next invocation delivers them.
 func (f *Function) deliver(ctx context.Context) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -81,7 +84,7 @@ func (f *Function) deliver(ctx context.Context) {
 	}
 	err := f.provider.Flush(ctx)
 	if undelivered, ok := errors.AsType[*delivery.UndeliveredError](err); ok {
-		f.logger.ErrorContext(ctx, "frozen with undelivered events",
+		f.logger.ErrorContext(ctx, "events not delivered before freeze",
 			slog.Int("events", undelivered.Events), slog.Any("cause", undelivered.Cause))
 	} else if err != nil {
 		f.logger.ErrorContext(ctx, "flush failed", slog.Any("error", err))

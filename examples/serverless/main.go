@@ -1,11 +1,12 @@
-// The serverless example is a function that a platform freezes after each answer. It delivers the events that it has
-// tracked before it returns, within the time that the invocation has left, and tells what it could not deliver.
+// The serverless example is a function that a platform freezes after each response. It delivers
+// tracked events before it returns, within the remaining time of the invocation, and logs events
+// that it could not deliver.
 //
 //	go run ./examples/serverless
 //
-// It needs no account and no network: LaunchDarkly in a box takes LaunchDarkly's place on this machine.
+// It needs no account and no network: a launchdarklytest server replaces LaunchDarkly.
 //
-// Start reading at function.go: it is what a function looks like. This file plays the platform.
+// Start reading at function.go, the code of the function. This file simulates the platform.
 package main
 
 import (
@@ -31,7 +32,7 @@ func main() {
 	}
 }
 
-// run is the platform: it starts a process of the function, and invokes it three times.
+// run simulates the platform: it starts a process of the function, and invokes it three times.
 func run(ctx context.Context, out io.Writer) error {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -47,7 +48,7 @@ func run(ctx context.Context, out io.Writer) error {
 	p.invoke(ctx, "the first purchase", Event{UserID: "user-42", Total: 80}, 10*time.Second)
 
 	box.RefuseEvents(http.StatusServiceUnavailable)
-	p.invoke(ctx, "a purchase while LaunchDarkly does not take events", Event{UserID: "user-43", Total: 40}, time.Second)
+	p.invoke(ctx, "a purchase while LaunchDarkly rejects events", Event{UserID: "user-43", Total: 40}, time.Second)
 	box.AcceptEvents()
 
 	p.invoke(ctx, "a purchase after that", Event{UserID: "user-44", Total: 20}, 10*time.Second)
@@ -60,23 +61,24 @@ func run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// platform invokes a function, and freezes it after each answer.
+// platform invokes a function, and freezes it after each response.
 type platform struct {
 	out      io.Writer
 	box      *launchdarklytest.Server
 	function *Function
 }
 
-// invoke gives an invocation so much time, and tells what LaunchDarkly has of it when the process freezes.
+// invoke invokes the function with a time limit, and prints the events that LaunchDarkly has
+// received when the process freezes.
 func (p platform) invoke(ctx context.Context, what string, event Event, limit time.Duration) {
 	fmt.Fprintf(p.out, "\nInvocation: %s\n", what)
 	p.box.ClearEvents()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	response, err := p.function.Handle(ctx, event)
 	cancel()
-	fmt.Fprintf(p.out, "  answered with a discount of %v, error: %v\n", response.Discount, err)
+	fmt.Fprintf(p.out, "  response: discount %v, error: %v\n", response.Discount, err)
 
-	// From here to the next invocation, the process stands still. Nothing that it had in mind happens.
+	// The process is frozen until the next invocation. No goroutine runs.
 	arrived := p.box.CustomEvents("purchase")
 	fmt.Fprintf(p.out, "  frozen; LaunchDarkly has received %d of its events\n", len(arrived))
 	for _, purchase := range arrived {
@@ -84,7 +86,7 @@ func (p platform) invoke(ctx context.Context, what string, event Event, limit ti
 	}
 }
 
-// plainLogger prints what the function has to tell, without the time, and nothing about the SDK's usual work.
+// plainLogger returns a logger that prints errors without the time.
 func plainLogger(out io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
 		Level: slog.LevelError,

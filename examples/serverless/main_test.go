@@ -13,7 +13,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// TestPlatform reads what the example prints.
+// TestPlatform compares the example's output.
 func TestPlatform(t *testing.T) {
 	var out buffer
 	if err := run(t.Context(), &out); err != nil {
@@ -21,17 +21,17 @@ func TestPlatform(t *testing.T) {
 	}
 	const want = `
 Invocation: the first purchase
-  answered with a discount of 0.25, error: <nil>
+  response: discount 0.25, error: <nil>
   frozen; LaunchDarkly has received 1 of its events
     purchase of 60 by user-42
 
-Invocation: a purchase while LaunchDarkly does not take events
-level=ERROR msg="frozen with undelivered events" events=1 cause="context deadline exceeded"
-  answered with a discount of 0.25, error: <nil>
+Invocation: a purchase while LaunchDarkly rejects events
+level=ERROR msg="events not delivered before freeze" events=1 cause="context deadline exceeded"
+  response: discount 0.25, error: <nil>
   frozen; LaunchDarkly has received 0 of its events
 
 Invocation: a purchase after that
-  answered with a discount of 0.25, error: <nil>
+  response: discount 0.25, error: <nil>
   frozen; LaunchDarkly has received 2 of its events
     purchase of 30 by user-43
     purchase of 15 by user-44
@@ -39,12 +39,13 @@ Invocation: a purchase after that
 3 events tracked, 3 delivered
 `
 	if out.String() != want {
-		t.Errorf("it printed\n%s\ninstead of\n%s", out.String(), want)
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
 
-// TestHandleLeavesNothingForLater looks at what has arrived when Handle returns, after an answer and after an error.
-func TestHandleLeavesNothingForLater(t *testing.T) {
+// TestHandleDeliversBeforeItReturns checks the received events when Handle returns a response and
+// an error.
+func TestHandleDeliversBeforeItReturns(t *testing.T) {
 	box, function, log := start(t)
 	if _, err := function.Handle(t.Context(), Event{UserID: "user-42", Total: 80}); err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func TestHandleLeavesNothingForLater(t *testing.T) {
 	function.flags.Track(t.Context(), "retry", openfeature.NewEvaluationContext("user-42", nil),
 		openfeature.TrackingEventDetails{})
 	if _, err := function.Handle(t.Context(), Event{}); err == nil {
-		t.Error("an event without a user is no error")
+		t.Error("no error for an event without a user")
 	}
 	if n := len(box.CustomEvents("retry")); n != 1 {
 		t.Errorf("after an error, %d events have arrived, want 1", n)
@@ -66,20 +67,20 @@ func TestHandleLeavesNothingForLater(t *testing.T) {
 	}
 }
 
-// TestHandleTellsWhatIsUndelivered has an events service that never takes anything.
-func TestHandleTellsWhatIsUndelivered(t *testing.T) {
+// TestHandleLogsUndeliveredEvents uses an events service that rejects all requests.
+func TestHandleLogsUndeliveredEvents(t *testing.T) {
 	box, function, log := start(t)
 	box.RefuseEvents(http.StatusServiceUnavailable)
-	defer box.AcceptEvents() // so that the shutdown need not wait
+	defer box.AcceptEvents() // so that Shutdown does not block
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeToAnswer)
 	defer cancel()
 	response, err := function.Handle(ctx, Event{UserID: "user-42", Total: 80})
 	if err != nil || response.Discount != 0.25 {
-		t.Errorf("it answered %+v, %v", response, err)
+		t.Errorf("got %+v, %v", response, err)
 	}
 	if !strings.Contains(log.String(), "events=1") {
-		t.Errorf("it does not say what is undelivered: %q", log)
+		t.Errorf("the log does not have the number of undelivered events: %q", log)
 	}
 }
 
@@ -97,7 +98,7 @@ func start(t *testing.T) (*launchdarklytest.Server, *Function, *buffer) {
 	return box, function, &log
 }
 
-// buffer takes what several goroutines print.
+// buffer is a bytes.Buffer that is safe for concurrent use.
 type buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// browser is a Chromium with one page, and what it complained about.
+// browser is a Chromium with one page, and the errors and warnings of its console.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -27,8 +27,9 @@ type browser struct {
 	complaints []string
 }
 
-// startBrowser starts a Chromium that ends with the test, which fails when the browser's console has errors or warnings.
-// Where there is no Chromium, the test is skipped, except in continuous integration.
+// startBrowser starts a Chromium that is closed at the end of the test. The test fails if the
+// browser's console has errors or warnings. If there is no Chromium, the test is skipped, or fails
+// in CI.
 func startBrowser(t *testing.T, shop string) *browser {
 	t.Helper()
 	path := findChromium(t)
@@ -74,7 +75,8 @@ func findChromium(t *testing.T) string {
 	return ""
 }
 
-// listen collects what the console shows in red or yellow: violations of the content security policy among it.
+// listen collects errors and warnings of the console, including violations of the content security
+// policy.
 func (b *browser) listen(event any) {
 	var complaint string
 	switch e := event.(type) {
@@ -98,7 +100,7 @@ func (b *browser) listen(event any) {
 	b.complaints = append(b.complaints, complaint)
 }
 
-// do takes steps.
+// do runs steps.
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patient)
@@ -108,19 +110,19 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// open goes to a page of the shop.
+// open opens a page of the shop.
 func (b *browser) open(path string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(b.url + path))
 }
 
-// press clicks on something that leads to another page, and waits for that.
+// press clicks an element that leads to another page, and waits for the page.
 func (b *browser) press(selector string) {
 	b.t.Helper()
 	b.leave(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// leave takes a step that leads to another page, and waits for that.
+// leave runs a step that leads to another page, and waits for the page.
 func (b *browser) leave(step chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patient)
@@ -140,7 +142,7 @@ func (b *browser) wait(expression string) {
 	}
 }
 
-// evaluate is the value of a JavaScript expression.
+// evaluate returns the value of a JavaScript expression.
 func evaluate[T any](b *browser, expression string) T {
 	b.t.Helper()
 	value, err := inPage(b, chromedp.Evaluate[T](expression))
@@ -150,7 +152,7 @@ func evaluate[T any](b *browser, expression string) T {
 	return value
 }
 
-// inPage runs a script: once more where the page that it was meant for had just made place for the next one.
+// inPage runs a script. It retries if the page changes meanwhile.
 func inPage[T any](b *browser, script chromedp.Action[T]) (T, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, patient)
 	defer cancel()
@@ -162,12 +164,12 @@ func inPage[T any](b *browser, script chromedp.Action[T]) (T, error) {
 	}
 }
 
-// shows is an expression: whether an element of /live has this text.
+// shows returns a JavaScript expression that reports whether an element of /live has the text.
 func shows(id, text string) string {
 	return fmt.Sprintf("document.getElementById(%q).textContent === %q", id, text)
 }
 
-// buy clicks through a purchase of a mug.
+// buy buys a mug.
 func (b *browser) buy() {
 	b.t.Helper()
 	b.open("/")
@@ -177,13 +179,13 @@ func (b *browser) buy() {
 	b.wait(`location.pathname === "/thanks" && document.querySelector("h1").textContent === "Thank you"`)
 }
 
-// rowCutOff is an expression: whether the list shows a part of its last row only.
+// rowCutOff is a JavaScript expression that reports whether the last row of the list is cut off.
 const rowCutOff = `[...document.querySelectorAll("#rows li")].some((row) => {
 	const end = document.querySelector(".scroll").clientHeight;
 	return row.offsetTop < end - 1 && row.offsetTop + row.offsetHeight > end + 1;
 })`
 
-// visitors adds up what /live shows of both sides.
+// visitors is a JavaScript expression for the number of visitors on /live.
 const visitors = `[...document.querySelectorAll("[data-text=visitors]")].reduce((sum, e) => sum + Number(e.textContent), 0)`
 
 func TestBrowserPurchase(t *testing.T) {
@@ -201,7 +203,7 @@ func TestBrowserPurchase(t *testing.T) {
 	}
 	b.wait(visitors + " === 1")
 	if !evaluate[bool](b, `[...document.querySelectorAll(".bar")].some((bar) => bar.getAttribute("aria-label").endsWith("1 of 1 visitors bought"))`) {
-		t.Error("no bar says in words that the visitor bought")
+		t.Error("no bar has a text alternative with the purchase")
 	}
 }
 
@@ -214,7 +216,7 @@ func TestBrowserSimulation(t *testing.T) {
 		shows("progress-text", "200 visitors have been there") + " && " + visitors + " === 200")
 	b.wait(`document.getElementById("status").classList.contains("settled")`)
 	b.wait(`document.getElementById("tracked").textContent === document.getElementById("arrived").textContent`)
-	// The bars have grown, and the darker part of each is the shorter one.
+	// The bars are not empty, and the darker part of each is shorter.
 	b.wait(`[...document.querySelectorAll(".bar")].every((bar) => {
 		const length = (part) => bar.querySelector(part).getBoundingClientRect().width;
 		return length(".bar-bought") > 0 && length(".bar-seen") > length(".bar-bought") && length(".bar-track") >= length(".bar-seen");
@@ -232,10 +234,10 @@ func TestBrowserSimulation(t *testing.T) {
 	if verdict := evaluate[string](b, `document.querySelector(".verdict").textContent`); !strings.Contains(verdict, "percentage points") {
 		t.Errorf("the verdict is %q", verdict)
 	}
-	// The button can be pressed again, and was not taken from under the keyboard.
+	// The button is enabled again and has kept the focus.
 	b.wait(`document.getElementById("simulate").getAttribute("aria-disabled") === "false"`)
 	if !evaluate[bool](b, `document.activeElement.id === "simulate"`) {
-		t.Error("the button has lost the focus")
+		t.Error("the button has no focus")
 	}
 }
 
@@ -255,16 +257,16 @@ func TestBrowserOutage(t *testing.T) {
 	b.wait(`document.getElementById("status").innerText.includes("Everything that was tracked has arrived.")`)
 }
 
-// TestBrowserKeyboard does everything without a mouse, and listens to what a screen reader would say.
+// TestBrowserKeyboard uses the keyboard only, and checks the text for screen readers.
 func TestBrowserKeyboard(t *testing.T) {
 	shop := startShop(t, settings{})
 	b := startBrowser(t, shop.url)
 	b.open("/live")
 
-	// The first stop is the way past the navigation.
+	// The first element is the skip link.
 	b.do(chromedp.KeyEvent(kb.Tab))
 	if !evaluate[bool](b, `document.activeElement.matches(".skip") && document.activeElement.getBoundingClientRect().top >= 0`) {
-		t.Error("the first stop is not a skip link that can be seen")
+		t.Error("the first element is not a visible skip link")
 	}
 	b.do(chromedp.KeyEvent(kb.Enter))
 	b.wait(`document.activeElement.id === "main"`)
@@ -277,10 +279,10 @@ func TestBrowserKeyboard(t *testing.T) {
 		b.do(chromedp.KeyEvent(kb.Tab))
 	}
 	if at := evaluate[string](b, focus); at != "switch" {
-		t.Fatalf("the switch is not within reach: the focus is at %q", at)
+		t.Fatalf("the switch is not reachable: the focus is at %q", at)
 	}
 	if !evaluate[bool](b, `getComputedStyle(document.activeElement).outlineStyle === "solid"`) {
-		t.Error("the focus can't be seen")
+		t.Error("the focus is not visible")
 	}
 	b.do(chromedp.KeyEvent(" "))
 	b.wait(`document.getElementById("switch").getAttribute("aria-checked") === "false"`)
@@ -289,11 +291,12 @@ func TestBrowserKeyboard(t *testing.T) {
 	b.wait(`document.getElementById("switch").getAttribute("aria-checked") === "true"`)
 	b.wait(`document.getElementById("announcer").textContent === "Nothing is tracked yet."`)
 	if !shop.behind.accepts() || evaluate[string](b, focus) != "switch" {
-		t.Error("the switch has lost the focus, or its effect")
+		t.Error("the switch has no focus or no effect")
 	}
 }
 
-// TestBrowserKeepsFocus changes a quantity without a mouse: the next page has the focus where the last one had it.
+// TestBrowserKeepsFocus changes a quantity with the keyboard and checks that the next page has the
+// same focus.
 func TestBrowserKeepsFocus(t *testing.T) {
 	shop := startShop(t, settings{})
 	b := startBrowser(t, shop.url)
@@ -307,7 +310,7 @@ func TestBrowserKeepsFocus(t *testing.T) {
 	}
 }
 
-// TestBrowserOnAPhone looks for what sticks out on a phone.
+// TestBrowserOnAPhone checks that pages fit the width of a phone.
 func TestBrowserOnAPhone(t *testing.T) {
 	shop := startShop(t, settings{})
 	b := startBrowser(t, shop.url)

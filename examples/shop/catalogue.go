@@ -6,21 +6,21 @@ import (
 	"strconv"
 )
 
-// cents is an amount of money, in hundredths of a euro.
+// cents is an amount of money in euro cents.
 type cents int64
 
 func (c cents) String() string { return fmt.Sprintf("€%d.%02d", c/100, c%100) }
 
-// euros is the amount as a metric value.
+// euros returns the amount in euros, as a metric value.
 func (c cents) euros() float64 { return float64(c) / 100 }
 
-// product is something that the shop sells.
+// product is a product of the shop.
 type product struct {
 	ID, Name, Description string
 	Price                 cents
 }
 
-// catalogue is all there is.
+// catalogue lists all products.
 var catalogue = []product{
 	{"mug", "Morning mug", "Holds a quarter litre, and the warmth.", 24_00},
 	{"bowl", "Deep bowl", "For soup, and for everything else.", 32_00},
@@ -30,10 +30,10 @@ var catalogue = []product{
 	{"lamp", "Table lamp", "A quiet light for long evenings.", 96_00},
 }
 
-// maxQuantity is how many of one product a cart can hold.
+// maxQuantity is the maximum quantity of one product in a cart.
 const maxQuantity = 9
 
-// cart is how many of which product a visitor wants. It travels in a cookie, so that the shop remembers nothing.
+// cart maps product IDs to quantities. It is stored in a cookie, so that the shop is stateless.
 type cart map[string]int
 
 // line is a product in a cart.
@@ -42,10 +42,10 @@ type line struct {
 	Quantity int
 }
 
-// Total is the price of the line.
+// Total returns the price of the line.
 func (l line) Total() cents { return l.Product.Price * cents(l.Quantity) }
 
-// parseCart reads what encode has written. What makes no sense is left out.
+// parseCart parses the result of encode. It ignores invalid parts.
 func parseCart(text string) cart {
 	c := cart{}
 	values, err := url.ParseQuery(text)
@@ -68,8 +68,7 @@ func (c cart) encode() string {
 	return values.Encode()
 }
 
-// change adds so many of a product, or takes them out where the number is negative. It reports whether there is such a
-// product.
+// change adds by to the quantity of a product. It returns false if there is no such product.
 func (c cart) change(id string, by int) bool {
 	for _, p := range catalogue {
 		if p.ID != id {
@@ -84,7 +83,7 @@ func (c cart) change(id string, by int) bool {
 	return false
 }
 
-// Lines are the cart's products in the order of the catalogue.
+// Lines returns the cart's products in the order of the catalogue.
 func (c cart) Lines() []line {
 	var lines []line
 	for _, p := range catalogue {
@@ -95,7 +94,7 @@ func (c cart) Lines() []line {
 	return lines
 }
 
-// Count is how many things are in the cart.
+// Count returns the number of items in the cart.
 func (c cart) Count() int {
 	n := 0
 	for _, quantity := range c {
@@ -104,7 +103,7 @@ func (c cart) Count() int {
 	return n
 }
 
-// Total is the price of everything.
+// Total returns the total price.
 func (c cart) Total() cents {
 	var sum cents
 	for _, l := range c.Lines() {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// event is a tracked event, as LaunchDarkly received it.
+// event is a tracked event as received by LaunchDarkly.
 type event struct {
 	Name     string
 	Visitor  string
@@ -16,7 +16,7 @@ type event struct {
 	Data     map[string]any
 }
 
-// The events that a hook reports evaluations with, and what stands in them, are named by OpenTelemetry's semantic
+// The names of evaluation events and their attributes are those of OpenTelemetry's semantic
 // conventions.
 const (
 	exposureEvent = "feature_flag.evaluation"
@@ -24,7 +24,7 @@ const (
 	exposedValue  = "feature_flag.result.value"
 )
 
-// exposure reports whether the event says that a visitor saw a checkout page, and whether it was the new one.
+// exposure reports whether the event is an exposure to a checkout page, and whether to the new one.
 func (e event) exposure() (isNew, ok bool) {
 	if e.Name != exposureEvent || e.Data[exposedFlag] != newCheckoutFlag {
 		return false, false
@@ -33,7 +33,7 @@ func (e event) exposure() (isNew, ok bool) {
 	return isNew, ok
 }
 
-// purchase reports whether the event says that a visitor bought something, and for how much.
+// purchase reports whether the event is a purchase, and returns its revenue.
 func (e event) purchase() (revenue cents, ok bool) {
 	if e.Name != checkoutEvent || !e.HasValue {
 		return 0, false
@@ -41,14 +41,14 @@ func (e event) purchase() (revenue cents, ok bool) {
 	return cents(math.Round(e.Value * 100)), true
 }
 
-// arm is one side of the experiment.
+// arm is one arm of the experiment.
 type arm struct {
-	Visitors    int // who have seen this side's checkout
-	Conversions int // of them, who have bought
+	Visitors    int // who have seen this arm's checkout
+	Conversions int // visitors who have bought
 	Revenue     cents
 }
 
-// rate is the part of the visitors that has bought.
+// rate returns the share of visitors who have bought.
 func (a arm) rate() float64 {
 	if a.Visitors == 0 {
 		return 0
@@ -56,22 +56,22 @@ func (a arm) rate() float64 {
 	return float64(a.Conversions) / float64(a.Visitors)
 }
 
-// figures are the experiment's results. They are made of received events alone, in whatever order those come. The zero
-// value is ready; it is not safe for concurrent use.
+// figures computes the experiment's results from received events, in any order. The zero value is
+// ready to use. It is not safe for concurrent use.
 type figures struct {
 	classic, express arm
 	visitors         map[string]*journey
 }
 
-// journey is what is known of one visitor.
+// journey is the state of one visitor.
 type journey struct {
-	arm     *arm // that the visitor saw, nil while only purchases are known
+	arm     *arm // nil until the exposure is received
 	bought  bool
 	revenue cents
 }
 
-// add takes in an event, and returns the side of the experiment that it counts for: nil where it is not known yet, or
-// where the event is none of the experiment's.
+// add adds an event and returns the arm of its visitor. It returns nil if the arm is not known yet
+// or the event is not part of the experiment.
 func (f *figures) add(e event) *arm {
 	isNew, exposed := e.exposure()
 	revenue, bought := e.purchase()
@@ -96,7 +96,7 @@ func (f *figures) add(e event) *arm {
 			if j.bought {
 				j.arm.Conversions++
 			}
-			j.arm.Revenue += j.revenue // of purchases that came first
+			j.arm.Revenue += j.revenue // of purchases received before the exposure
 		}
 		return j.arm
 	}
@@ -112,7 +112,8 @@ func (f *figures) add(e event) *arm {
 	return j.arm
 }
 
-// scale is the end of the axis that both sides' bars stand on: a round number, no less than the larger side.
+// scale returns the end of the axis of both arms' bars: a round number that is not less than the
+// larger arm.
 func (f *figures) scale() int {
 	most := max(f.classic.Visitors, f.express.Visitors)
 	for power := 10; power <= math.MaxInt32/10; power *= 10 {
@@ -125,14 +126,14 @@ func (f *figures) scale() int {
 	return most
 }
 
-// fewest is how many visitors each side needs before a comparison says anything.
-const fewest = 30
+// minVisitors is the number of visitors in each arm from which on a comparison is meaningful.
+const minVisitors = 30
 
-// verdict compares the sides: the difference of their conversion rates, with its 95% confidence interval by the normal
-// approximation. LaunchDarkly's own analysis is a finer one.
+// verdict compares the arms by the difference of their conversion rates and its 95% confidence
+// interval, by the normal approximation. LaunchDarkly's analysis is more precise.
 func (f *figures) verdict() string {
 	a, b := f.classic, f.express
-	if a.Visitors < fewest || b.Visitors < fewest {
+	if a.Visitors < minVisitors || b.Visitors < minVisitors {
 		return "Too few visitors yet to compare the two."
 	}
 	difference := b.rate() - a.rate()
@@ -149,7 +150,7 @@ func (f *figures) verdict() string {
 	}
 }
 
-// points writes a difference of rates with its sign.
+// points formats a difference of rates with its sign.
 func points(difference float64) string {
 	p := math.Round(difference*1000) / 10
 	if p < 0 {

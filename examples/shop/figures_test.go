@@ -35,7 +35,7 @@ func TestFigures(t *testing.T) {
 			events:  []event{saw("a", false), saw("a", false)},
 			classic: arm{Visitors: 1},
 		},
-		"a visitor stays where the first exposure was": {
+		"the first exposure determines the arm": {
 			events:  []event{saw("a", false), saw("a", true), bought("a", 5)},
 			classic: arm{Visitors: 1, Conversions: 1, Revenue: 5_00},
 		},
@@ -51,7 +51,7 @@ func TestFigures(t *testing.T) {
 			classic: arm{Visitors: 1, Conversions: 1, Revenue: 1_00},
 			new:     arm{Visitors: 2, Conversions: 1, Revenue: 5_00},
 		},
-		"what is none of the experiment's": {
+		"unrelated events are ignored": {
 			events: []event{
 				{Name: "search", Visitor: "a"},
 				{Name: checkoutEvent, Visitor: "a"}, // without a value
@@ -79,7 +79,7 @@ func TestScale(t *testing.T) {
 	} {
 		f := figures{classic: arm{Visitors: most}, express: arm{Visitors: most / 2}}
 		if got := f.scale(); got != want {
-			t.Errorf("the scale for %d ends at %d, want %d", most, got, want)
+			t.Errorf("the scale for %d is %d, want %d", most, got, want)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func TestCount(t *testing.T) {
 func TestCart(t *testing.T) {
 	c := cart{}
 	if !c.change("mug", 2) || !c.change("bowl", 1) || c.change("piano", 1) {
-		t.Error("a cart takes what there is")
+		t.Error("adding a product fails")
 	}
 	if got := parseCart(c.encode()); got.Total() != 80_00 || got.Count() != 3 || len(got.Lines()) != 2 {
 		t.Errorf("%v", got)

@@ -15,40 +15,41 @@ import (
 )
 
 const (
-	maxStreams = 16  // browsers that can watch at the same time
-	maxRows    = 100 // events that the page lists, the newest
-	// refresh is how often a browser hears of changes, at most.
+	maxStreams = 16  // maximum number of concurrent event streams
+	maxRows    = 100 // maximum number of events on the page
+	// refresh is the minimum interval between updates of a stream.
 	refresh = 100 * time.Millisecond
-	// keepAlive is how often it hears something where nothing changes.
+	// keepAlive is the interval of comments on an idle stream.
 	keepAlive = 15 * time.Second
-	// patience is how long a browser may take to read what it is sent.
-	patience = 10 * time.Second
+	// writeTimeout bounds each write to a stream.
+	writeTimeout = 10 * time.Second
 )
 
-// backend is what stands behind OpenFeature, as the live page sees it. Its methods are safe for concurrent use.
+// backend is the live page's view of the provider and of LaunchDarkly. Its methods are safe for
+// concurrent use.
 type backend interface {
-	// delivery counts the tracked events, on this side.
+	// delivery returns the provider's counts of tracked events.
 	delivery() deliveryCounts
-	// received waits for events beyond the first so many, and returns the tracked ones among them, with how many there
-	// are now.
+	// received waits until more than after events have been received. It returns the tracked events
+	// among the new ones, and the number of all events.
 	received(ctx context.Context, after int) ([]event, int, error)
-	// accepts says whether the events service is up; setAccepts takes it up or down.
+	// accepts reports whether the events service is up. setAccepts sets it.
 	accepts() bool
 	setAccepts(up bool)
 }
 
-// deliveryCounts say what has become of tracked events: Tracked is the sum of the others.
+// deliveryCounts holds counts of tracked events. Tracked is the sum of the others.
 type deliveryCounts struct{ Tracked, Delivered, Waiting, Lost uint64 }
 
-// live is the page that shows what was received on the other side. The figures remember every visitor, and the box every
-// event, for as long as the shop runs, which is fine for a demonstration.
+// live is the page that shows the events received by LaunchDarkly. The memory of the figures and of
+// the test server grows with each visitor and event, which is acceptable for a demonstration.
 type live struct {
 	app     *application
 	behind  backend
-	run     string // tells browsers that the shop was started anew
+	run     string // changes when the shop is restarted
 	pace    time.Duration
-	streams chan struct{} // one element for each browser that watches
-	starts  chan struct{} // of the simulation
+	streams chan struct{} // one element per open stream
+	starts  chan struct{} // requests to start the simulation
 	close   context.CancelFunc
 	done    <-chan struct{}
 	running sync.WaitGroup
@@ -60,40 +61,40 @@ type live struct {
 	simulation progress
 }
 
-// row is an event in the page's list.
+// row is an event in the list of the page.
 type row struct {
-	Number  int    `json:"number"` // from 1 on
+	Number  int    `json:"number"` // starts at 1
 	Time    string `json:"time"`
 	Kind    string `json:"kind"`
 	Title   string `json:"title"`
 	Detail  string `json:"detail"`
 	Visitor string `json:"visitor"`
-	Letter  string `json:"letter"` // of the visitor's side of the experiment
+	Letter  string `json:"letter"` // of the visitor's arm
 }
 
-// state is everything that the page shows beside the list. It is text already, for the template and for the script.
+// state is the content of the page except the list, formatted for the template and the script.
 type state struct {
 	Run       string  `json:"run"`
 	Up        bool    `json:"up"`
 	Status    string  `json:"status"`
 	Settled   bool    `json:"settled"`
 	Tracked   string  `json:"tracked"`
-	Arrived   string  `json:"arrived"` // as LaunchDarkly counts
+	Arrived   string  `json:"arrived"` // received by LaunchDarkly
 	Delivered string  `json:"delivered"`
 	Waiting   string  `json:"waiting"`
 	Lost      string  `json:"lost"`
-	Nothing   string  `json:"nothing"` // in place of the list, where that is empty
+	Nothing   string  `json:"nothing"` // replaces an empty list
 	Verdict   string  `json:"verdict"`
 	Scale     string  `json:"scale"`
 	Half      string  `json:"half"`
 	Sides     [2]side `json:"sides"`
-	Running   bool    `json:"running"` // the simulation
+	Running   bool    `json:"running"` // whether the simulation is running
 	Done      int     `json:"done"`
 	Total     int     `json:"total"`
 	Progress  string  `json:"progress"`
 }
 
-// side is what the page shows of one side of the experiment.
+// side is the content of the page for one arm of the experiment.
 type side struct {
 	Letter      string  `json:"letter"`
 	Name        string  `json:"name"`
@@ -101,8 +102,8 @@ type side struct {
 	Conversions string  `json:"conversions"`
 	Revenue     string  `json:"revenue"`
 	Rate        string  `json:"rate"`
-	Text        string  `json:"text"` // the bar in words
-	Seen        float64 `json:"seen"` // the length of the bar, in percent of the axis
+	Text        string  `json:"text"` // text alternative of the bar
+	Seen        float64 `json:"seen"` // length of the bar in percent of the axis
 	Bought      float64 `json:"bought"`
 }
 
@@ -124,12 +125,12 @@ func newLive(app *application, behind backend, s settings) *live {
 	return l
 }
 
-// watch takes in what is received.
+// watch adds received events until ctx is done.
 func (l *live) watch(ctx context.Context) {
 	seen := 0
 	for {
 		events, now, err := l.behind.received(ctx, seen)
-		if err != nil { // the end
+		if err != nil { // ctx is done
 			return
 		}
 		seen = now
@@ -141,7 +142,7 @@ func (l *live) watch(ctx context.Context) {
 	}
 }
 
-// add is called with the mutex held.
+// add adds an event. The caller must hold l.mu.
 func (l *live) add(e event) {
 	l.received++
 	side := l.figures.add(e)
@@ -160,7 +161,7 @@ func (l *live) add(e event) {
 	l.rows = append(l.rows, r)
 }
 
-// describe puts an event into words.
+// describe returns the row of an event.
 func describe(e event) row {
 	r := row{
 		Time:    e.Time.Local().Format(time.TimeOnly),
@@ -180,7 +181,7 @@ func describe(e event) row {
 	return r
 }
 
-// purchased lists what a purchase's data says was bought.
+// purchased formats the items in the data of a purchase.
 func purchased(data map[string]any) string {
 	items, _ := data["items"].([]any)
 	var words []string
@@ -192,13 +193,14 @@ func purchased(data map[string]any) string {
 	return strings.Join(words, ", ")
 }
 
-// snapshot is how things are now, with the rows after the one with that number.
+// snapshot returns the current state, and the rows with numbers greater than after.
 func (l *live) snapshot(after int) (state, []row) {
-	// What is received has been tracked before, so that asking in this order never shows more received than tracked.
+	// Events are tracked before they are received, so reading in this order never shows more
+	// received than tracked.
 	l.mu.Lock()
 	received, f, p := l.received, l.figures, l.simulation
 	if after > received {
-		after = 0 // of another run
+		after = 0 // from another run
 	}
 	rows := slices.Clone(l.rows[len(l.rows)-min(len(l.rows), received-after):])
 	l.mu.Unlock()
@@ -263,10 +265,10 @@ func newSide(letter, name string, a arm, scale int) side {
 	}
 }
 
-// count writes a number with its thousands apart.
+// count formats a number with thousands separators.
 func count[T int | uint64](n T) string { return grouped(fmt.Sprint(n)) }
 
-// grouped puts commas between the thousands of the first number in a text.
+// grouped inserts thousands separators into the first number of a text.
 func grouped(text string) string {
 	start := strings.IndexAny(text, "0123456789")
 	if start < 0 {
@@ -282,27 +284,27 @@ func grouped(text string) string {
 	return text
 }
 
-// page is /live as it is now; its script keeps it so.
+// page serves /live. The page's script keeps it up to date.
 func (l *live) page(w http.ResponseWriter, r *http.Request) {
 	s, _ := l.snapshot(0)
 	l.app.render(w, r, "live", page{Title: "Live", Section: "live", Content: s})
 }
 
-// update is what a browser hears.
+// update is a message of a stream.
 type update struct {
 	State state `json:"state"`
 	Rows  []row `json:"rows"`
 }
 
-// stream sends updates for as long as the browser listens, as server-sent events. A browser that reads slowly gets fewer
-// of them: none are kept for it.
+// stream sends updates as server-sent events until the browser disconnects. Updates are not queued,
+// so a slow browser receives fewer.
 func (l *live) stream(w http.ResponseWriter, r *http.Request) {
 	select {
 	case l.streams <- struct{}{}:
 		defer func() { <-l.streams }()
 	default:
 		w.Header().Set("Retry-After", "5")
-		http.Error(w, "Too many browsers are watching.", http.StatusServiceUnavailable)
+		http.Error(w, "Too many open streams.", http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -332,7 +334,7 @@ func (l *live) stream(w http.ResponseWriter, r *http.Request) {
 		}
 		if message != nil {
 			sent, quiet = data, time.Now()
-			_ = out.SetWriteDeadline(quiet.Add(patience)) // where it can't be set, the server's holds
+			_ = out.SetWriteDeadline(quiet.Add(writeTimeout)) // on failure, the server's deadline applies
 			if _, err := w.Write(message); err != nil {
 				return
 			}
@@ -350,7 +352,7 @@ func (l *live) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// switchService takes the events service up or down.
+// switchService starts or stops the events service.
 func (l *live) switchService(w http.ResponseWriter, r *http.Request) {
 	up, err := strconv.ParseBool(r.PostFormValue("up"))
 	if err != nil {
@@ -361,12 +363,12 @@ func (l *live) switchService(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/live", http.StatusSeeOther)
 }
 
-// simulate starts the simulation, unless it runs.
+// simulate starts the simulation, unless it is running.
 func (l *live) simulate(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	if !l.simulation.Running {
 		l.simulation = progress{Running: true, Total: simulatedVisitors}
-		l.starts <- struct{}{} // has room, since none is running
+		l.starts <- struct{}{} // does not block, because none is running
 	}
 	l.mu.Unlock()
 	http.Redirect(w, r, "/live", http.StatusSeeOther)

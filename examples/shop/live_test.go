@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// stream is a browser that watches /live.
+// stream is an open stream of /live.
 type stream struct {
 	t      *testing.T
 	lines  *bufio.Scanner
@@ -44,7 +44,8 @@ func watch(t *testing.T, shop string, lastID string) *stream {
 	return &stream{t: t, lines: lines}
 }
 
-// until reads updates until one satisfies the condition, and returns it with all the rows up to it.
+// until reads updates until one satisfies the condition. It returns its state and all rows received
+// so far.
 func (s *stream) until(condition func(state) bool) (state, []row) {
 	s.t.Helper()
 	var rows []row
@@ -69,7 +70,7 @@ func (s *stream) until(condition func(state) bool) (state, []row) {
 	return state{}, nil
 }
 
-// buyMug is a purchase by a new visitor.
+// buyMug buys a mug as a new visitor.
 func buyMug(t *testing.T, shop string) {
 	t.Helper()
 	v := newHTTPVisitor(t, shop)
@@ -87,7 +88,7 @@ func number(t *testing.T, text string) int {
 	return n
 }
 
-func TestStreamShowsWhatArrives(t *testing.T) {
+func TestStreamShowsReceivedEvents(t *testing.T) {
 	shop := startShop(t, settings{})
 	browser := watch(t, shop.url, "")
 	s, rows := browser.until(func(state) bool { return true })
@@ -110,7 +111,8 @@ func TestStreamShowsWhatArrives(t *testing.T) {
 		t.Errorf("the sides are %+v", s.Sides)
 	}
 
-	// A browser that comes back gets what it has missed, one of an earlier run gets everything.
+	// A browser that reconnects receives the rows that it missed; one from an earlier run receives
+	// all rows.
 	if _, missed := watch(t, shop.url, "1").until(func(state) bool { return true }); len(missed) != 1 || missed[0].Number != 2 {
 		t.Errorf("after the first event, it lists %+v", missed)
 	}
@@ -119,7 +121,7 @@ func TestStreamShowsWhatArrives(t *testing.T) {
 	}
 }
 
-func TestNothingIsLostInAnOutage(t *testing.T) {
+func TestDeliversEventsAfterAnOutage(t *testing.T) {
 	shop := startShop(t, settings{})
 	browser := watch(t, shop.url, "")
 	v := newHTTPVisitor(t, shop.url)
@@ -135,7 +137,7 @@ func TestNothingIsLostInAnOutage(t *testing.T) {
 		t.Errorf("in the outage, it shows %+v, %v", s, rows)
 	}
 	if _, page := v.get("/live"); !strings.Contains(page, `aria-checked="false"`) || !strings.Contains(page, "The events service is down.") {
-		t.Error("the page does not tell of the outage")
+		t.Error("the page does not show the outage")
 	}
 
 	v.post("/live/service", "up", "true")
@@ -145,16 +147,16 @@ func TestNothingIsLostInAnOutage(t *testing.T) {
 	}
 }
 
-func TestOneSimulationAtATime(t *testing.T) {
+func TestRunsOneSimulationAtATime(t *testing.T) {
 	l := &live{starts: make(chan struct{}, 1)}
 	start := func() {
 		l.simulate(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/live/simulation", nil))
 	}
 	start()
-	<-l.starts // it runs
+	<-l.starts // running
 	start()
 	if len(l.starts) != 0 {
-		t.Error("a second one waits for the end of the first")
+		t.Error("a second simulation is queued")
 	}
 }
 
@@ -186,12 +188,12 @@ func TestStreamsAreBounded(t *testing.T) {
 	v := newHTTPVisitor(t, shop.url)
 	response, _ := v.get("/live/events")
 	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
-		t.Errorf("one stream too many: %s", response.Status)
+		t.Errorf("a stream above the limit: %s", response.Status)
 	}
 }
 
-// TestStreamOutlivesTheTimeouts watches through a server that has less patience than the shop's: what ends requests that
-// take too long must not end this one.
+// TestStreamOutlivesTheTimeouts uses a server with a short write timeout, which must not end the
+// stream.
 func TestStreamOutlivesTheTimeouts(t *testing.T) {
 	const patience = 500 * time.Millisecond
 	shop := startShop(t, settings{})
@@ -209,7 +211,7 @@ func TestStreamOutlivesTheTimeouts(t *testing.T) {
 	}
 }
 
-// boundless is a backend that has received more than the page lists.
+// boundless is a backend with more events than the page lists.
 type boundless struct {
 	backend
 	events []event

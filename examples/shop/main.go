@@ -1,9 +1,10 @@
-// The shop sells tableware with one of two checkout pages: a LaunchDarkly experiment decides which one a visitor sees, and
-// what visitors buy is tracked as its metric. Everything runs in this process, with no account and no network:
-// LaunchDarkly in a box takes LaunchDarkly's place. The page /live shows what it receives.
+// The shop example is a web shop with an experiment: a LaunchDarkly flag selects one of two
+// checkout pages for each visitor, and purchases are tracked as the metric. It needs no account and
+// no network: a launchdarklytest server in the same process replaces LaunchDarkly. The page /live
+// shows the events that it receives.
 //
-// Start reading at shop.go: it is what an application looks like, and it knows OpenFeature only. All that knows of
-// LaunchDarkly is in wiring.go.
+// Start reading at shop.go, the code of an application, which depends on OpenFeature only. All code
+// that depends on LaunchDarkly is in wiring.go.
 package main
 
 import (
@@ -26,26 +27,26 @@ import (
 
 const (
 	defaultPort = 8080
-	// goodbye is how long the requests that are being answered, and then the events that wait for delivery, have to
-	// finish in the end.
-	goodbye = 5 * time.Second
+	// shutdownTimeout bounds the end of active requests and, after that, the delivery of waiting
+	// events.
+	shutdownTimeout = 5 * time.Second
 )
 
 func main() {
-	port := flag.Int("port", defaultPort, "the port to listen on, on this machine only; 0 takes a free one")
+	port := flag.Int("port", defaultPort, "loopback `port` to listen on; 0 selects a free one")
 	flag.Parse()
 	chosen := false
 	flag.Visit(func(*flag.Flag) { chosen = true })
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // so that a second interrupt ends it at once
+	context.AfterFunc(ctx, stop) // a second interrupt exits at once
 	if err := run(ctx, os.Stdout, *port, chosen); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// run serves until the context ends, and then delivers what is tracked.
+// run serves until the context is done, and then delivers the tracked events.
 func run(ctx context.Context, out io.Writer, port int, insist bool) error {
 	listener, err := listen(ctx, port, insist)
 	if err != nil {
@@ -57,9 +58,9 @@ func run(ctx context.Context, out io.Writer, port int, insist bool) error {
 	if err != nil {
 		return err
 	}
-	// From here on, LaunchDarkly has to be shut down, whatever happens.
+	// From here on, the provider must be shut down on all paths.
 	err = serve(ctx, out, listener, behind)
-	ending, cancel := context.WithTimeout(context.Background(), goodbye)
+	ending, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	err = errors.Join(err, behind.shutdown(ending))
 	d := behind.delivery()
@@ -67,14 +68,14 @@ func run(ctx context.Context, out io.Writer, port int, insist bool) error {
 	return err
 }
 
-// serve answers requests until the context ends.
+// serve serves requests until the context is done.
 func serve(ctx context.Context, out io.Writer, listener net.Listener, behind *launchDarkly) error {
 	app := newApplication(openfeature.NewDefaultClient(), behind, settings{})
 	defer app.close()
 	server := newServer(app)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	fmt.Fprintf(out, "The shop is at http://%s, and what LaunchDarkly receives at http://%[1]s/live (Ctrl+C to end)\n",
+	fmt.Fprintf(out, "The shop is at http://%s, and the events that LaunchDarkly receives at http://%[1]s/live (press Ctrl+C to exit)\n",
 		listener.Addr())
 
 	select {
@@ -82,7 +83,7 @@ func serve(ctx context.Context, out io.Writer, listener net.Listener, behind *la
 		return err
 	case <-ctx.Done():
 	}
-	ending, cancel := context.WithTimeout(context.Background(), goodbye)
+	ending, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(ending)
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
@@ -91,8 +92,8 @@ func serve(ctx context.Context, out io.Writer, listener net.Listener, behind *la
 	return err
 }
 
-// newServer is an HTTP server that nobody can keep busy by being slow. The stream of /live, which is meant to last, moves
-// its own deadline on.
+// newServer returns an HTTP server with timeouts. The long-lived stream of /live extends its own
+// write deadline.
 func newServer(app *application) *http.Server {
 	server := &http.Server{
 		Handler:           app,
@@ -106,7 +107,8 @@ func newServer(app *application) *http.Server {
 	return server
 }
 
-// listen opens a port on this machine: another one than asked for where that is taken, unless the caller insists.
+// listen listens on a loopback port. If the port is in use, it selects a free one, unless insist is
+// true.
 func listen(ctx context.Context, port int, insist bool) (net.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))

@@ -19,18 +19,18 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, sdkleaks.Ignore()...) }
 
-// patient is how long tests wait for what must happen. None waits that long when all is well.
+// patient bounds waiting in tests. A passing test does not reach it.
 const patient = 20 * time.Second
 
-// testShop is the whole shop on a port of its own.
+// testShop is the complete shop on a free port.
 type testShop struct {
 	url    string
 	app    *application
 	behind *launchDarkly
 }
 
-// startShop starts a shop that ends with the test. Tests that do so can't run in parallel: OpenFeature's API is one for
-// the process.
+// startShop starts a shop that is closed at the end of the test. Such tests cannot run in parallel,
+// because they use OpenFeature's global API.
 func startShop(t *testing.T, s settings) *testShop {
 	t.Helper()
 	behind, err := connectLaunchDarkly(slog.New(slog.DiscardHandler))
@@ -61,7 +61,7 @@ func startShop(t *testing.T, s settings) *testShop {
 	return &testShop{url: "http://" + listener.Addr().String(), app: app, behind: behind}
 }
 
-// lines passes on what a program prints.
+// lines is a writer that sends each write to a channel.
 type lines chan string
 
 func (l lines) Write(b []byte) (int, error) {
@@ -69,7 +69,8 @@ func (l lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestRun starts the program, buys something, and interrupts it: what is tracked is delivered before it ends.
+// TestRun starts the program, buys something, and interrupts it. Tracked events must be delivered
+// before it exits.
 func TestRun(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
@@ -87,7 +88,7 @@ func TestRun(t *testing.T) {
 	b.post("/cart", "product", "mug", "change", "1")
 	b.get("/checkout")
 	b.post("/checkout")
-	// Somebody watches, which must not keep the shop open.
+	// An open stream must not block the shutdown.
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/live/events", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -121,11 +122,11 @@ func TestListenTakesAnotherPort(t *testing.T) {
 	defer second.Close()
 	if third, err := listen(t.Context(), taken, true); err == nil {
 		third.Close()
-		t.Error("listens on a port that is taken")
+		t.Error("listens on a port that is in use")
 	}
 }
 
-// TestRunWithoutVisitors ends a shop that has tracked nothing, and was interrupted before it began.
+// TestRunWithoutVisitors runs a shop that is interrupted before it starts.
 func TestRunWithoutVisitors(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
@@ -141,7 +142,7 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	case v := <-from:
 		return v
 	case <-time.After(patient):
-		t.Fatal("nothing came")
+		t.Fatal("no output")
 		panic("unreachable")
 	}
 }

@@ -19,15 +19,15 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var screenshots = flag.String("screenshots", "", "a directory for pictures of the pages, which are taken where it is given")
+var screenshots = flag.String("screenshots", "", "`directory` for screenshots of the pages; if empty, none are taken")
 
-// TestScreenshots takes pictures of all pages, for whoever changes their looks. That of /live on a desktop is live.png
-// of docs/images:
+// TestScreenshots takes screenshots of all pages, to review changes of the layout. The one of /live
+// on a desktop is docs/images/live.png:
 //
 //	go test -run TestScreenshots -screenshots pictures . && mv pictures/live.png ../../docs/images/
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
-		t.Skip("takes pictures with -screenshots only")
+		t.Skip("needs the flag -screenshots")
 	}
 	if err := os.MkdirAll(*screenshots, 0o755); err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestScreenshots(t *testing.T) {
 	s.shoot("live-down")
 }
 
-// shooter takes pictures with a browser.
+// shooter takes screenshots with a browser.
 type shooter struct {
 	*browser
 	width  int64
@@ -80,7 +80,7 @@ func (s *shooter) use(width int64, scheme string) {
 	}
 }
 
-// tour takes a picture of every page.
+// tour takes a screenshot of each page.
 func (s *shooter) tour() {
 	s.t.Helper()
 	s.open("/")
@@ -116,7 +116,7 @@ func (s *shooter) tour() {
 	s.shoot("live")
 }
 
-// shoot takes a picture of the whole page, when nothing moves.
+// shoot takes a screenshot of the whole page when all animations have ended.
 func (s *shooter) shoot(name string) {
 	s.t.Helper()
 	s.still()
@@ -132,7 +132,7 @@ func (s *shooter) capture(name string) {
 	s.save(fmt.Sprintf("%s-%d-%s", name, s.width, s.scheme), picture)
 }
 
-// shootForReadme takes the picture of /live that the documentation shows: without the footer.
+// shootForReadme takes the screenshot of /live for the documentation, without the footer.
 func (s *shooter) shootForReadme() {
 	s.t.Helper()
 	s.still()
@@ -146,7 +146,7 @@ func (s *shooter) shootForReadme() {
 	s.use(s.width, s.scheme)
 }
 
-// still waits until nothing moves.
+// still waits until all animations have ended.
 func (s *shooter) still() {
 	s.t.Helper()
 	s.wait("document.fonts.status === 'loaded' && document.getAnimations().every((a) => a.playState !== 'running')")
@@ -159,7 +159,7 @@ func (s *shooter) save(name string, picture []byte) {
 	}
 }
 
-// small draws a picture with as few colours as it can have without looking worse, so that it takes little room.
+// small reduces the colors of a picture, so that the file is small.
 func (s *shooter) small(picture []byte) []byte {
 	s.t.Helper()
 	original, err := png.Decode(bytes.NewReader(picture))

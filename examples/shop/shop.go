@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// newCheckoutFlag is the flag that decides between the two checkout pages.
+	// newCheckoutFlag is the flag that selects the checkout page.
 	newCheckoutFlag = "new-checkout"
-	// checkoutEvent is tracked when somebody buys. Its value is the revenue, in euros.
+	// checkoutEvent is tracked for each purchase. Its value is the revenue in euros.
 	checkoutEvent = "checkout"
 )
 
 const (
 	visitorCookie = "visitor"
 	cartCookie    = "cart"
-	orderCookie   = "order" // what was bought last, for the page that says thanks
+	orderCookie   = "order" // the last purchase, for the thank-you page
 	month         = 30 * 24 * 60 * 60
 	maxBody       = 16 << 10
 
@@ -34,7 +34,7 @@ const (
 //go:embed web
 var web embed.FS
 
-// application is the shop. It knows of flags and of tracking what OpenFeature has to say.
+// application is the shop. It depends on OpenFeature, but not on LaunchDarkly.
 type application struct {
 	client  *openfeature.Client
 	live    *live
@@ -42,11 +42,11 @@ type application struct {
 	handler http.Handler
 }
 
-// page is what the templates get.
+// page is the data of the templates.
 type page struct {
 	Title   string
 	Status  int    // of the response; 0 for 200
-	Section string // which part of the navigation is the current one
+	Section string // current section of the navigation
 	Cart    cart
 	Content any
 }
@@ -57,7 +57,7 @@ func newApplication(client *openfeature.Client, behind backend, s settings) *app
 
 	static, err := fs.Sub(web, "web/static")
 	if err != nil {
-		panic(err) // it is part of the program
+		panic(err) // the files are embedded
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", withVisitor(app.shop))
@@ -77,18 +77,18 @@ func newApplication(client *openfeature.Client, behind backend, s settings) *app
 	return app
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP implements [http.Handler].
 func (app *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	app.handler.ServeHTTP(w, r)
 }
 
-// close ends what runs in the background, and returns when it has ended.
+// close ends the background goroutines and waits for them.
 func (app *application) close() {
 	app.live.close()
 	app.live.running.Wait()
 }
 
-// files are those of a file system, without its directories, which would be listed.
+// files is a file system without directories, so that they are not listed.
 type files struct{ fs.FS }
 
 // Open implements [fs.FS].
@@ -108,8 +108,8 @@ func (f files) Open(name string) (fs.File, error) {
 	return file, nil
 }
 
-// withVisitor gives each visitor an identity, by a cookie, and makes it the evaluation context of everything that happens
-// in the request: handlers evaluate flags and track without naming anybody.
+// withVisitor identifies each visitor by a cookie and sets OpenFeature's transaction context for
+// the request, so that handlers evaluate flags and track events without an explicit context.
 func withVisitor(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := cookie(r, visitorCookie)
@@ -123,7 +123,7 @@ func withVisitor(next http.HandlerFunc) http.Handler {
 	})
 }
 
-// isVisitorID reports whether a cookie holds what rand.Text makes.
+// isVisitorID reports whether a cookie has the form of rand.Text.
 func isVisitorID(id string) bool {
 	if len(id) != visitorIDLength {
 		return false
@@ -136,7 +136,8 @@ func isVisitorID(id string) bool {
 	return true
 }
 
-// withProtection keeps other sites out of forms and frames, scripts out of pages, and long bodies out of memory.
+// withProtection protects against cross-site requests, framing, injected scripts and large request
+// bodies.
 func withProtection(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(next, maxBody))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -169,8 +170,7 @@ func (app *application) changeCart(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/cart", http.StatusSeeOther)
 }
 
-// checkout shows one of two pages. Which one is LaunchDarkly's choice, and that the visitor has seen it is reported by a
-// hook: nothing of either is to be seen here.
+// checkout shows one of two pages, selected by a flag. A hook reports the exposure.
 func (app *application) checkout(w http.ResponseWriter, r *http.Request) {
 	if readCart(r).Count() == 0 {
 		http.Redirect(w, r, "/cart", http.StatusSeeOther)
@@ -183,7 +183,7 @@ func (app *application) checkout(w http.ResponseWriter, r *http.Request) {
 	app.render(w, r, name, page{Title: "Checkout", Section: "cart"})
 }
 
-// buy takes an order, and tracks it: the revenue as the value, the cart as data.
+// buy accepts an order and tracks it, with the revenue as the value and the cart as data.
 func (app *application) buy(w http.ResponseWriter, r *http.Request) {
 	cart := readCart(r)
 	if cart.Count() == 0 {
@@ -216,7 +216,7 @@ func (app *application) thanks(w http.ResponseWriter, r *http.Request) {
 	app.render(w, r, "thanks", page{Title: "Thank you", Content: order})
 }
 
-// forgetVisitor makes whoever is there somebody else, who may see the other checkout.
+// forgetVisitor assigns a new identity to the visitor, who may then see the other checkout.
 func (app *application) forgetVisitor(w http.ResponseWriter, r *http.Request) {
 	for _, name := range []string{visitorCookie, cartCookie, orderCookie} {
 		setCookie(w, name, "", -1)
@@ -224,18 +224,18 @@ func (app *application) forgetVisitor(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// notFound handles every path that has no page.
+// notFound serves all unknown paths.
 func (app *application) notFound(w http.ResponseWriter, r *http.Request) {
 	app.render(w, r, "not-found", page{Title: "Page not found", Status: http.StatusNotFound})
 }
 
-// render writes a page, or nothing of it.
+// render writes a page, or an error if the template fails.
 func (app *application) render(w http.ResponseWriter, r *http.Request, name string, p page) {
 	p.Cart = readCart(r)
 	var body bytes.Buffer
 	if err := app.pages[name].ExecuteTemplate(&body, "layout", p); err != nil {
-		slog.ErrorContext(r.Context(), "a page can't be shown", slog.String("page", name), slog.Any("error", err))
-		http.Error(w, "This page can't be shown.", http.StatusInternalServerError)
+		slog.ErrorContext(r.Context(), "rendering a page failed", slog.String("page", name), slog.Any("error", err))
+		http.Error(w, "Internal error.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -245,7 +245,7 @@ func (app *application) render(w http.ResponseWriter, r *http.Request, name stri
 	_, _ = body.WriteTo(w)
 }
 
-// parsePages reads the templates: each page with the layout around it.
+// parsePages parses the templates, each with the layout.
 func parsePages() map[string]*template.Template {
 	layout := template.Must(template.ParseFS(web, "web/layout.html", "web/art.html"))
 	pages := map[string]*template.Template{}
@@ -257,7 +257,7 @@ func parsePages() map[string]*template.Template {
 
 func readCart(r *http.Request) cart { return parseCart(cookie(r, cartCookie)) }
 
-// cookie is the value of a cookie, empty where there is none.
+// cookie returns the value of a cookie, or "" if there is none.
 func cookie(r *http.Request, name string) string {
 	c, err := r.Cookie(name)
 	if err != nil {
@@ -266,9 +266,9 @@ func cookie(r *http.Request, name string) string {
 	return c.Value
 }
 
-// setCookie sets a cookie for so many seconds, or deletes it where the number is negative.
+// setCookie sets a cookie with a maximum age in seconds. A negative age deletes the cookie.
 func setCookie(w http.ResponseWriter, name, value string, seconds int) {
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // without Secure: the shop is on plain HTTP, on this machine only
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // without Secure: the shop uses HTTP on loopback
 		Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// TestImports holds the claim of the package comment: the application knows OpenFeature, and one file knows LaunchDarkly.
+// TestImports checks that only wiring.go imports LaunchDarkly's packages, and that the application
+// imports OpenFeature.
 func TestImports(t *testing.T) {
 	files, err := os.ReadDir(".")
 	if err != nil {
@@ -45,7 +46,7 @@ func TestImports(t *testing.T) {
 		}
 	}
 	if openFeature == 0 || launchDarkly == 0 {
-		t.Error("the imports are not where they are looked for")
+		t.Error("expected imports not found")
 	}
 }
 
@@ -160,7 +161,7 @@ func TestPurchase(t *testing.T) {
 	}
 }
 
-// TestBothCheckouts looks at the checkout as many visitors: some see the one, some the other.
+// TestBothCheckouts opens the checkout as many visitors, who must see both pages.
 func TestBothCheckouts(t *testing.T) {
 	shop := startShop(t, settings{})
 	v := newHTTPVisitor(t, shop.url)
@@ -178,7 +179,7 @@ func TestBothCheckouts(t *testing.T) {
 	}
 }
 
-func TestRequestsThatAreRefused(t *testing.T) {
+func TestRejectsInvalidRequests(t *testing.T) {
 	shop := startShop(t, settings{})
 	for name, test := range map[string]struct {
 		method, path string
@@ -210,11 +211,11 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		})
 	}
 	if !shop.behind.accepts() || shop.behind.delivery().Tracked != 0 {
-		t.Error("a request that was refused had an effect")
+		t.Error("a rejected request had an effect")
 	}
 }
 
-// TestUnknownPage expects a page of the shop, with the way back.
+// TestUnknownPage expects a page of the shop with a link to it.
 func TestUnknownPage(t *testing.T) {
 	shop := startShop(t, settings{})
 	v := newHTTPVisitor(t, shop.url)
@@ -229,7 +230,7 @@ func TestUnknownPage(t *testing.T) {
 	}
 }
 
-func TestCookiesThatAreForged(t *testing.T) {
+func TestIgnoresForgedCookies(t *testing.T) {
 	shop := startShop(t, settings{})
 	for _, forged := range []string{"", "x", `<script>alert(1)</script>`, strings.Repeat("a", 26), strings.Repeat("A", 5000)} {
 		v := newHTTPVisitor(t, shop.url)
@@ -243,8 +244,9 @@ func TestCookiesThatAreForged(t *testing.T) {
 	}
 }
 
-// TestListsAreLists: to some screen readers, a list without bullets is none unless it says so.
-func TestListsAreLists(t *testing.T) {
+// TestListsHaveARole checks that lists without bullets have the role "list", which some screen
+// readers need.
+func TestListsHaveARole(t *testing.T) {
 	pages, err := fs.Glob(web, "web/*.html")
 	if err != nil {
 		t.Fatal(err)
@@ -263,11 +265,11 @@ func TestListsAreLists(t *testing.T) {
 		}
 	}
 	if lists == 0 {
-		t.Error("there are no lists")
+		t.Error("found no lists")
 	}
 }
 
-func TestPagesHaveNoScriptsOfOthers(t *testing.T) {
+func TestPagesHaveNoForeignScripts(t *testing.T) {
 	shop := startShop(t, settings{})
 	v := newHTTPVisitor(t, shop.url)
 	v.post("/cart", "product", "mug", "change", "1")
@@ -278,7 +280,7 @@ func TestPagesHaveNoScriptsOfOthers(t *testing.T) {
 			t.Errorf("the policy of %s is %q", path, policy)
 		}
 		if strings.Contains(body, "https://") || strings.Contains(body, `src="http`) || strings.Contains(body, "style=") {
-			t.Errorf("%s has what its policy forbids", path)
+			t.Errorf("%s violates its content security policy", path)
 		}
 	}
 }

@@ -14,26 +14,26 @@ import (
 
 const (
 	simulatedVisitors = 200
-	// pace is the time from one simulated visitor to the next: slow enough to watch.
+	// pace is the interval between simulated visitors, slow enough to watch.
 	pace = 20 * time.Millisecond
-	// How likely a simulated visitor is to buy. The experiment has to find out.
+	// The probabilities that a simulated visitor buys, which the experiment estimates.
 	appealOfClassic = 0.30
 	appealOfNew     = 0.55
 )
 
-// settings are what tests change.
+// settings are the settings that tests change.
 type settings struct {
-	pace time.Duration // 0 for the usual one
+	pace time.Duration // default if 0
 }
 
-// progress is how far the simulation has come.
+// progress is the progress of the simulation.
 type progress struct {
 	Running     bool
 	Done, Total int
 	Failed      bool
 }
 
-// String says it in words.
+// String describes the progress for the page.
 func (p progress) String() string {
 	switch {
 	case p.Failed:
@@ -47,7 +47,8 @@ func (p progress) String() string {
 	}
 }
 
-// runSimulations runs one simulation for each start, one after the other, until the context ends.
+// runSimulations runs one simulation for each start, one after the other, until the context is
+// done.
 func (l *live) runSimulations(ctx context.Context) {
 	for {
 		select {
@@ -57,7 +58,7 @@ func (l *live) runSimulations(ctx context.Context) {
 		}
 		err := l.simulateVisitors(ctx)
 		if err != nil && ctx.Err() == nil {
-			slog.ErrorContext(ctx, "the simulation stopped", slog.Any("error", err))
+			slog.ErrorContext(ctx, "simulation failed", slog.Any("error", err))
 		}
 		l.mu.Lock()
 		l.simulation.Running, l.simulation.Failed = false, err != nil
@@ -89,14 +90,14 @@ func (l *live) simulateVisitors(ctx context.Context) error {
 	return nil
 }
 
-// visitor is somebody who is made up. What the visitor does goes through the shop's own handlers, as requests of a
-// browser do.
+// visitor is a simulated visitor, who sends requests to the shop's handlers as a browser does.
 type visitor struct {
 	shop    http.Handler
 	cookies map[string]string
 }
 
-// visit looks around, fills the cart, goes to the checkout, and buys there or not, depending on what it looks like.
+// visit opens the shop, fills the cart, opens the checkout, and buys with a probability that
+// depends on the checkout page.
 func (v *visitor) visit(ctx context.Context) error {
 	if _, err := v.request(ctx, http.MethodGet, "/", nil); err != nil {
 		return err
@@ -122,7 +123,7 @@ func (v *visitor) visit(ctx context.Context) error {
 	return err
 }
 
-// request asks the shop for a page, and returns it. Redirects are not followed.
+// request requests a page of the shop and returns its body. It does not follow redirects.
 func (v *visitor) request(ctx context.Context, method, path string, form url.Values) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -132,24 +133,24 @@ func (v *visitor) request(ctx context.Context, method, path string, form url.Val
 	for name, value := range v.cookies {
 		request.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // a request's cookies have no attributes
 	}
-	a := answer{header: http.Header{}, status: http.StatusOK}
-	v.shop.ServeHTTP(&a, request)
-	if a.status >= http.StatusBadRequest {
-		return "", fmt.Errorf("%s %s: status %d", method, path, a.status)
+	recorder := responseRecorder{header: http.Header{}, status: http.StatusOK}
+	v.shop.ServeHTTP(&recorder, request)
+	if recorder.status >= http.StatusBadRequest {
+		return "", fmt.Errorf("%s %s: status %d", method, path, recorder.status)
 	}
-	for _, cookie := range (&http.Response{Header: a.header}).Cookies() {
+	for _, cookie := range (&http.Response{Header: recorder.header}).Cookies() {
 		v.cookies[cookie.Name] = cookie.Value
 	}
-	return a.body.String(), nil
+	return recorder.body.String(), nil
 }
 
-// answer is a response without a connection.
-type answer struct {
+// responseRecorder is an in-memory http.ResponseWriter.
+type responseRecorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
-func (a *answer) WriteHeader(status int)      { a.status = status }
+func (r *responseRecorder) Header() http.Header         { return r.header }
+func (r *responseRecorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (r *responseRecorder) WriteHeader(status int)      { r.status = status }

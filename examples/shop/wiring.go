@@ -19,8 +19,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// launchDarkly is LaunchDarkly in a box, and the provider that brings OpenFeature to it. This is the only file of the
-// shop that knows them; a shop in production has the provider and the hook, and an SDK key in place of the box.
+// launchDarkly is the provider and the launchdarklytest server that replaces LaunchDarkly. Only
+// this file of the shop depends on them. A shop in production has the provider, the hook and an SDK
+// key.
 type launchDarkly struct {
 	box      *launchdarklytest.Server
 	provider *launchdarkly.Provider
@@ -29,11 +30,11 @@ type launchDarkly struct {
 
 var _ backend = (*launchDarkly)(nil)
 
-// connectLaunchDarkly puts LaunchDarkly behind OpenFeature.
+// connectLaunchDarkly registers the provider with OpenFeature.
 func connectLaunchDarkly(logger *slog.Logger) (*launchDarkly, error) {
 	box := launchdarklytest.NewServer()
 
-	// Half of the visitors get one checkout, half of them the other, and everybody gets the same each time.
+	// A rollout: half of the visitors get each checkout, and a visitor always gets the same one.
 	half := 50_000 // thousandths of a percent
 	box.SetFlags(ldbuilders.NewFlagBuilder(newCheckoutFlag).
 		On(true).
@@ -42,8 +43,8 @@ func connectLaunchDarkly(logger *slog.Logger) (*launchDarkly, error) {
 		Fallthrough(ldbuilders.Experiment(ldvalue.NewOptionalInt(1), ldbuilders.Bucket(0, half), ldbuilders.Bucket(1, half))).
 		Build())
 
-	// Tracked events are delivered in groups, and tried again when that fails. A shop in production does well with the
-	// defaults, which are longer; these are for people who watch.
+	// Tracked events are delivered in batches, with retries. The intervals are short so that /live
+	// shows changes soon; the defaults suit production.
 	config := box.Config()
 	config.Events = delivery.Lossless(
 		ldcomponents.SendEvents().FlushInterval(200*time.Millisecond),
@@ -59,25 +60,26 @@ func connectLaunchDarkly(logger *slog.Logger) (*launchDarkly, error) {
 	}
 	l := &launchDarkly{box: box, provider: provider}
 	if err := openfeature.SetProviderAndWait(provider); err != nil {
-		ending, cancel := context.WithTimeout(context.Background(), goodbye)
+		ending, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
 		return nil, errors.Join(err, l.shutdown(ending))
 	}
 
-	// Each visitor that the flag is evaluated for is an exposure, which LaunchDarkly hears of, once. It is no metric:
-	// NaN says that it has no value.
+	// The hook tracks an exposure once for each visitor for whom the flag is evaluated. NaN omits
+	// the metric value.
 	exposures := hooks.NewTrackerSink(provider, hooks.WithTrackingValue(math.NaN()))
-	openfeature.AddHooks(hooks.NewEvaluationHook(exposures, hooks.WithValues())) // the page shows the value
+	openfeature.AddHooks(hooks.NewEvaluationHook(exposures, hooks.WithValues())) // shown on the page
 	return l, nil
 }
 
-// shutdown delivers what is tracked within the context's time, and ends everything.
+// shutdown delivers tracked events until the context is done, and stops the provider and the
+// server.
 func (l *launchDarkly) shutdown(ctx context.Context) error {
 	defer l.box.Close()
 	return openfeature.ShutdownWithContext(ctx)
 }
 
-// delivery is what the provider says about tracked events.
+// delivery returns the provider's counts of tracked events.
 func (l *launchDarkly) delivery() deliveryCounts {
 	stats := l.provider.Stats()
 	return deliveryCounts{
@@ -88,8 +90,8 @@ func (l *launchDarkly) delivery() deliveryCounts {
 	}
 }
 
-// received waits for events beyond the first so many, and returns the tracked ones among them, with how many there are
-// now.
+// received waits until more than after events have been received. It returns the tracked events
+// among the new ones, and the number of all events.
 func (l *launchDarkly) received(ctx context.Context, after int) ([]event, int, error) {
 	if err := l.box.WaitForEventCount(ctx, after+1); err != nil {
 		return nil, after, err
@@ -104,7 +106,7 @@ func (l *launchDarkly) received(ctx context.Context, after int) ([]event, int, e
 	return tracked, len(all), nil
 }
 
-// translate takes from an event what the live page shows.
+// translate converts an event for the live page.
 func translate(received launchdarklytest.Event) event {
 	e := event{
 		Name:    received.Key,
@@ -118,10 +120,10 @@ func translate(received launchdarklytest.Event) event {
 	return e
 }
 
-// accepts says whether the events service is up.
+// accepts reports whether the events service is up.
 func (l *launchDarkly) accepts() bool { return !l.refusing.Load() }
 
-// setAccepts takes the events service up or down.
+// setAccepts starts or stops the events service.
 func (l *launchDarkly) setAccepts(up bool) {
 	if up {
 		l.box.AcceptEvents()

@@ -21,9 +21,9 @@
 // records; Appendix D of the OpenFeature specification recommends span events, which cost less. An
 // application can use both.
 //
-// A sink takes the OpenTelemetry provider of its signal. Nil stands for the global provider, which
-// may be set later. If no OpenTelemetry SDK is installed, sinks are disabled and cost a few
-// nanoseconds.
+// A sink takes the OpenTelemetry provider of its signal. If it is nil, the sink uses the global
+// provider, which may be set later. If no OpenTelemetry SDK is installed, sinks are disabled and
+// cost a few nanoseconds.
 //
 // # Delivery
 //

@@ -21,8 +21,8 @@ type LogSink struct {
 	logger log.Logger
 }
 
-// NewLogSink returns a sink that emits through a logger of provider; nil stands for the global
-// provider. It is safe for concurrent use.
+// NewLogSink returns a sink that emits through a logger of provider. If provider is nil, it uses
+// the global one. It is safe for concurrent use.
 func NewLogSink(provider log.LoggerProvider) *LogSink {
 	if provider == nil {
 		provider = otel.GetLoggerProvider()

@@ -40,9 +40,9 @@ type dimensions struct {
 	key, provider, variant, reason, errorType string
 }
 
-// NewMetricSink returns a sink that counts with a meter of provider; nil stands for the global
-// provider. An error of creating the counter is passed to OpenTelemetry's error handler. The sink
-// is safe for concurrent use.
+// NewMetricSink returns a sink that counts with a meter of provider. If provider is nil, it uses
+// the global one. An error of creating the counter is passed to OpenTelemetry's error handler. The
+// sink is safe for concurrent use.
 func NewMetricSink(provider metric.MeterProvider) *MetricSink {
 	if provider == nil {
 		provider = otel.GetMeterProvider()

@@ -1,5 +1,5 @@
-// Package baseline is what an application would write against LaunchDarkly's bare SDK: the floor that tests and benchmarks
-// of the hot paths compare with.
+// Package baseline is the code that an application would write with LaunchDarkly's SDK alone. Tests
+// and benchmarks compare the provider's hot paths with it.
 package baseline
 
 import (
@@ -11,7 +11,8 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// Context builds a user by hand, from attributes that are strings, ints and bools; others are left out.
+// Context builds a user context from attributes that are strings, ints and bools. It ignores
+// others.
 func Context(key string, attributes map[string]any) ldcontext.Context {
 	b := ldcontext.NewBuilder(key)
 	for name, v := range attributes {
@@ -27,38 +28,39 @@ func Context(key string, attributes map[string]any) ldcontext.Context {
 	return b.Build()
 }
 
-// Forgetful is an event processor that does nothing, and its configuration. It ends the way of an event where delivery
-// would begin.
-type Forgetful struct{}
+// NopEventProcessor is an event processor that discards all events, and its own configurer.
+type NopEventProcessor struct{}
 
 var (
-	_ ldevents.EventProcessor                                 = Forgetful{}
-	_ subsystems.ComponentConfigurer[ldevents.EventProcessor] = Forgetful{}
+	_ ldevents.EventProcessor                                 = NopEventProcessor{}
+	_ subsystems.ComponentConfigurer[ldevents.EventProcessor] = NopEventProcessor{}
 )
 
 // Build returns the processor itself.
-func (f Forgetful) Build(subsystems.ClientContext) (ldevents.EventProcessor, error) { return f, nil }
+func (f NopEventProcessor) Build(subsystems.ClientContext) (ldevents.EventProcessor, error) {
+	return f, nil
+}
 
 // RecordEvaluation does nothing.
-func (Forgetful) RecordEvaluation(ldevents.EvaluationData) {}
+func (NopEventProcessor) RecordEvaluation(ldevents.EvaluationData) {}
 
 // RecordIdentifyEvent does nothing.
-func (Forgetful) RecordIdentifyEvent(ldevents.IdentifyEventData) {}
+func (NopEventProcessor) RecordIdentifyEvent(ldevents.IdentifyEventData) {}
 
 // RecordCustomEvent does nothing.
-func (Forgetful) RecordCustomEvent(ldevents.CustomEventData) {}
+func (NopEventProcessor) RecordCustomEvent(ldevents.CustomEventData) {}
 
 // RecordMigrationOpEvent does nothing.
-func (Forgetful) RecordMigrationOpEvent(ldevents.MigrationOpEventData) {}
+func (NopEventProcessor) RecordMigrationOpEvent(ldevents.MigrationOpEventData) {}
 
 // RecordRawEvent does nothing.
-func (Forgetful) RecordRawEvent(json.RawMessage) {}
+func (NopEventProcessor) RecordRawEvent(json.RawMessage) {}
 
 // Flush does nothing.
-func (Forgetful) Flush() {}
+func (NopEventProcessor) Flush() {}
 
-// FlushBlocking has nothing to wait for.
-func (Forgetful) FlushBlocking(time.Duration) bool { return true }
+// FlushBlocking returns true.
+func (NopEventProcessor) FlushBlocking(time.Duration) bool { return true }
 
 // Close does nothing.
-func (Forgetful) Close() error { return nil }
+func (NopEventProcessor) Close() error { return nil }

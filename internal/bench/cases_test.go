@@ -20,8 +20,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
 )
 
-// contextCase is one evaluation context in each of the forms that are compared: what an application hands to
-// OpenFeature, and what it would build with LaunchDarkly's SDK from the same inputs.
+// contextCase is one evaluation context in each of the compared forms: as an application passes it
+// to OpenFeature, and as it builds it with LaunchDarkly's SDK from the same inputs.
 type contextCase struct {
 	name       string
 	evaluation openfeature.EvaluationContext
@@ -35,12 +35,14 @@ func contextCases() []contextCase {
 	}
 }
 
-// crowd is as many users as a benchmark goes through in turn, where none of them is to be known from a moment ago.
+// crowd is the number of users that a benchmark cycles through, so that no user's context is
+// cached.
 const crowd = 64
 
 func withoutAttributes() ldcontext.Context { return ldcontext.New("user-key") }
 
-// withAttributes has strings, numbers and booleans, a third each.
+// withAttributes returns a context with attributes of which a third each are strings, numbers and
+// booleans.
 func withAttributes(n int) contextCase { return userWithAttributes("user-key", n) }
 
 func userWithAttributes(key string, n int) contextCase {
@@ -97,7 +99,7 @@ func newCase(name, key string, attributes map[string]any, build func() ldcontext
 	}
 }
 
-// subjects are what is compared, all on the same flags.
+// subjects are the compared implementations, with the same flags.
 type subjects struct {
 	bare            *ld.LDClient
 	ours            *launchdarkly.Provider

@@ -1,3 +1,4 @@
-// Package bench compares this provider with LaunchDarkly's bare SDK, with the community provider, and with OpenFeature's
-// own costs, side by side in one run. It is a module of its own, so that what it compares with is nobody's dependency.
+// Package bench compares this provider with LaunchDarkly's SDK alone, the community provider, and
+// OpenFeature's own overhead, side by side in one run. It is a separate module, so that the
+// packages that it compares with are not dependencies of the root module.
 package bench

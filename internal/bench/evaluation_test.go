@@ -35,8 +35,8 @@ func BenchmarkEvaluation(b *testing.B) {
 	}
 }
 
-// BenchmarkEvaluationOfOthers evaluates a boolean flag for another user each time: [BenchmarkEvaluation] does so for one
-// user again and again.
+// BenchmarkEvaluationOfOthers evaluates a boolean flag for a different user each time.
+// [BenchmarkEvaluation] evaluates it for the same user.
 func BenchmarkEvaluationOfOthers(b *testing.B) {
 	s := newSubjects(b)
 	for _, attributes := range []int{0, 1, 10, 30} {
@@ -91,7 +91,7 @@ func BenchmarkTypes(b *testing.B) {
 			func() { _, _, _ = s.bare.Float64VariationDetailCtx(ctx, "float", c.build(), 0) },
 			func() { s.ours.FloatEvaluation(ctx, "float", 0, c.flat) },
 			func() { s.theirs.FloatEvaluation(ctx, "float", 0, c.flat) }},
-		{"object", // the application would need the value as Go has it
+		{"object", // converted to a Go value, as an application needs it
 			func() {
 				value, _, _ := s.bare.JSONVariationDetailCtx(ctx, "object", c.build(), null)
 				_ = value.AsArbitraryValue()
@@ -113,8 +113,8 @@ func BenchmarkTypes(b *testing.B) {
 	}
 }
 
-// BenchmarkParallel evaluates on all processors at once, for one user. Compare it with -cpu 1; what the SDK makes of a
-// context that is built already is as good as it gets.
+// BenchmarkParallel evaluates on all processors at once, for one user. Compare it with -cpu 1. The
+// SDK with a prebuilt context is the optimum.
 func BenchmarkParallel(b *testing.B) {
 	s := newSubjects(b)
 	c := withAttributes(10)

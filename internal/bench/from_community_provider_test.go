@@ -15,7 +15,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// What docs/from-community-provider.md says of the community provider.
+// The community provider's behavior described in docs/from-community-provider.md.
 
 func communityBefore(sdkKey string, config ld.Config) error {
 	client, err := ld.MakeCustomClient(sdkKey, config, 5*time.Second)
@@ -41,7 +41,7 @@ func TestCommunityWiring(t *testing.T) {
 	}
 }
 
-// TestDifferences evaluates the same with both providers. An empty error code is a success.
+// TestDifferences compares evaluations of both providers. An empty error code is a success.
 func TestDifferences(t *testing.T) {
 	type object struct {
 		Key string `json:"key"`
@@ -112,7 +112,8 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// TestKindBesideItsReplacement has the kind in an attribute of another name, and an attribute "kind" beside it.
+// TestKindBesideItsReplacement sets the context kind in an attribute with another name, and also an
+// attribute "kind".
 func TestKindBesideItsReplacement(t *testing.T) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -137,9 +138,9 @@ func TestKindBesideItsReplacement(t *testing.T) {
 
 	flat := openfeature.FlattenedContext{"targetingKey": "a", "contextKind": "org", "kind": "pro"}
 	if them := theirs.StringEvaluation(t.Context(), "kind", "", flat); them.Value != "pro" {
-		t.Errorf("the community provider takes it for %q", them.Value)
+		t.Errorf("the community provider: kind %q", them.Value)
 	}
 	if us := ours.StringEvaluation(t.Context(), "kind", "", flat); us.Value != "org" {
-		t.Errorf("this provider takes it for %q", us.Value)
+		t.Errorf("this provider: kind %q", us.Value)
 	}
 }

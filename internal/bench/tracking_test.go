@@ -15,7 +15,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// BenchmarkTrack compares the way to LaunchDarkly's event processor, without delivery.
+// BenchmarkTrack compares tracking up to the event processor, without delivery.
 func BenchmarkTrack(b *testing.B) {
 	bare, ours := newTrackers(b)
 	client := register(b, ours)
@@ -59,7 +59,8 @@ func BenchmarkTrack(b *testing.B) {
 	}
 }
 
-// BenchmarkTrackForOthers tracks for another user each time: [BenchmarkTrack] does so for one user again and again.
+// BenchmarkTrackForOthers tracks for a different user each time. [BenchmarkTrack] tracks for the
+// same user.
 func BenchmarkTrackForOthers(b *testing.B) {
 	bare, ours := newTrackers(b)
 	client := register(b, ours)
@@ -86,12 +87,13 @@ func BenchmarkTrackForOthers(b *testing.B) {
 	}
 }
 
-// newTrackers makes the bare client and the provider; both end in an event processor that forgets.
+// newTrackers returns the SDK client and the provider, both with an event processor that discards
+// events.
 func newTrackers(b *testing.B) (*ld.LDClient, *launchdarkly.Provider) {
 	b.Helper()
 	config := ld.Config{
 		DataSource: ldcomponents.ExternalUpdatesOnly(),
-		Events:     baseline.Forgetful{},
+		Events:     baseline.NopEventProcessor{},
 		Logging:    ldcomponents.NoLogging(),
 	}
 	bare, err := ld.MakeCustomClient("key", config, time.Second)
@@ -106,8 +108,8 @@ func newTrackers(b *testing.B) (*ld.LDClient, *launchdarkly.Provider) {
 	return bare, ours
 }
 
-// BenchmarkDelivery compares all the way to the events service, flushed after as many events as the SDK can hold, so
-// that neither side drops any.
+// BenchmarkDelivery compares tracking and delivery to the events service. It flushes before the
+// SDK's buffer is full, so that neither side drops events.
 func BenchmarkDelivery(b *testing.B) {
 	const batch = 2_000
 	user, given := withAttributes(5), details()

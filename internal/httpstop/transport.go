@@ -1,4 +1,5 @@
-// Package httpstop stops HTTP clients that others hold: requests under way, and all later ones.
+// Package httpstop provides an HTTP transport that can be stopped, which ends requests in flight
+// and fails later ones.
 package httpstop
 
 import (
@@ -8,14 +9,14 @@ import (
 	"strconv"
 )
 
-// Transport passes requests on until Stopped is done. From then on it ends those under way, and answers new ones itself.
-// It is safe for concurrent use.
+// Transport forwards requests to Next until Stopped is done. It then cancels requests in flight,
+// and responds to new ones with Status. It is safe for concurrent use.
 type Transport struct {
-	// Next takes the requests; nil means [http.DefaultTransport], as in an [http.Client].
+	// Next is the underlying transport. Nil means [http.DefaultTransport], as in an [http.Client].
 	Next http.RoundTripper
-	// Stopped ends everything.
+	// Stopped cancels all requests when it is done.
 	Stopped context.Context
-	// Status is the answer to requests that come too late.
+	// Status is the status of responses to requests made after Stopped is done.
 	Status int
 }
 
@@ -35,7 +36,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		release()
 		if stopped(t.Stopped) {
-			t.CloseIdleConnections() // one that is still being dialled for this request would idle on
+			t.CloseIdleConnections() // a connection dialed for this request would stay open
 		}
 		return nil, err
 	}
@@ -45,15 +46,15 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 
 func stopped(ctx context.Context) bool { return ctx.Err() != nil }
 
-// CloseIdleConnections passes on the call of [http.Client.CloseIdleConnections], other than to the default transport,
-// which is everybody's.
+// CloseIdleConnections closes the idle connections of Next, unless it is the shared
+// [http.DefaultTransport].
 func (t *Transport) CloseIdleConnections() {
 	if c, ok := t.Next.(interface{ CloseIdleConnections() }); ok && t.Next != http.DefaultTransport {
 		c.CloseIdleConnections()
 	}
 }
 
-// Respond answers a request without a server, and with nothing but a status.
+// Respond returns a response to the request with the status and without headers and body.
 func Respond(request *http.Request, status int) *http.Response {
 	if request.Body != nil {
 		_ = request.Body.Close() // as every RoundTripper must
@@ -70,7 +71,7 @@ func Respond(request *http.Request, status int) *http.Response {
 	}
 }
 
-// body frees what its request holds once it is closed.
+// body releases the resources of its request when it is closed.
 type body struct {
 	io.ReadCloser
 	release func()

@@ -14,7 +14,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
 )
 
-func TestTransport(t *testing.T) {
+func TestStopCancelsAndRejectsRequests(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	arrived := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func TestTransport(t *testing.T) {
 	<-arrived
 	stop()
 	if err := <-hanging; !errors.Is(err, context.Canceled) {
-		t.Errorf("the request under way ended with %v", err)
+		t.Errorf("the request in flight ended with %v", err)
 	}
 
 	response, err = client.Post(server.URL, "text/plain", strings.NewReader("late"))

@@ -1,5 +1,5 @@
-// Package localserver runs the servers of other projects on loopback, for tests and examples. A server can be stopped and
-// started again at the same address, as in an outage.
+// Package localserver runs server programs on loopback, for tests and examples. A server can be
+// stopped and restarted at the same address, to simulate an outage.
 package localserver
 
 import (
@@ -14,28 +14,30 @@ import (
 )
 
 const (
-	ports    = 3                      // that are tried: another process may take the one that was free
-	attempts = 20                     // to start again at the same port
-	pause    = 100 * time.Millisecond // between two of them
-	poll     = 5 * time.Millisecond   // between two checks of a server that is starting
+	ports    = 3                      // ports to try: another process may take a port that was free
+	attempts = 20                     // to restart at the same port
+	pause    = 100 * time.Millisecond // between these attempts
+	poll     = 5 * time.Millisecond   // between readiness checks
 )
 
-// ErrExited is the error of a server that exited instead of answering. The error's text has its output.
+// ErrExited is returned if a server exits before it is ready. The text of the wrapping error has
+// the server's output.
 var ErrExited = errors.New("the server exited")
 
 // Program is what a [Server] runs.
 type Program struct {
 	// Name is the program's name in errors.
 	Name string
-	// Command returns the command that serves at the address, a host and a port, and keeps its files in the directory,
-	// whose name is unique. It is called for each start.
+	// Command returns the command that listens on the address, a host and a port, and stores its
+	// files in the directory, whose name is unique. It is called for each start.
 	Command func(address, directory string) *exec.Cmd
-	// Ready reports whether the server at the address answers, and is the one that was started with the directory:
-	// another process may have taken the port.
+	// Ready reports whether the server at the address responds and was started with the directory.
+	// If not, another process may have taken the port.
 	Ready func(ctx context.Context, address, directory string) bool
 }
 
-// Server is a running or stopped program. It keeps nothing when it stops. It is not safe for concurrent use.
+// Server is a running or stopped program. Its files are deleted when it stops. It is not safe for
+// concurrent use.
 type Server struct {
 	program   Program
 	address   string
@@ -44,8 +46,8 @@ type Server struct {
 	exited    chan struct{} // closed when the process has exited
 }
 
-// Start runs the program at a free port of 127.0.0.1, and returns when it answers, or with an error when ctx ends first.
-// The server runs until it is stopped, even if ctx ends.
+// Start runs the program on a free port of 127.0.0.1 and blocks until it is ready. It returns an
+// error if ctx is done first. The server runs until it is stopped, even if ctx is canceled.
 func Start(ctx context.Context, program Program) (*Server, error) {
 	var err error
 	for range ports {
@@ -63,11 +65,11 @@ func Start(ctx context.Context, program Program) (*Server, error) {
 	return nil, err
 }
 
-// Address returns the host and the port, which stay the same when the server is stopped and started again.
+// Address returns the host and the port, which do not change when the server is restarted.
 func (s *Server) Address() string { return s.address }
 
-// Start runs a stopped server again, without what it kept before, and returns when it answers, or with an error when ctx
-// ends first. It does nothing while the server runs.
+// Start restarts a stopped server with an empty directory and blocks until it is ready. It returns
+// an error if ctx is done first. It has no effect while the server runs.
 func (s *Server) Start(ctx context.Context) error {
 	if s.process != nil {
 		return nil
@@ -86,8 +88,8 @@ func (s *Server) Start(ctx context.Context) error {
 	return err
 }
 
-// Stop kills the process, which cuts its connections, and returns when it has exited. It does nothing while the server is
-// stopped.
+// Stop kills the process, which closes its connections, and blocks until it has exited. It has no
+// effect while the server is stopped.
 func (s *Server) Stop() {
 	if s.process == nil {
 		return
@@ -114,7 +116,7 @@ func (s *Server) try(ctx context.Context) error {
 	exited := make(chan struct{})
 	go func() {
 		defer close(exited)
-		_ = process.Wait() // reports the kill
+		_ = process.Wait() // the error is the kill signal
 	}()
 	s.process, s.exited = process, exited
 	for !s.program.Ready(ctx, s.address, s.directory) {
@@ -124,7 +126,7 @@ func (s *Server) try(ctx context.Context) error {
 			return fmt.Errorf("%s: %w:\n%s", s.program.Name, ErrExited, output.Bytes())
 		case <-ctx.Done():
 			s.Stop()
-			return fmt.Errorf("%s does not answer: %w", s.program.Name, ctx.Err())
+			return fmt.Errorf("%s is not ready: %w", s.program.Name, ctx.Err())
 		case <-time.After(poll):
 		}
 	}
@@ -148,8 +150,8 @@ type T interface {
 	Fatal(args ...any)
 }
 
-// Skip skips a test that needs a program that is not installed, with the reason. Where the environment variable CI is set,
-// the test fails instead: CI has everything.
+// Skip skips a test that needs a program that is not installed. If the environment variable CI is
+// set, the test fails instead, because CI has all programs.
 func Skip(t T, reason string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {

@@ -14,7 +14,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/localserver"
 )
 
-// serveAt makes the test binary a server: it listens at the address, and answers with the name of its directory.
+// serveAt is the environment variable that makes the test binary a server on the address. It
+// responds with the name of its directory.
 const serveAt = "LOCALSERVER_TEST_ADDRESS"
 
 func TestMain(m *testing.M) {
@@ -53,7 +54,7 @@ func program(t *testing.T) localserver.Program {
 	}
 }
 
-// ask returns the directory of the server at the address, or nothing where no server answers.
+// ask returns the directory of the server at the address, or "" if no server responds.
 func ask(address string) string {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
@@ -74,16 +75,16 @@ func start(t *testing.T) *localserver.Server {
 	return server
 }
 
-func TestStopsAndStartsAgainAtTheSameAddress(t *testing.T) {
+func TestRestartsAtTheSameAddress(t *testing.T) {
 	server := start(t)
 	address, first := server.Address(), ask(server.Address())
 	server.Stop()
 	server.Stop()
 	if ask(address) != "" {
-		t.Error("it answers after Stop")
+		t.Error("the server responds after Stop")
 	}
 	if _, err := os.Stat(first); !os.IsNotExist(err) {
-		t.Errorf("its directory is left behind: %v", err)
+		t.Errorf("the directory exists after Stop: %v", err)
 	}
 	for range 2 {
 		if err := server.Start(t.Context()); err != nil {
@@ -95,7 +96,7 @@ func TestStopsAndStartsAgainAtTheSameAddress(t *testing.T) {
 	}
 }
 
-func TestDoesNotTakeAnotherServerForItsOwn(t *testing.T) {
+func TestDetectsAnotherServerOnItsPort(t *testing.T) {
 	server := start(t)
 	server.Stop()
 	listener, err := net.Listen("tcp", server.Address())
@@ -105,7 +106,7 @@ func TestDoesNotTakeAnotherServerForItsOwn(t *testing.T) {
 	accepted := make(chan error, 1)
 	go func() {
 		defer listener.Close()
-		for range 2 { // the address is taken for the first attempts only
+		for range 2 { // the address is in use for the first attempts only
 			c, err := listener.Accept()
 			if err != nil {
 				accepted <- err
@@ -123,11 +124,11 @@ func TestDoesNotTakeAnotherServerForItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if ask(server.Address()) == "another server" {
-		t.Error("the server that was started is the other one")
+		t.Error("the other server was taken for the started one")
 	}
 }
 
-func TestReportsWhatAProgramSaysThatExits(t *testing.T) {
+func TestReportsTheOutputOfAProgramThatExits(t *testing.T) {
 	broken := program(t)
 	broken.Command = func(string, string) *exec.Cmd {
 		command := exec.Command(os.Args[0])
@@ -140,7 +141,7 @@ func TestReportsWhatAProgramSaysThatExits(t *testing.T) {
 	}
 }
 
-func TestReportsAProgramThatCannotBeRun(t *testing.T) {
+func TestReportsAProgramThatCannotStart(t *testing.T) {
 	missing := program(t)
 	missing.Command = func(string, string) *exec.Cmd { return exec.Command("/no/such/program") }
 	if _, err := localserver.Start(t.Context(), missing); !errors.Is(err, os.ErrNotExist) {
@@ -148,30 +149,30 @@ func TestReportsAProgramThatCannotBeRun(t *testing.T) {
 	}
 }
 
-func TestGivesUpWhenTheContextEnds(t *testing.T) {
-	deaf := program(t)
+func TestStartReturnsWhenTheContextIsCanceled(t *testing.T) {
+	unready := program(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	deaf.Ready = func(context.Context, string, string) bool {
+	unready.Ready = func(context.Context, string, string) bool {
 		cancel()
 		return false
 	}
-	if _, err := localserver.Start(ctx, deaf); !errors.Is(err, context.Canceled) {
+	if _, err := localserver.Start(ctx, unready); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
 }
 
-func TestSkipsOrFailsWhereSomethingIsMissing(t *testing.T) {
+func TestSkipsTestsOrFailsThemInCI(t *testing.T) {
 	for ci, want := range map[string]string{"": "skipped: no server", "true": "failed: no server"} {
 		t.Setenv("CI", ci)
 		test := &recorder{}
 		localserver.Skip(test, "no server")
 		if test.outcome != want {
-			t.Errorf("with CI=%q, a test has %q, want %q", ci, test.outcome, want)
+			t.Errorf("with CI=%q, the outcome is %q, want %q", ci, test.outcome, want)
 		}
 	}
 }
 
-// recorder is a test that continues after it has ended. Only the first outcome counts.
+// recorder records the first outcome of a test. Unlike in a real test, Skip and Fatal return.
 type recorder struct{ outcome string }
 
 func (*recorder) Helper()             {}

@@ -1,4 +1,4 @@
-// Package logtext keeps log lines short, whatever an application or a server puts into them.
+// Package logtext truncates texts of unbounded length for log records.
 package logtext
 
 import (
@@ -6,13 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// MaxBytes is how much of one text a log line shows.
+// MaxBytes is the maximum length of one text in a log record.
 const MaxBytes = 4 << 10
 
-// more stands at the end of a text that was cut.
+// more is the suffix of a truncated text.
 const more = "…"
 
-// Cut gives a text, or the beginning of one that is longer than [MaxBytes]. What it cuts it does not keep in memory.
+// Cut returns s, truncated at a character boundary if it is longer than [MaxBytes]. A truncated
+// text does not share memory with s.
 func Cut(s string) string {
 	if len(s) <= MaxBytes {
 		return s
@@ -24,7 +25,7 @@ func Cut(s string) string {
 	return s[:end] + more
 }
 
-// Error gives the error, or one with the beginning of its text where that is longer than [MaxBytes].
+// Error returns err, or an error with its truncated text if that is longer than [MaxBytes].
 func Error(err error) error {
 	text := err.Error()
 	if len(text) <= MaxBytes {

@@ -9,16 +9,16 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 )
 
-func TestCut(t *testing.T) {
+func TestCutTruncatesLongTexts(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		whole      bool
 	}{
 		{"short", "short", true},
-		{"as long as it may be", strings.Repeat("x", logtext.MaxBytes), true},
+		{"maximum length", strings.Repeat("x", logtext.MaxBytes), true},
 		{"too long", strings.Repeat("x", logtext.MaxBytes+1), false},
 		{"in the middle of a character", "x" + strings.Repeat("ü", logtext.MaxBytes), false},
-		{"no characters at all", strings.Repeat("\x80", 2*logtext.MaxBytes), false},
+		{"invalid UTF-8", strings.Repeat("\x80", 2*logtext.MaxBytes), false},
 	} {
 		got := logtext.Cut(c.text)
 		if (got == c.text) != c.whole {
@@ -32,9 +32,9 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestError(t *testing.T) {
+func TestErrorTruncatesLongTexts(t *testing.T) {
 	short := errors.New("short")
-	if got := logtext.Error(short); got != short { //nolint:errorlint // it is the very error
+	if got := logtext.Error(short); got != short { //nolint:errorlint // must be identical
 		t.Errorf("got %v", got)
 	}
 	long := errors.New(strings.Repeat("x", logtext.MaxBytes+1))

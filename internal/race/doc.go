@@ -1,2 +1,2 @@
-// Package race tells tests whether they run with the race detector, for the few that can't mean the same with it.
+// Package race reports whether the race detector is enabled, for tests that depend on it.
 package race

@@ -1,4 +1,5 @@
-// Package ratelimit keeps repeated log lines rare: one for each cause and interval, with a count of those left out.
+// Package ratelimit limits repeated log records to one per cause and minute, and counts the
+// suppressed ones.
 package ratelimit
 
 import (
@@ -7,23 +8,24 @@ import (
 )
 
 const (
-	// interval is how long a cause stays quiet after it was logged.
+	// interval is the minimum time between two records of a cause.
 	interval = time.Minute
-	// maxCauses bounds the memory. What comes beyond it shares the budget of its kind.
+	// maxCauses bounds the memory. Causes beyond it share the limit of their kind.
 	maxCauses = 256
 )
 
-// Cause is what is wrong, and with what: each pair is limited on its own.
+// Cause identifies a problem. Each pair of Kind and Detail has its own limit.
 type Cause struct {
 	Kind   string
 	Detail string
 }
 
-// Limiter says which log lines to write. Its zero value is ready, and it is safe for concurrent use.
+// Limiter decides which records to log. The zero value is ready to use. It is safe for concurrent
+// use.
 type Limiter struct {
 	mu       sync.Mutex
 	causes   map[Cause]*history
-	nextRoom time.Time // when one of the causes may be due again, at the earliest
+	nextRoom time.Time // earliest time at which a cause may be deleted
 }
 
 type history struct {
@@ -31,8 +33,9 @@ type history struct {
 	suppressed int
 }
 
-// Allow reports whether to log the cause now and, if so, how often it was not logged since the last time. At most 256
-// causes are told apart within a minute; from there on, those of one kind are limited together.
+// Allow reports whether to log the cause now and, if so, how many times it was suppressed since it
+// was last logged. Within a minute, at most 256 causes have their own limit; further ones share one
+// per kind.
 func (l *Limiter) Allow(cause Cause) (suppressed int, ok bool) {
 	now := time.Now()
 	l.mu.Lock()
@@ -41,7 +44,7 @@ func (l *Limiter) Allow(cause Cause) (suppressed int, ok bool) {
 	h := l.causes[cause]
 	if h == nil && len(l.causes) >= maxCauses {
 		if !now.Before(l.nextRoom) {
-			l.forget(now)
+			l.deleteDue(now)
 		}
 		if len(l.causes) >= maxCauses {
 			cause.Detail = ""
@@ -64,8 +67,8 @@ func (l *Limiter) Allow(cause Cause) (suppressed int, ok bool) {
 	return suppressed, true
 }
 
-// forget makes room by dropping the causes that are due again, and with them their counts.
-func (l *Limiter) forget(now time.Time) {
+// deleteDue deletes the causes, and their counts, whose interval is over.
+func (l *Limiter) deleteDue(now time.Time) {
 	l.nextRoom = now.Add(interval)
 	for cause, h := range l.causes {
 		if due := h.logged.Add(interval); !now.Before(due) {

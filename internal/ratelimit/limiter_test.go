@@ -9,7 +9,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
 )
 
-func TestLimiter(t *testing.T) {
+func TestAllowsOneRecordPerCauseAndMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ratelimit.Limiter
 		allow := func(kind, detail string, wantSuppressed int, want bool) {
@@ -32,8 +32,8 @@ func TestLimiter(t *testing.T) {
 	})
 }
 
-// TestLimiterIsBounded feeds it more causes than it can tell apart, as attribute names made from user input would.
-func TestLimiterIsBounded(t *testing.T) {
+// TestBoundsTheNumberOfCauses uses many causes, as attribute names derived from user input would.
+func TestBoundsTheNumberOfCauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ratelimit.Limiter
 		flood := func() (logged int) {
@@ -45,14 +45,14 @@ func TestLimiterIsBounded(t *testing.T) {
 			return logged
 		}
 		if got := flood(); got != 257 {
-			t.Errorf("%d lines, want 256 and one for all the rest", got)
+			t.Errorf("%d records, want 256 and one for all others", got)
 		}
 		if _, ok := l.Allow(ratelimit.Cause{Kind: "cycle", Detail: "x"}); !ok {
-			t.Error("another kind has to be heard through the flood")
+			t.Error("a cause of another kind is suppressed")
 		}
 		time.Sleep(time.Minute)
 		if got := flood(); got > 257 || got < 2 {
-			t.Errorf("%d lines a minute later", got)
+			t.Errorf("%d records a minute later", got)
 		}
 	})
 }

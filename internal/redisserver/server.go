@@ -1,5 +1,5 @@
-// Package redisserver runs a redis-server on loopback, for tests and examples. It speaks to it without a Redis client, so
-// that the root module need not require one.
+// Package redisserver runs a redis-server on loopback, for tests and examples. It does not use a
+// Redis client, which would be a dependency of the root module.
 package redisserver
 
 import (
@@ -16,17 +16,17 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/localserver"
 )
 
-// ErrNotInstalled is the error of [Start] where there is no redis-server in the PATH.
+// ErrNotInstalled is returned by [Start] if there is no redis-server in the PATH.
 var ErrNotInstalled = errors.New("there is no redis-server in the PATH (Debian: apt-get install redis-server)")
 
-// timeout bounds one check of a server that is starting.
+// timeout bounds one readiness check.
 const timeout = 5 * time.Second
 
 // Server is a redis-server. See [localserver.Server].
 type Server struct{ *localserver.Server }
 
-// Require skips a test where there is no redis-server in the PATH. Where the environment variable CI is set, the test fails
-// instead.
+// Require skips a test if there is no redis-server in the PATH. If the environment variable CI is
+// set, the test fails instead.
 func Require(t localserver.T) {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
@@ -34,7 +34,7 @@ func Require(t localserver.T) {
 	}
 }
 
-// Start runs a redis-server at a free port of 127.0.0.1, and returns when it answers.
+// Start runs a redis-server on a free port of 127.0.0.1 and blocks until it is ready.
 func Start(ctx context.Context) (*Server, error) {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -56,10 +56,10 @@ func Start(ctx context.Context) (*Server, error) {
 	return &Server{server}, nil
 }
 
-// URL returns the server's address as Redis clients take it: redis://127.0.0.1 and a port.
+// URL returns the server's URL for Redis clients: redis://127.0.0.1 and a port.
 func (s *Server) URL() string { return "redis://" + s.Address() }
 
-// hasDirectory reports whether the server at the address keeps its files in the directory.
+// hasDirectory reports whether the server at the address stores its files in the directory.
 func hasDirectory(ctx context.Context, address, directory string) bool {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -76,7 +76,7 @@ func hasDirectory(ctx context.Context, address, directory string) bool {
 	if _, err := fmt.Fprint(c, "CONFIG GET dir\r\n"); err != nil {
 		return false
 	}
-	// The answer is an array of two strings, each on a line of its own after a line with its length.
+	// The reply is an array of two strings, each on its own line after a line with its length.
 	answer := bufio.NewScanner(c)
 	for range 5 {
 		if !answer.Scan() {

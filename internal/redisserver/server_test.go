@@ -7,7 +7,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
 )
 
-func TestStopsAndStartsAgain(t *testing.T) {
+func TestRestartsAtTheSameURL(t *testing.T) {
 	redisserver.Require(t)
 	server, err := redisserver.Start(t.Context())
 	if err != nil {
@@ -20,11 +20,11 @@ func TestStopsAndStartsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if server.URL() != url {
-		t.Errorf("the server moved from %s to %s", url, server.URL())
+		t.Errorf("the URL changed from %s to %s", url, server.URL())
 	}
 }
 
-func TestNotInstalled(t *testing.T) {
+func TestReportsWhenRedisIsNotInstalled(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	if _, err := redisserver.Start(t.Context()); !errors.Is(err, redisserver.ErrNotInstalled) {
 		t.Errorf("the error is %v", err)

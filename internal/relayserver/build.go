@@ -14,14 +14,14 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/localserver"
 )
 
-// ErrNotBuilt is the error of [Path] where [Build] has not been called yet.
-var ErrNotBuilt = errors.New("the Relay Proxy is not built here: run `go run ./examples/relay` once")
+// ErrNotBuilt is returned by [Path] if [Build] has not been called yet.
+var ErrNotBuilt = errors.New("the Relay Proxy is not built: run `go run ./examples/relay` once")
 
-// buildTimeout bounds a build for a test, downloads included.
+// buildTimeout bounds a build for a test, including downloads.
 const buildTimeout = 10 * time.Minute
 
-// Require skips a test where the Relay Proxy is not built. Where the environment variable CI is set, it builds it instead,
-// and the test fails if that fails.
+// Require skips a test if the Relay Proxy is not built. If the environment variable CI is set, it
+// builds the Relay Proxy instead, and the test fails if the build fails.
 func Require(t localserver.T) {
 	t.Helper()
 	_, err := Path()
@@ -38,8 +38,9 @@ func Require(t localserver.T) {
 	}
 }
 
-// Path returns the path of the built program. It is in the user's cache directory, under a name that changes with what
-// internal/relayproxy requires. The error is [ErrNotBuilt] if there is no such file.
+// Path returns the path of the built program. It is in the user's cache directory, with a name
+// derived from go.mod and go.sum of internal/relayproxy. The error is [ErrNotBuilt] if there is no
+// such file.
 func Path() (string, error) {
 	_, path, err := locate()
 	if err != nil {
@@ -51,9 +52,9 @@ func Path() (string, error) {
 	return path, nil
 }
 
-// Build builds the Relay Proxy if it is not built yet, and returns the program's path. That takes about a minute on two
-// cores, and as much again to download what it requires. The working directory must be in a checkout of this repository,
-// and the go command in the PATH.
+// Build builds the Relay Proxy if it is not built yet, and returns the program's path. A build
+// takes about a minute on two cores, and another to download dependencies. The working directory
+// must be in a checkout of this repository, and the go command in the PATH.
 func Build(ctx context.Context) (string, error) {
 	module, path, err := locate()
 	if err != nil {
@@ -65,7 +66,7 @@ func Build(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
-	// Several processes may build at the same time: each renames a file of its own.
+	// Concurrent builds are safe: each process renames its own file.
 	temporary, err := os.MkdirTemp(filepath.Dir(path), "build")
 	if err != nil {
 		return "", err
@@ -77,12 +78,13 @@ func Build(ctx context.Context) (string, error) {
 	build.Dir = module
 	build.Env = append(os.Environ(), "GOWORK=off")
 	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("the Relay Proxy does not build: %w\n%s", err, output)
+		return "", fmt.Errorf("building the Relay Proxy: %w\n%s", err, output)
 	}
 	return path, os.Rename(program, path)
 }
 
-// locate returns the directory of the module internal/relayproxy, and the path of the program that is built from it.
+// locate returns the directory of the module internal/relayproxy and the path of the program built
+// from it.
 func locate() (module, program string, err error) {
 	if module, err = findModule(); err != nil {
 		return "", "", err
@@ -103,7 +105,7 @@ func locate() (module, program string, err error) {
 	return module, filepath.Join(cache, "openfeature-launchdarkly", name), nil
 }
 
-// findModule looks for internal/relayproxy in the working directory and those above it.
+// findModule finds internal/relayproxy in the working directory or a parent of it.
 func findModule() (string, error) {
 	directory, err := os.Getwd()
 	if err != nil {
@@ -117,7 +119,7 @@ func findModule() (string, error) {
 		}
 		parent := filepath.Dir(directory)
 		if parent == directory {
-			return "", errors.New("the working directory is not in a checkout of go-provider, which has internal/relayproxy")
+			return "", errors.New("the working directory is not in a checkout of go-provider with internal/relayproxy")
 		}
 		directory = parent
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/relayserver"
 )
 
-// emptyCache gives the test a cache directory of its own.
+// emptyCache sets an empty cache directory for the test.
 func emptyCache(t *testing.T) {
 	t.Helper()
 	home := t.TempDir()
@@ -19,7 +19,7 @@ func emptyCache(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
 }
 
-func TestSkipsTestsWhereItIsNotBuilt(t *testing.T) {
+func TestSkipsTestsIfNotBuilt(t *testing.T) {
 	emptyCache(t)
 	t.Setenv("CI", "")
 	if _, err := relayserver.Path(); !errors.Is(err, relayserver.ErrNotBuilt) {
@@ -31,22 +31,22 @@ func TestSkipsTestsWhereItIsNotBuilt(t *testing.T) {
 	test := &recorder{}
 	relayserver.Require(test)
 	if want := "skipped: " + relayserver.ErrNotBuilt.Error(); test.outcome != want {
-		t.Errorf("a test has %q, want %q", test.outcome, want)
+		t.Errorf("the outcome is %q, want %q", test.outcome, want)
 	}
 }
 
-func TestFailsTestsInCIWhereItCannotBeBuilt(t *testing.T) {
+func TestFailsTestsInCIIfTheBuildFails(t *testing.T) {
 	emptyCache(t)
 	t.Setenv("CI", "true")
 	t.Setenv("PATH", t.TempDir()) // without the go command
 	test := &recorder{}
 	relayserver.Require(test)
-	if !strings.HasPrefix(test.outcome, "failed: the Relay Proxy does not build") {
-		t.Errorf("a test has %q", test.outcome)
+	if !strings.HasPrefix(test.outcome, "failed: building the Relay Proxy") {
+		t.Errorf("the outcome is %q", test.outcome)
 	}
 }
 
-func TestLeavesNothingBehindWhereItCannotBeBuilt(t *testing.T) {
+func TestRemovesFilesOfAFailedBuild(t *testing.T) {
 	emptyCache(t)
 	t.Setenv("PATH", t.TempDir())
 	if _, err := relayserver.Build(t.Context()); err == nil {
@@ -61,14 +61,14 @@ func TestLeavesNothingBehindWhereItCannotBeBuilt(t *testing.T) {
 	}
 }
 
-func TestNeedsACheckout(t *testing.T) {
+func TestRequiresACheckout(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if _, err := relayserver.Path(); err == nil || errors.Is(err, relayserver.ErrNotBuilt) {
 		t.Errorf("the error is %v", err)
 	}
 }
 
-// recorder is a test that continues after it has ended. Only the first outcome counts.
+// recorder records the first outcome of a test. Unlike in a real test, Skip and Fatal return.
 type recorder struct{ outcome string }
 
 func (*recorder) Helper()             {}

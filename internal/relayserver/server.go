@@ -14,16 +14,16 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/localserver"
 )
 
-// timeout bounds one check of a Relay Proxy that is starting.
+// timeout bounds one readiness check.
 const timeout = 5 * time.Second
 
-// Config is what a Relay Proxy needs to know.
+// Config is the configuration of a Relay Proxy.
 type Config struct {
-	// SDKKey is the key of the one environment that it serves.
+	// SDKKey is the SDK key of its only environment.
 	SDKKey string
-	// Upstream is the base URL of every service of LaunchDarkly's.
+	// Upstream is the base URL of all LaunchDarkly services.
 	Upstream string
-	// Settings are further environment variables, such as USE_EVENTS=true. See
+	// Settings are additional environment variables, such as USE_EVENTS=true. See
 	// https://github.com/launchdarkly/ld-relay/blob/v8/docs/configuration.md.
 	Settings []string
 }
@@ -31,8 +31,9 @@ type Config struct {
 // Server is a Relay Proxy. See [localserver.Server].
 type Server struct{ *localserver.Server }
 
-// Start runs the Relay Proxy at a free port, and returns when it has flag data. It listens on all interfaces, for lack of a
-// setting. The error is [ErrNotBuilt] where it is not built.
+// Start runs the Relay Proxy on a free port and blocks until it has flag data. It listens on all
+// interfaces, because the Relay Proxy has no setting for the address. The error is [ErrNotBuilt] if
+// the Relay Proxy is not built.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	program, err := Path()
 	if err != nil {
@@ -59,9 +60,9 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // URL returns the base URL for ldcomponents.RelayProxyEndpoints.
 func (s *Server) URL() string { return "http://" + s.Address() }
 
-// environment returns the environment variables of the process, which inherits none.
+// environment returns the environment variables of the process. It does not inherit others.
 func (c Config) environment(address, directory string) []string {
-	_, port, _ := net.SplitHostPort(address) // an address of a listener
+	_, port, _ := net.SplitHostPort(address) // the address of a listener is valid
 	return slices.Concat([]string{
 		"PORT=" + port,
 		"LD_ENV_" + environmentName(directory) + "=" + c.SDKKey,
@@ -72,10 +73,11 @@ func (c Config) environment(address, directory string) []string {
 	}, c.Settings)
 }
 
-// environmentName returns a name that only the process with the directory has for its environment.
+// environmentName returns the name of the environment, which is unique to the process with the
+// directory.
 func environmentName(directory string) string { return filepath.Base(directory) }
 
-// connected reports whether the Relay Proxy at the URL has an environment of the name, and flag data for it.
+// connected reports whether the Relay Proxy at the URL has flag data for the environment.
 func connected(ctx context.Context, url, environment string) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/status", http.NoBody)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package safelog keeps what is logged about going when an application's log handler panics.
+// Package safelog recovers panics of an application's log handler.
 package safelog
 
 import (
@@ -7,10 +7,10 @@ import (
 	"log/slog"
 )
 
-// errPanic takes the place of what a handler panicked with, which can hold what was being logged.
+// errPanic is returned in place of the panic value, which may contain logged values.
 var errPanic = errors.New("safelog: the log handler panicked")
 
-// Logger returns a logger with l's handler, of which a panic costs the line, and nothing else.
+// Logger returns a logger that recovers panics of l's handler. The record is lost.
 func Logger(l *slog.Logger) *slog.Logger {
 	if _, ok := l.Handler().(handler); ok {
 		return l
@@ -18,12 +18,12 @@ func Logger(l *slog.Logger) *slog.Logger {
 	return slog.New(handler{next: l.Handler()})
 }
 
-// handler recovers the panics of another one.
+// handler recovers panics of the next handler.
 type handler struct{ next slog.Handler }
 
 var _ slog.Handler = handler{}
 
-// Enabled implements [slog.Handler]. A handler that panics here takes no lines.
+// Enabled implements [slog.Handler]. It returns false if the next handler panics.
 func (h handler) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
 	defer func() {
 		if recover() != nil {
@@ -33,7 +33,7 @@ func (h handler) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
 	return h.next.Enabled(ctx, level)
 }
 
-// Handle implements [slog.Handler].
+// Handle implements [slog.Handler]. It returns an error if the next handler panics.
 func (h handler) Handle(ctx context.Context, record slog.Record) (err error) {
 	defer func() {
 		if recover() != nil {
@@ -43,12 +43,12 @@ func (h handler) Handle(ctx context.Context, record slog.Record) (err error) {
 	return h.next.Handle(ctx, record)
 }
 
-// WithAttrs implements [slog.Handler]. Where the other handler panics, the lines go without these attributes.
+// WithAttrs implements [slog.Handler]. If the next handler panics, records lack these attributes.
 func (h handler) WithAttrs(attributes []slog.Attr) slog.Handler {
 	return h.derived(func() slog.Handler { return h.next.WithAttrs(attributes) })
 }
 
-// WithGroup implements [slog.Handler]. Where the other handler panics, the lines go without this group.
+// WithGroup implements [slog.Handler]. If the next handler panics, records lack this group.
 func (h handler) WithGroup(name string) slog.Handler {
 	return h.derived(func() slog.Handler { return h.next.WithGroup(name) })
 }

@@ -9,8 +9,8 @@ import (
 	"testing/slogtest"
 )
 
-// TestKeepsLines has slog's own rules for handlers hold, with another handler below.
-func TestKeepsLines(t *testing.T) {
+// TestConformsToSlog runs slog's conformance tests for handlers.
+func TestConformsToSlog(t *testing.T) {
 	var out bytes.Buffer
 	logger := Logger(slog.New(slog.NewJSONHandler(&out, nil)))
 	slogtest.Run(t, func(*testing.T) slog.Handler {
@@ -24,11 +24,11 @@ func TestKeepsLines(t *testing.T) {
 		return line
 	})
 	if Logger(logger) != logger {
-		t.Error("a logger that is safe is wrapped once more")
+		t.Error("a safe logger is wrapped again")
 	}
 }
 
-func TestRecovers(t *testing.T) {
+func TestRecoversPanics(t *testing.T) {
 	for name, test := range map[string]struct {
 		broken panics
 		line   string
@@ -58,7 +58,7 @@ func withoutTime(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// panics is a handler that does, in some of its methods.
+// panics is a handler that panics in the selected methods.
 type panics struct {
 	slog.Handler
 	enabled, handle, attributes, group bool

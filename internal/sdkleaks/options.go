@@ -1,10 +1,12 @@
-// Package sdkleaks names the goroutines that LaunchDarkly's SDK 7.15.5 leaves behind, for leak checks in tests.
+// Package sdkleaks lists the goroutines that LaunchDarkly's SDK 7.15.5 leaks, for leak checks in
+// tests.
 package sdkleaks
 
 import "go.uber.org/goleak"
 
-// Ignore ignores what may outlive a closed client. Most of it comes by chance: a check that knew only some of it would fail
-// now and then. A client that was not closed has other goroutines, too, which are found.
+// Ignore returns options that ignore goroutines which may outlive a closed client. Most of them
+// leak only sometimes, so a check without the complete list would be flaky. A client that is not
+// closed has further goroutines, which the check reports.
 func Ignore() []goleak.Option {
 	const (
 		client       = "github.com/launchdarkly/go-server-sdk/v7."
@@ -13,17 +15,17 @@ func Ignore() []goleak.Option {
 		eventsource  = "github.com/launchdarkly/eventsource."
 	)
 	return []goleak.Option{
-		// the timer that would warn about a long outage, after an interruption
+		// the outage timer, after an interruption
 		goleak.IgnoreTopFunction(datasource + "(*outageTracker).awaitTimeout"),
-		// the tickers of polling
+		// tickers of polling
 		goleak.IgnoreTopFunction(datasource + "newTickerWithInitialTick.func1"),
 		goleak.IgnoreTopFunction(datasourceV2 + "newTickerWithInitialTick.func1"),
-		// a synchronizer that polls, and was closed while it had something to tell
+		// a polling synchronizer, if it is closed while it sends a result
 		goleak.IgnoreTopFunction(datasourceV2 + "(*PollingProcessor).Sync.func1"),
-		// what waits for flag data, when none has ever come
+		// the wait for flag data, if none arrives
 		goleak.IgnoreTopFunction(client + "MakeCustomClient.func4"),
-		// a stream that was closed while it had something to say: the event source waits for its reader to fail, the reader
-		// waits for somebody to take what it has read, and the data source for the event source
+		// a stream, if it is closed while it sends an event: the event source waits for its reader,
+		// the reader for its consumer, and the data source for the event source
 		goleak.IgnoreTopFunction(eventsource + "newLineStreamChannel.func1"),
 		goleak.IgnoreTopFunction(eventsource + "(*Stream).stream.func3"),
 		goleak.IgnoreTopFunction(eventsource + "(*Stream).stream.func4"),

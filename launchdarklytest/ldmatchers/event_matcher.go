@@ -12,40 +12,40 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// EventMatcher matches a launchdarklytest.Event. Its methods add a condition, change the matcher and
-// return it; without any, kind and key are enough.
+// EventMatcher matches a launchdarklytest.Event by its kind, its key, and the conditions added by
+// the With and For methods. These methods modify the matcher and return it.
 type EventMatcher struct {
-	kind  string
-	key   string
-	keyed bool
-	parts []part
+	kind       string
+	key        string
+	keyed      bool
+	conditions []condition
 }
 
-// part is one condition beyond kind and key.
-type part struct {
+// condition is one condition beyond kind and key.
+type condition struct {
 	text  string                                                   // "with metric 99.9"
-	check func(launchdarklytest.Event) (problem string, err error) // no problem when it holds
+	check func(launchdarklytest.Event) (problem string, err error) // problem is empty if it holds
 }
 
 var _ types.GomegaMatcher = (*EventMatcher)(nil)
 
-// CustomEvent matches custom events with this key: what the application tracked.
+// CustomEvent matches custom events, which the application tracks, with the key.
 func CustomEvent(key string) *EventMatcher {
 	return &EventMatcher{kind: launchdarklytest.KindCustom, key: key, keyed: true}
 }
 
-// FeatureEvent matches the events of single evaluations of this flag. LaunchDarkly's SDKs send them for
-// flags that are tracked only; all evaluations are in the summaries.
+// FeatureEvent matches the events of single evaluations of the flag. LaunchDarkly's SDKs send them
+// only for flags with event tracking; summary events count all evaluations.
 func FeatureEvent(flagKey string) *EventMatcher {
 	return &EventMatcher{kind: launchdarklytest.KindFeature, key: flagKey, keyed: true}
 }
 
-// EventOfKind matches every event of a kind, such as launchdarklytest.KindIdentify.
+// EventOfKind matches all events of a kind, such as launchdarklytest.KindIdentify.
 func EventOfKind(kind string) *EventMatcher {
 	return &EventMatcher{kind: kind}
 }
 
-// WithMetric asks for this metric value: a number, or a Gomega matcher for the float64, such as
+// WithMetric requires the metric value: a number, or a Gomega matcher for the float64, such as
 // BeNumerically("~", 99.9, 0.01).
 func (m *EventMatcher) WithMetric(metric any) *EventMatcher {
 	return m.with("metric "+describe(metric), func(e launchdarklytest.Event) (string, error) {
@@ -56,7 +56,7 @@ func (m *EventMatcher) WithMetric(metric any) *EventMatcher {
 	})
 }
 
-// WithoutMetric asks for no metric value at all. A metric of 0 is one.
+// WithoutMetric requires that there is no metric value. 0 is a metric value.
 func (m *EventMatcher) WithoutMetric() *EventMatcher {
 	return m.with("no metric", func(e launchdarklytest.Event) (string, error) {
 		if e.MetricValue != nil {
@@ -66,8 +66,9 @@ func (m *EventMatcher) WithoutMetric() *EventMatcher {
 	})
 }
 
-// WithData asks for exactly this data: an ldvalue.Value, anything that encoding/json can write, or a
-// Gomega matcher for the data as encoding/json reads it into an any, such as HaveKeyWithValue("a", 1.0).
+// WithData requires data equal to an ldvalue.Value or any value that encoding/json can encode, or
+// data that satisfies a Gomega matcher. The matcher gets the data as encoding/json decodes it into
+// an any; an example is HaveKeyWithValue("a", 1.0).
 func (m *EventMatcher) WithData(data any) *EventMatcher {
 	return m.with("data "+describe(data), func(e launchdarklytest.Event) (string, error) {
 		if !e.HasData {
@@ -77,8 +78,8 @@ func (m *EventMatcher) WithData(data any) *EventMatcher {
 	})
 }
 
-// WithDataMember asks for data that is an object with this member, whatever else it has; value is as for
-// [EventMatcher.WithData]. Call it once for each member.
+// WithDataMember requires data that is an object with the member. Other members are ignored. See
+// [EventMatcher.WithData] for value. Call it once for each member.
 func (m *EventMatcher) WithDataMember(name string, value any) *EventMatcher {
 	member := fmt.Sprintf("data member %q", name)
 	return m.with(member+" "+describe(value), func(e launchdarklytest.Event) (string, error) {
@@ -93,7 +94,7 @@ func (m *EventMatcher) WithDataMember(name string, value any) *EventMatcher {
 	})
 }
 
-// WithoutData asks for no data at all. Data that is null is some.
+// WithoutData requires that there is no data. Null is data.
 func (m *EventMatcher) WithoutData() *EventMatcher {
 	return m.with("no data", func(e launchdarklytest.Event) (string, error) {
 		if e.HasData {
@@ -103,24 +104,24 @@ func (m *EventMatcher) WithoutData() *EventMatcher {
 	})
 }
 
-// WithValue asks for what the evaluation of a feature event returned; value is as for
-// [EventMatcher.WithData].
+// WithValue requires the evaluation result of a feature event. See [EventMatcher.WithData] for
+// value.
 func (m *EventMatcher) WithValue(value any) *EventMatcher {
 	return m.with("value "+describe(value), func(e launchdarklytest.Event) (string, error) {
 		return compare("its value", e.Value, value)
 	})
 }
 
-// WithContext asks for exactly this context, as LaunchDarkly's JSON has it; context is as for
-// [EventMatcher.WithData].
+// WithContext requires the event's context, in LaunchDarkly's JSON representation, to equal or
+// satisfy context. See [EventMatcher.WithData] for the types of context.
 func (m *EventMatcher) WithContext(context any) *EventMatcher {
 	return m.with("context "+describe(context), func(e launchdarklytest.Event) (string, error) {
 		return compare("its context", e.Context, context)
 	})
 }
 
-// ForContext asks for a context of this kind with this key: the event's only one, or one part of a
-// multi-context. Call it once for each part.
+// ForContext requires a context of the kind with the key: a single-kind context, or a part of a
+// multi-kind context. Call it once for each part.
 func (m *EventMatcher) ForContext(kind, key string) *EventMatcher {
 	return m.add(fmt.Sprintf("for context %s:%s", kind, key), func(e launchdarklytest.Event) (string, error) {
 		if got, ok := e.ContextKeys()[kind]; ok && got == key {
@@ -130,28 +131,28 @@ func (m *EventMatcher) ForContext(kind, key string) *EventMatcher {
 	})
 }
 
-// Match implements Gomega's matcher. It is an error when actual is not a launchdarklytest.Event, or
-// when a value that was asked for cannot be written as JSON.
+// Match implements [types.GomegaMatcher]. It returns an error if actual is not a
+// launchdarklytest.Event, or if an expected value cannot be encoded as JSON.
 func (m *EventMatcher) Match(actual any) (bool, error) {
 	event, err := toEvent(actual)
 	if err != nil {
 		return false, err
 	}
-	problem, err := m.problem(event)
+	problem, err := m.mismatch(event)
 	return problem == "" && err == nil, err
 }
 
-// FailureMessage implements Gomega's matcher.
+// FailureMessage implements [types.GomegaMatcher].
 func (m *EventMatcher) FailureMessage(actual any) string {
 	event, err := toEvent(actual)
 	if err != nil {
 		return err.Error()
 	}
-	problem, _ := m.problem(event)
+	problem, _ := m.mismatch(event)
 	return fmt.Sprintf("Expected event\n    %s\nto be\n    %s\nbut %s", event, m, problem)
 }
 
-// NegatedFailureMessage implements Gomega's matcher.
+// NegatedFailureMessage implements [types.GomegaMatcher].
 func (m *EventMatcher) NegatedFailureMessage(actual any) string {
 	event, err := toEvent(actual)
 	if err != nil {
@@ -160,26 +161,26 @@ func (m *EventMatcher) NegatedFailureMessage(actual any) string {
 	return fmt.Sprintf("Expected event\n    %s\nnot to be\n    %s", event, m)
 }
 
-// String says what the matcher asks for: `custom event "checkout" with metric 99.9`.
+// String describes the matcher, for example `custom event "checkout" with metric 99.9`.
 func (m *EventMatcher) String() string {
 	var b strings.Builder
 	b.WriteString(m.kind + " event")
 	if m.keyed {
 		fmt.Fprintf(&b, " %q", m.key)
 	}
-	for _, part := range m.parts {
-		b.WriteString(" " + part.text)
+	for _, condition := range m.conditions {
+		b.WriteString(" " + condition.text)
 	}
 	return b.String()
 }
 
-// near reports whether an event that does not match is at least about the same thing.
-func (m *EventMatcher) near(e launchdarklytest.Event) bool {
+// matchesKey reports whether the event has the kind and key of the matcher.
+func (m *EventMatcher) matchesKey(e launchdarklytest.Event) bool {
 	return e.Kind == m.kind && (!m.keyed || e.Key == m.key)
 }
 
-// problem says why the event does not match; it is empty when it does.
-func (m *EventMatcher) problem(e launchdarklytest.Event) (string, error) {
+// mismatch returns why the event does not match. It is empty if it matches.
+func (m *EventMatcher) mismatch(e launchdarklytest.Event) (string, error) {
 	switch {
 	case e.Kind != m.kind:
 		return fmt.Sprintf("its kind is %q", e.Kind), nil
@@ -187,8 +188,8 @@ func (m *EventMatcher) problem(e launchdarklytest.Event) (string, error) {
 		return fmt.Sprintf("its key is %q", e.Key), nil
 	}
 	var problems []string
-	for _, part := range m.parts {
-		problem, err := part.check(e)
+	for _, condition := range m.conditions {
+		problem, err := condition.check(e)
 		if err != nil {
 			return "", err
 		}
@@ -204,7 +205,7 @@ func (m *EventMatcher) with(text string, check func(launchdarklytest.Event) (str
 }
 
 func (m *EventMatcher) add(text string, check func(launchdarklytest.Event) (string, error)) *EventMatcher {
-	m.parts = append(m.parts, part{text, check})
+	m.conditions = append(m.conditions, condition{text, check})
 	return m
 }
 
@@ -220,12 +221,12 @@ func toEvent(actual any) (launchdarklytest.Event, error) {
 	return launchdarklytest.Event{}, fmt.Errorf("expected a launchdarklytest.Event, got\n%s", format.Object(actual, 1))
 }
 
-// compare says how got differs from what was asked for; nothing when it does not.
+// compare returns how got differs from want. It is empty if they are equal.
 func compare(what string, got ldvalue.Value, want any) (string, error) {
 	if matcher, ok := want.(types.GomegaMatcher); ok {
 		natural := got.AsArbitraryValue()
 		switch ok, err := matcher.Match(natural); {
-		case err != nil: // most often data of another type, which is a difference like any other
+		case err != nil: // usually data of another type, which is a mismatch
 			return what + ": " + oneLine(err.Error()), nil
 		case !ok:
 			return what + ": " + oneLine(matcher.FailureMessage(natural)), nil
@@ -242,12 +243,12 @@ func compare(what string, got ldvalue.Value, want any) (string, error) {
 func toValue(v any) (ldvalue.Value, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return ldvalue.Null(), fmt.Errorf("no event can carry what was asked for: %w", err)
+		return ldvalue.Null(), fmt.Errorf("the expected value cannot be encoded: %w", err)
 	}
 	return ldvalue.Parse(data), nil
 }
 
-// describe writes what was asked for as it would stand in an event.
+// describe returns the expected value as JSON, or the description of a matcher.
 func describe(want any) string {
 	if matcher, ok := want.(types.GomegaMatcher); ok {
 		return describeMatcher(matcher)
@@ -266,7 +267,7 @@ func describeMatcher(matcher types.GomegaMatcher) string {
 	return "matching " + oneLine(format.Object(matcher, 0))
 }
 
-// text is the value as JSON with its keys sorted, so that two messages can be compared.
+// text returns the value as JSON with sorted keys, so that messages can be compared.
 func text(v ldvalue.Value) string {
 	data, err := json.Marshal(v.AsArbitraryValue())
 	if err != nil {

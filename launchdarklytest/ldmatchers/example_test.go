@@ -55,7 +55,7 @@ func ExampleEventMatcher() {
 	// but it has no metric
 }
 
-// Exactly this context arrived: without the address, which is private.
+// The context is compared as a whole. It has no address, because that attribute is private.
 func ExampleEventMatcher_WithContext() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
 	box := launchdarklytest.NewServer()
@@ -75,7 +75,7 @@ func ExampleEventMatcher_WithContext() {
 	// Output: true
 }
 
-// One member of the data counts here, whatever else there is, and that there is no metric value.
+// The event must have one data member, among any others, and no metric value.
 func ExampleEventMatcher_WithDataMember() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
 	box := launchdarklytest.NewServer()
@@ -122,7 +122,7 @@ func ExampleHaveAnswered() {
 	// true
 }
 
-// Evaluations of a flag that is tracked arrive one by one, with what they returned; identify events are of a kind.
+// A flag with event tracking produces an event for each evaluation, with its result.
 func ExampleFeatureEvent() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
 	box := launchdarklytest.NewServer()

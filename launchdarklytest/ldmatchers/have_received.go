@@ -10,33 +10,33 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// nearMisses is how many events that nearly match a failure message explains.
-const nearMisses = 5
+// maxMismatches is the maximum number of mismatches in a failure message.
+const maxMismatches = 5
 
-// ReceivedMatcher matches a *launchdarklytest.Server by the events that have arrived at it.
+// ReceivedMatcher matches a *launchdarklytest.Server by its accepted events.
 type ReceivedMatcher struct {
 	event types.GomegaMatcher
-	times int // at least one when negative
+	times int // exact number, or at least one if negative
 }
 
 var _ types.GomegaMatcher = (*ReceivedMatcher)(nil)
 
-// HaveReceived succeeds when an event has arrived that matches: one of this package's matchers, such as
-// [CustomEvent], or any Gomega matcher for a launchdarklytest.Event.
+// HaveReceived succeeds if the server has accepted an event that satisfies a matcher of this
+// package, such as [CustomEvent], or any Gomega matcher for a launchdarklytest.Event.
 //
 //	Eventually(box).Should(HaveReceived(CustomEvent("checkout").WithMetric(99.9)))
 func HaveReceived(event types.GomegaMatcher) *ReceivedMatcher {
 	return &ReceivedMatcher{event: event, times: -1}
 }
 
-// Times asks for exactly n such events instead of at least one. A negative n is at least one again.
+// Times requires exactly n such events instead of at least one. A negative n restores the default.
 func (m *ReceivedMatcher) Times(n int) *ReceivedMatcher {
 	m.times = max(n, -1)
 	return m
 }
 
-// Match implements Gomega's matcher. It is an error when actual is not a *launchdarklytest.Server, or
-// when no event matches and matching one of them was an error.
+// Match implements [types.GomegaMatcher]. It returns an error if actual is not a
+// *launchdarklytest.Server, or if no event matches and matching an event returned an error.
 func (m *ReceivedMatcher) Match(actual any) (bool, error) {
 	box, err := toServer(actual)
 	if err != nil {
@@ -52,12 +52,13 @@ func (m *ReceivedMatcher) Match(actual any) (bool, error) {
 	return count == m.times, nil
 }
 
-// FailureMessage implements Gomega's matcher: what was asked for, what comes near, what arrived.
+// FailureMessage implements [types.GomegaMatcher]. The message has the expected event, the
+// mismatches of events with the same key, and the server's description.
 func (m *ReceivedMatcher) FailureMessage(actual any) string {
 	return m.message(actual, "to have received")
 }
 
-// NegatedFailureMessage implements Gomega's matcher.
+// NegatedFailureMessage implements [types.GomegaMatcher].
 func (m *ReceivedMatcher) NegatedFailureMessage(actual any) string {
 	return m.message(actual, "not to have received")
 }
@@ -76,29 +77,29 @@ func (m *ReceivedMatcher) message(actual any, verb string) string {
 		times = fmt.Sprintf(" exactly %d times", m.times)
 	}
 	return fmt.Sprintf("Expected LaunchDarkly %s%s\n    %s\nMatching events: %d%s\n%s",
-		verb, times, m.wanted(), count, m.nearly(box), box)
+		verb, times, m.description(), count, m.mismatches(box), box)
 }
 
-func (m *ReceivedMatcher) wanted() string {
+func (m *ReceivedMatcher) description() string {
 	if _, ok := m.event.(fmt.Stringer); ok {
 		return describeMatcher(m.event)
 	}
 	return "an event " + describeMatcher(m.event)
 }
 
-// nearly explains the newest events of the same kind and key that do not match.
-func (m *ReceivedMatcher) nearly(box *launchdarklytest.Server) string {
+// mismatches describes the newest events with the expected kind and key that do not match.
+func (m *ReceivedMatcher) mismatches(box *launchdarklytest.Server) string {
 	event, ok := m.event.(*EventMatcher)
 	if !ok {
 		return ""
 	}
 	var lines []string
 	for _, e := range box.Events() {
-		if problem, err := event.problem(e); event.near(e) && err == nil && problem != "" {
+		if problem, err := event.mismatch(e); event.matchesKey(e) && err == nil && problem != "" {
 			lines = append(lines, "\n    not matching: "+problem)
 		}
 	}
-	return strings.Join(lines[max(0, len(lines)-nearMisses):], "")
+	return strings.Join(lines[max(0, len(lines)-maxMismatches):], "")
 }
 
 func (m *ReceivedMatcher) count(box *launchdarklytest.Server) (int, error) {

@@ -91,7 +91,7 @@ func TestEventMatchers(t *testing.T) {
 		{CustomEvent("checkout").WithData(map[string]any{"paid": true}), false},
 		{CustomEvent("checkout").WithData(HaveKeyWithValue("items", 2.0)), true},
 		{CustomEvent("checkout").WithData(HaveKey("other")), false},
-		{CustomEvent("list").WithData(HaveKey("other")), false}, // not even an object
+		{CustomEvent("list").WithData(HaveKey("other")), false}, // not an object
 		{CustomEvent("checkout").WithDataMember("items", 2), true},
 		{CustomEvent("checkout").WithDataMember("items", 2).WithDataMember("paid", true), true},
 		{CustomEvent("checkout").WithDataMember("items", 2).WithDataMember("paid", false), false},
@@ -131,7 +131,7 @@ func TestEventMatchers(t *testing.T) {
 	}
 }
 
-func TestTimes(t *testing.T) {
+func TestTimesRequiresTheExactNumber(t *testing.T) {
 	box := newBox(t, bare, bare, full)
 	for times, want := range map[int]bool{-2: true, -1: true, 0: false, 1: false, 2: true, 3: false} {
 		if ok, err := HaveReceived(CustomEvent("bare")).Times(times).Match(box); err != nil || ok != want {
@@ -158,7 +158,7 @@ func TestServerMatchers(t *testing.T) {
 	g.Expect(box).To(HaveReceivedNothing())
 }
 
-func TestEventuallyWaitsForWhatComesLater(t *testing.T) {
+func TestEventuallyMatchesLaterEvents(t *testing.T) {
 	g := NewWithT(t)
 	box := newBox(t)
 	g.Consistently(box, "20ms", "5ms").ShouldNot(HaveReceived(CustomEvent("bare")))
@@ -168,7 +168,7 @@ func TestEventuallyWaitsForWhatComesLater(t *testing.T) {
 	delivery.Wait()
 }
 
-func TestMatchersOnOneEvent(t *testing.T) {
+func TestMatchersAcceptSingleEvents(t *testing.T) {
 	g := NewWithT(t)
 	box := newBox(t, bare, full)
 	events := box.CustomEvents()
@@ -185,11 +185,11 @@ func TestFailureMessages(t *testing.T) {
 		got  string
 		want []string
 	}{
-		"nothing like it": {
+		"no similar event": {
 			HaveReceived(CustomEvent("other")).FailureMessage(box),
 			[]string{"Expected LaunchDarkly to have received", `custom event "other"`, "Matching events: 0", full, index, "400"},
 		},
-		"nearly": {
+		"mismatches": {
 			HaveReceived(CustomEvent("checkout").WithMetric(1).WithoutData().ForContext("user", "alex")).FailureMessage(box),
 			[]string{
 				`custom event "checkout" with metric 1 with no data for context user:alex`,
@@ -215,7 +215,7 @@ func TestFailureMessages(t *testing.T) {
 			HaveReceived(CustomEvent("checkout")).NegatedFailureMessage(box),
 			[]string{"not to have received", full},
 		},
-		"another's matcher": {
+		"Gomega matcher": {
 			HaveReceived(HaveField("Key", "other")).FailureMessage(box),
 			[]string{"an event matching", "other"},
 		},
@@ -256,7 +256,7 @@ func TestFailureMessages(t *testing.T) {
 	}
 }
 
-func TestMisuse(t *testing.T) {
+func TestRejectsWrongArguments(t *testing.T) {
 	box := newBox(t, bare, `{"kind":"custom","key":"bare","data":1,"metricValue":1}`)
 	var none *launchdarklytest.Server
 	for name, tc := range map[string]struct {
@@ -269,13 +269,13 @@ func TestMisuse(t *testing.T) {
 		"not a server, nothing":   {HaveReceivedNothing(), 3, "*launchdarklytest.Server"},
 		"not an event":            {CustomEvent("a"), box, "launchdarklytest.Event"},
 		"no event":                {CustomEvent("a"), (*launchdarklytest.Event)(nil), "launchdarklytest.Event"},
-		"data that JSON has not":  {HaveReceived(CustomEvent("bare").WithData(math.Inf(1))), box, "+Inf"},
+		"data not in JSON":        {HaveReceived(CustomEvent("bare").WithData(math.Inf(1))), box, "+Inf"},
 		"another matcher's error": {HaveReceived(brokenMatcher{}), box, "broken"},
 	} {
 		if ok, err := tc.matcher.Match(tc.actual); ok || err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, %v", name, ok, err)
 		}
-		// Whatever they say, they must not panic.
+		// The messages must not panic.
 		_ = tc.matcher.FailureMessage(tc.actual)
 		_ = tc.matcher.NegatedFailureMessage(tc.actual)
 	}

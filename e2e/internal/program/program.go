@@ -40,7 +40,7 @@ type Program struct {
 // New makes a program whose provider is not registered yet.
 func New(config ld.Config, options ...launchdarkly.Option) *Program {
 	ginkgo.GinkgoHelper()
-	provider, err := launchdarkly.NewProvider(launchdarklytest.SDKKey, append([]launchdarkly.Option{
+	provider, err := launchdarkly.NewProvider(launchdarklytest.ValidSDKKey, append([]launchdarkly.Option{
 		launchdarkly.WithConfig(config),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 		launchdarkly.WithInitTimeout(Patience),

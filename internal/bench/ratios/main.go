@@ -1,6 +1,7 @@
-// Command ratios runs the benchmarks of this module in rounds, in each of them one side of a comparison right after the
-// other, and prints in Markdown how each compares with LaunchDarkly's bare SDK: the ratio of the medians of their times, and
-// allocations. Times themselves say more about the machine than about the code.
+// Command ratios runs the benchmarks of this module in rounds, with the sides of each comparison
+// right after one another. It prints a Markdown table that compares each with LaunchDarkly's SDK
+// alone: the ratio of the median times, and the allocations. It prints no absolute times, which
+// depend on the machine.
 //
 //	GOWORK=off go run ./ratios
 //	GOWORK=off go run ./ratios -keep all.txt
@@ -30,22 +31,22 @@ func main() {
 	}
 }
 
-// plan is which benchmarks run for how long; the processors are those of go test's flag -cpu.
+// plan is a set of benchmarks and their flags -benchtime and -cpu.
 type plan struct{ benchmarks, duration, processors string }
 
 func plans(duration string) []plan {
 	return []plan{
 		{"^Benchmark(Evaluation|Types|Track)", duration, ""},
 		{"Parallel", duration, "1,2"},
-		{"Delivery", "20000x", ""}, // ten times what is flushed at once
+		{"Delivery", "20000x", ""}, // flushed ten times
 	}
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("ratios", flag.ContinueOnError)
-	rounds := flags.Int("rounds", 10, "how often each benchmark runs")
-	duration := flags.String("benchtime", "50ms", "how long each benchmark runs in a round")
-	keep := flags.String("keep", "", "a file to which the benchmarks' own output is written")
+	rounds := flags.Int("rounds", 10, "number of runs of each benchmark")
+	duration := flags.String("benchtime", "50ms", "duration of each benchmark in a round")
+	keep := flags.String("keep", "", "file for the output of the benchmarks")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -68,7 +69,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return m.print(out)
 }
 
-// measure runs all plans once in each round, so that what else the machine does falls on all of them alike.
+// measure runs all plans once in each round, so that what else the machine does falls on all of
+// them alike.
 func measure(ctx context.Context, rounds int, plans []plan) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "ratios")
 	if err != nil {
@@ -89,7 +91,7 @@ func measure(ctx context.Context, rounds int, plans []plan) ([]byte, error) {
 			if p.processors != "" {
 				args = append(args, "-test.cpu="+p.processors)
 			}
-			bench := exec.CommandContext(ctx, binary, args...) //nolint:gosec // what was just built
+			bench := exec.CommandContext(ctx, binary, args...) //nolint:gosec // built above
 			bench.Stdout, bench.Stderr = &output, os.Stderr
 			if err := bench.Run(); err != nil {
 				return nil, fmt.Errorf("benchmarks %s: %w\n%s", p.benchmarks, err, output.Bytes())

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// baseline is what the others are compared with.
+// baseline is the subject that the others are compared with.
 const baseline = "bare"
 
-// measurements are all that was measured, in the order in which the benchmarks ran.
+// measurements holds all results in the order of the benchmarks.
 type measurements struct {
 	rows     []*row
 	subjects []string // other than the baseline
@@ -27,7 +27,7 @@ type row struct {
 	results    map[string]*results
 }
 
-// results are those of all rounds.
+// results holds the results of all rounds.
 type results struct {
 	seconds     []float64
 	allocations []float64
@@ -38,7 +38,7 @@ func median(values []float64) float64 {
 	return benchmath.AssumeNothing.Summary(sample, 0.95).Center
 }
 
-// read collects the results of benchmarks whose names end in /by=SUBJECT, and leaves out others.
+// read collects the results of benchmarks whose names end in /by=SUBJECT, and ignores others.
 func read(in io.Reader) (*measurements, error) {
 	var m measurements
 	lines := benchfmt.NewReader(in, "benchmarks")
@@ -81,7 +81,7 @@ func (m *measurements) add(result *benchfmt.Result) {
 	of.allocations = append(of.allocations, allocations)
 }
 
-// find returns the row, nil where there is none.
+// find returns the row, or nil if there is none.
 func (m *measurements) find(name string, processors int) *row {
 	for _, r := range m.rows {
 		if r.name == name && r.processors == processors {
@@ -91,7 +91,7 @@ func (m *measurements) find(name string, processors int) *row {
 	return nil
 }
 
-// row finds the row, or makes it.
+// row returns the row, creating it if needed.
 func (m *measurements) row(name string, processors int) *row {
 	if r := m.find(name, processors); r != nil {
 		return r
@@ -101,7 +101,8 @@ func (m *measurements) row(name string, processors int) *row {
 	return r
 }
 
-// print writes a table of all that can be compared with the baseline, and then what a second processor brings.
+// print writes a table of the comparisons with the baseline, and then the scaling to a second
+// processor.
 func (m *measurements) print(out io.Writer) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "| benchmark | allocations of %s | %s |\n", baseline, strings.Join(m.subjects, " | "))
@@ -128,7 +129,7 @@ func (m *measurements) print(out io.Writer) error {
 	return err
 }
 
-// label names the row; benchmarks that ran on different numbers of processors are told apart.
+// label returns the row's name, with the number of processors if the benchmark ran on several.
 func (r *row) label() string {
 	if strings.HasPrefix(r.name, "Parallel") {
 		return fmt.Sprintf("%s, processors=%d", r.name, r.processors)
@@ -136,7 +137,7 @@ func (r *row) label() string {
 	return r.name
 }
 
-// scaling says how much more two processors do than one.
+// scaling returns the throughput on two processors relative to one.
 func (m *measurements) scaling() []string {
 	var lines []string
 	for _, one := range m.rows {

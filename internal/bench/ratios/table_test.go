@@ -38,7 +38,7 @@ Parallel, ours: 1.88 times the throughput on 2 processors
 	}
 }
 
-func TestTableRefusesDamagedLines(t *testing.T) {
+func TestTableRejectsDamagedLines(t *testing.T) {
 	if _, err := read(strings.NewReader("BenchmarkX/by=bare-2 100 many ns/op\n")); err == nil {
 		t.Error("no error")
 	}

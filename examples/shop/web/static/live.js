@@ -1,4 +1,4 @@
-// Keeps /live as the server says that things are. Without it, the page shows how they were when it was loaded.
+// Keeps /live up to date. Without JavaScript, the page shows the state at the time it was loaded.
 "use strict";
 
 const maxRows = 100;
@@ -10,7 +10,7 @@ let newest = 0;
 const source = new EventSource("/live/events");
 source.onmessage = (message) => {
 	const { state, rows } = JSON.parse(message.data);
-	if (run && run !== state.run) { // the shop was started anew
+	if (run && run !== state.run) { // the shop was restarted
 		location.reload();
 		return;
 	}
@@ -23,10 +23,10 @@ source.onerror = () => {
 	$("status").className = "status down";
 	write(document.querySelector('[data-text="status"]'), source.readyState === EventSource.CLOSED
 		? "Too many pages are watching. Reload this one to try again."
-		: "The shop does not answer. Trying again.");
+		: "The shop does not respond. Reconnecting.");
 };
 
-// A browser ends the stream when the page goes; this ends it in order.
+// Closes the stream before the page is unloaded.
 addEventListener("pagehide", () => source.close());
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
@@ -45,7 +45,7 @@ function show(state) {
 	$("status").className = "status" + (!state.up ? " down" : state.settled ? " settled" : "");
 	$("switch").setAttribute("aria-checked", String(state.up));
 	$("switch").value = String(!state.up);
-	// Not "disabled", which would take the focus away from whoever has just pressed it.
+	// Not "disabled", which would remove the focus from the button.
 	$("simulate").setAttribute("aria-disabled", String(state.running));
 	$("progress").max = state.total;
 	$("progress").value = state.done;
@@ -56,7 +56,7 @@ function write(element, text) {
 }
 
 function list(rows) {
-	const moving = newest > 0; // not those that were there before
+	const moving = newest > 0; // do not animate rows that were loaded with the page
 	for (const row of rows ?? []) {
 		if (row.number <= newest) continue;
 		newest = row.number;
@@ -75,10 +75,10 @@ function list(rows) {
 	while ($("rows").childElementCount > maxRows) $("rows").lastElementChild.remove();
 }
 
-// Screen readers hear what has lasted for a moment, not each number that passes: the status, and while the simulation
-// runs, each quarter of it.
-let heard = document.querySelector('[data-text="status"]').textContent;
-let next = heard;
+// Announces states that have lasted for a moment to screen readers, not each number: the status,
+// and while the simulation runs, each quarter of it.
+let announced = document.querySelector('[data-text="status"]').textContent;
+let next = announced;
 let timer;
 
 function announce(state) {
@@ -88,8 +88,8 @@ function announce(state) {
 	next = text;
 	clearTimeout(timer);
 	timer = setTimeout(() => {
-		if (next !== heard) write($("announcer"), next);
-		heard = next;
+		if (next !== announced) write($("announcer"), next);
+		announced = next;
 	}, 800);
 }
 
@@ -103,7 +103,7 @@ for (const id of ["service", "simulation"]) {
 		try {
 			await fetch(event.target.action, { method: "POST", body, redirect: "manual" });
 		} catch {
-			write($("announcer"), "The shop does not answer.");
+			write($("announcer"), "The shop does not respond.");
 		}
 	});
 }
