@@ -261,7 +261,7 @@ func ExampleProcessor_Shutdown() {
 	defer client.Close()
 	_ = client.TrackEvent("signup", ldcontext.New("user-42"))
 
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
 	defer cancel()
 	fmt.Println(events.Processor().Shutdown(ctx))
 	// Output: 1 tracked event and 1 evaluation event not delivered: context deadline exceeded

@@ -31,25 +31,19 @@ func specimen(t testing.TB) (name string, content []byte, settled map[int]bool) 
 	m.commit()
 	m.disk.set(func(d *faultyDisk) { d.crashAt = d.ops })
 	m.disk.restart(false)
-	paths := segmentsOf(m.directory)
+	paths := m.files(segmentSuffix)
 	if len(paths) != 1 {
 		t.Fatalf("%v", paths)
 	}
-	content, err := os.ReadFile(paths[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Base(paths[0]), content, settled
+	return filepath.Base(paths[0]), m.read(paths[0]), settled
 }
 
 // recoverFrom starts a process with a directory that has only this segment, has it deliver, and returns it once it has
 // ended.
-func recoverFrom(t testing.TB, directory, name string, content []byte) *machine {
+func recoverFrom(t testing.TB, d disk, directory, name string, content []byte) *machine {
 	t.Helper()
-	m := &machine{t: t, directory: directory, disk: newFaultyDisk(), synced: map[int]bool{}, seen: map[string]bool{}, times: map[int]int{}}
-	if err := os.WriteFile(filepath.Join(directory, name), content, fileMode); err != nil {
-		t.Fatal(err)
-	}
+	m := newMachineWith(t, addFaults(d), directory)
+	m.write(filepath.Join(directory, name), content)
 	m.start()
 	m.deliver()
 	m.spool.close()
@@ -92,31 +86,30 @@ func salvaged(t testing.TB, what string, m *machine, original, damaged []byte, s
 			t.Errorf("%s: event %d arrived, which was not there", what, n)
 		}
 	}
-	leftovers, _ := os.ReadDir(m.directory)
-	for _, file := range leftovers {
-		if !strings.HasSuffix(file.Name(), damagedSuffix) {
-			t.Errorf("%s: left %s", what, file.Name())
+	for _, path := range m.files("") {
+		if !strings.HasSuffix(path, damagedSuffix) {
+			t.Errorf("%s: left %s", what, path)
 		}
-		_ = os.Remove(filepath.Join(m.directory, file.Name()))
+		_ = m.disk.remove(path)
 	}
 }
 
 func TestSpoolIsTruncatedAtAnyByte(t *testing.T) {
+	t.Parallel()
 	name, content, settled := specimen(t)
-	directory := t.TempDir()
 	step := 1
 	if testing.Short() {
 		step = 17
 	}
 	for n := 0; n < len(content); n += step {
-		m := recoverFrom(t, directory, name, content[:n])
+		m := recoverFrom(t, newMemoryDisk(), "/spool", name, content[:n])
 		salvaged(t, fmt.Sprintf("cut at %d", n), m, content, content[:n], settled)
 	}
 }
 
 func TestSpoolHasAnyBitFlipped(t *testing.T) {
+	t.Parallel()
 	name, content, settled := specimen(t)
-	directory := t.TempDir()
 	step := 1
 	if testing.Short() {
 		step = 17
@@ -124,12 +117,13 @@ func TestSpoolHasAnyBitFlipped(t *testing.T) {
 	for n := 0; n < len(content); n += step {
 		damaged := bytes.Clone(content)
 		damaged[n] ^= 1 << (n % 8)
-		m := recoverFrom(t, directory, name, damaged)
+		m := recoverFrom(t, newMemoryDisk(), "/spool", name, damaged)
 		salvaged(t, fmt.Sprintf("a bit of byte %d", n), m, content, damaged, settled)
 	}
 }
 
 func TestSpoolIsCorruptedAtRandom(t *testing.T) {
+	t.Parallel()
 	name, content, settled := specimen(t)
 	directory := t.TempDir()
 	times := 3000
@@ -138,7 +132,12 @@ func TestSpoolIsCorruptedAtRandom(t *testing.T) {
 	}
 	for seed := range uint64(times) {
 		damaged := corrupt(content, rand.New(rand.NewPCG(seed, 2)))
-		m := recoverFrom(t, directory, name, damaged)
+		var m *machine
+		if seed < 100 {
+			m = recoverFrom(t, osDisk{}, directory, name, damaged)
+		} else {
+			m = recoverFrom(t, newMemoryDisk(), "/spool", name, damaged)
+		}
 		salvaged(t, fmt.Sprintf("seed %d", seed), m, content, damaged, settled)
 	}
 }
@@ -178,7 +177,7 @@ func TestSpoolCountsAndKeepsDamagedRecords(t *testing.T) {
 	at := bytes.Index(content, []byte(`"metricValue":33`))
 	damaged := bytes.Clone(content)
 	damaged[at+3] ^= 1
-	m := recoverFrom(t, t.TempDir(), name, damaged)
+	m := recoverFrom(t, osDisk{}, t.TempDir(), name, damaged)
 	if n := m.ledger.stats().Dropped.Damaged; n != 1 {
 		t.Errorf("%d events are counted as damaged", n)
 	}
@@ -212,13 +211,12 @@ func TestSpoolLeavesALaterFormatAlone(t *testing.T) {
 	name, content, _ := specimen(t)
 	_, events, _ := bytes.Cut(content, []byte("\n"))
 	later := append(appendRecord(nil, recordSpool, spoolHeader{Version: spoolVersion + 1}), events...)
-	directory := t.TempDir()
-	m := recoverFrom(t, directory, name, later)
+	m := recoverFrom(t, newMemoryDisk(), "/spool", name, later)
 	if len(m.times) > 0 {
 		t.Errorf("%d events arrived", len(m.times))
 	}
-	if kept, err := os.ReadFile(filepath.Join(directory, name)); err != nil || !bytes.Equal(kept, later) {
-		t.Errorf("%d of %d bytes are left, %v", len(kept), len(later), err)
+	if kept := m.read(filepath.Join(m.directory, name)); !bytes.Equal(kept, later) {
+		t.Errorf("%d of %d bytes are left", len(kept), len(later))
 	}
 }
 
@@ -240,11 +238,8 @@ func FuzzSpool(f *testing.F) {
 			}
 			content = records
 		}
-		directory := t.TempDir()
-		m := &machine{t: t, directory: directory, disk: newFaultyDisk()}
-		if err := os.WriteFile(filepath.Join(directory, name), content, fileMode); err != nil {
-			t.Fatal(err)
-		}
+		m := newMachineWith(t, addFaults(newMemoryDisk()), "/spool")
+		m.write(filepath.Join(m.directory, name), content)
 		m.start()
 		for p := m.spool.take(7, 1<<20); p != nil; p = m.spool.take(7, 1<<20) {
 			m.settle(p)

@@ -3,7 +3,6 @@ package delivery
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -12,9 +11,9 @@ import (
 
 var errCrashed = errors.New("the machine is down")
 
-// faultyDisk is the operating system's file system with faults. It is safe for concurrent use.
+// faultyDisk is a file system with faults. It is safe for concurrent use.
 type faultyDisk struct {
-	osDisk
+	disk
 	mu       sync.Mutex
 	ops      int            // operations so far that change something
 	crashAt  int            // after so many, everything fails as if the process had been killed; 0 for never
@@ -32,8 +31,11 @@ type faultyDisk struct {
 	removed  map[string]bool // renamed until a sync of the directory
 }
 
-func newFaultyDisk() *faultyDisk {
-	return &faultyDisk{fast: true, synced: map[string]int{}, created: map[string]bool{}, removed: map[string]bool{}}
+// newFaultyDisk adds faults to the operating system's file system.
+func newFaultyDisk() *faultyDisk { return addFaults(osDisk{}) }
+
+func addFaults(d disk) *faultyDisk {
+	return &faultyDisk{disk: d, fast: true, synced: map[string]int{}, created: map[string]bool{}, removed: map[string]bool{}}
 }
 
 const removedSuffix = ".removed"
@@ -75,14 +77,14 @@ func (d *faultyDisk) restart(powerLoss bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, f := range d.files {
-		_ = f.File.Close()
+		_ = f.file.Close()
 	}
 	d.files, d.crashAt, d.ops, d.fail, d.full = nil, 0, 0, nil, 0
 	for path := range d.removed {
 		if powerLoss {
-			_ = os.Rename(path+removedSuffix, path)
+			_ = d.disk.rename(path+removedSuffix, path)
 		} else {
-			_ = os.Remove(path + removedSuffix)
+			_ = d.disk.remove(path + removedSuffix)
 		}
 	}
 	clear(d.removed)
@@ -90,17 +92,22 @@ func (d *faultyDisk) restart(powerLoss bool) {
 		return
 	}
 	for path := range d.created {
-		_ = os.Remove(path)
+		_ = d.disk.remove(path)
 	}
 	clear(d.created)
 	for path, size := range d.synced {
-		if info, err := os.Stat(path); err == nil && info.Size() > int64(size) {
-			_ = os.Truncate(path, int64(size))
+		f, err := d.disk.open(path)
+		if err != nil {
+			continue // it was removed
 		}
+		if info, err := f.Stat(); err == nil && info.Size() > int64(size) {
+			_ = f.Truncate(int64(size))
+		}
+		_ = f.Close()
 	}
 }
 
-func (d *faultyDisk) mkdir(path string) error { return errors.Join(d.change(), d.osDisk.mkdir(path)) }
+func (d *faultyDisk) mkdir(path string) error { return errors.Join(d.change(), d.disk.mkdir(path)) }
 
 func (d *faultyDisk) sync(path string) error {
 	if err := d.change(); err != nil {
@@ -110,42 +117,44 @@ func (d *faultyDisk) sync(path string) error {
 	defer d.mu.Unlock()
 	clear(d.created)
 	for removed := range d.removed {
-		_ = os.Remove(removed + removedSuffix)
+		_ = d.disk.remove(removed + removedSuffix)
 	}
 	clear(d.removed)
 	if d.fast {
 		return nil
 	}
-	return d.osDisk.sync(path)
+	return d.disk.sync(path)
 }
 
 func (d *faultyDisk) create(path string) (file, error) {
 	if err := d.change(); err != nil {
 		return nil, err
 	}
-	return d.keep(path, os.O_CREATE|os.O_EXCL)
+	f, err := d.keep(path, d.disk.create)
+	if err == nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.created[path], d.synced[path] = true, 0
+	}
+	return f, err
 }
 
 func (d *faultyDisk) open(path string) (file, error) {
 	if d.crashed() {
 		return nil, errCrashed
 	}
-	return d.keep(path, 0)
+	return d.keep(path, d.disk.open)
 }
 
-func (d *faultyDisk) keep(path string, flag int) (file, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|flag, fileMode)
+func (d *faultyDisk) keep(path string, open func(string) (file, error)) (file, error) {
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	faulty := &faultyFile{File: f, disk: d}
+	faulty := &faultyFile{file: f, disk: d, path: path}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.files = append(d.files, faulty)
-	if flag != 0 {
-		d.created[path] = true
-		d.synced[path] = 0
-	}
 	return faulty, nil
 }
 
@@ -158,12 +167,15 @@ func (d *faultyDisk) lock(f file) error {
 		if locking != nil {
 			locking()
 		}
-		return d.osDisk.lock(faulty.File)
+		return d.disk.lock(faulty.file)
 	}
 	return errors.ErrUnsupported
 }
 
-func (d *faultyDisk) same(path string, f file) bool { return d.osDisk.same(path, f) }
+func (d *faultyDisk) same(path string, f file) bool {
+	faulty, ok := f.(*faultyFile)
+	return ok && d.disk.same(path, faulty.file)
+}
 
 func (d *faultyDisk) remove(path string) error {
 	if err := d.change(); err != nil {
@@ -172,9 +184,9 @@ func (d *faultyDisk) remove(path string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !strings.HasSuffix(path, segmentSuffix) { // a lock that comes back is an empty set
-		return os.Remove(path)
+		return d.disk.remove(path)
 	}
-	err := os.Rename(path, path+removedSuffix)
+	err := d.disk.rename(path, path+removedSuffix)
 	if err == nil {
 		d.removed[path] = true
 	}
@@ -182,13 +194,14 @@ func (d *faultyDisk) remove(path string) error {
 }
 
 func (d *faultyDisk) rename(from, to string) error {
-	return errors.Join(d.change(), os.Rename(from, to))
+	return errors.Join(d.change(), d.disk.rename(from, to))
 }
 
 // faultyFile is a file of a faultyDisk.
 type faultyFile struct {
-	*os.File
+	file
 	disk *faultyDisk
+	path string
 }
 
 func (f *faultyFile) WriteAt(b []byte, at int64) (int, error) {
@@ -198,7 +211,7 @@ func (f *faultyFile) WriteAt(b []byte, at int64) (int, error) {
 			f.disk.mu.Lock()
 			n, f.disk.torn = min(f.disk.torn, len(b)), 0
 			f.disk.mu.Unlock()
-			_, _ = f.File.WriteAt(b[:n], at)
+			_, _ = f.file.WriteAt(b[:n], at)
 		}
 		return n, err
 	}
@@ -209,17 +222,17 @@ func (f *faultyFile) WriteAt(b []byte, at int64) (int, error) {
 	}
 	f.disk.mu.Unlock()
 	if full > 0 && int64(len(b)) > full {
-		n, _ := f.File.WriteAt(b[:full], at)
+		n, _ := f.file.WriteAt(b[:full], at)
 		return n, errors.New("no space left on device")
 	}
-	return f.File.WriteAt(b, at)
+	return f.file.WriteAt(b, at)
 }
 
 func (f *faultyFile) ReadAt(b []byte, at int64) (int, error) {
 	if f.disk.crashed() {
 		return 0, errCrashed
 	}
-	return f.File.ReadAt(b, at)
+	return f.file.ReadAt(b, at)
 }
 
 func (f *faultyFile) Sync() error {
@@ -230,31 +243,31 @@ func (f *faultyFile) Sync() error {
 	slow, fast := f.disk.slow, f.disk.fast
 	f.disk.mu.Unlock()
 	time.Sleep(slow)
-	if info, err := f.File.Stat(); err == nil {
+	if info, err := f.file.Stat(); err == nil {
 		f.disk.mu.Lock()
-		f.disk.synced[f.File.Name()] = int(info.Size())
+		f.disk.synced[f.path] = int(info.Size())
 		f.disk.mu.Unlock()
 	}
 	if fast {
 		return nil
 	}
-	return f.File.Sync()
+	return f.file.Sync()
 }
 
 func (f *faultyFile) Truncate(size int64) error {
 	if err := f.disk.change(); err != nil {
 		return err
 	}
-	return f.File.Truncate(size)
+	return f.file.Truncate(size)
 }
 
-func (f *faultyFile) Stat() (fs.FileInfo, error) { return f.File.Stat() }
+func (f *faultyFile) Stat() (fs.FileInfo, error) { return f.file.Stat() }
 
 func (f *faultyFile) Close() error {
 	if f.disk.crashed() {
 		return errCrashed // restart does
 	}
-	return f.File.Close()
+	return f.file.Close()
 }
 
 // segments returns the paths of a directory's segments.

@@ -332,6 +332,7 @@ func TestSpoolSurvivesAFullDisk(t *testing.T) {
 
 // With a disk on which nothing ever becomes durable, and yet nothing fails, Track takes what it takes otherwise.
 func TestSpoolDoesNotDelayTrack(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := newSpooling(t)
 	disk := newFaultyDisk()
 	p := s.process(withDisk(disk))

@@ -1,12 +1,13 @@
 package delivery
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
-	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,12 +29,62 @@ type machine struct {
 }
 
 func newMachine(t testing.TB, opts ...Option) *machine {
-	m := &machine{
-		t: t, directory: t.TempDir(), disk: newFaultyDisk(), opts: opts,
-		synced: map[int]bool{}, seen: map[string]bool{}, times: map[int]int{},
-	}
+	m := newMachineWith(t, addFaults(newMemoryDisk()), "/spool", opts...)
 	m.start()
 	return m
+}
+
+func newMachineWith(t testing.TB, d *faultyDisk, directory string, opts ...Option) *machine {
+	return &machine{
+		t: t, directory: directory, disk: d, opts: opts,
+		synced: map[int]bool{}, seen: map[string]bool{}, times: map[int]int{},
+	}
+}
+
+// files returns the paths of the directory's files that end in the suffix.
+func (m *machine) files(suffix string) (paths []string) {
+	m.t.Helper()
+	entries, err := m.disk.list(m.directory)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), suffix) {
+			paths = append(paths, filepath.Join(m.directory, entry.Name()))
+		}
+	}
+	return paths
+}
+
+// read returns the content of a file.
+func (m *machine) read(path string) []byte {
+	m.t.Helper()
+	f, err := m.disk.disk.open(path)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<30))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return content
+}
+
+// write makes a file.
+func (m *machine) write(path string, content []byte) {
+	m.t.Helper()
+	if err := m.disk.disk.mkdir(filepath.Dir(path)); err != nil {
+		m.t.Fatal(err)
+	}
+	f, err := m.disk.disk.create(path)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(content, 0); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 // start makes a new process.
@@ -88,13 +139,13 @@ func (m *machine) send(p *part) {
 }
 
 func (m *machine) number(e *event) int {
-	var custom struct {
-		MetricValue int `json:"metricValue"`
-	}
-	if err := json.Unmarshal(e.json, &custom); err != nil {
+	_, after, _ := strings.Cut(string(e.json), `"metricValue":`)
+	number, _, ok := strings.Cut(after, ",")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil {
 		m.t.Fatalf("%q: %v", e.json, err)
 	}
-	return custom.MetricValue
+	return n
 }
 
 func (m *machine) settle(p *part) {
@@ -131,9 +182,8 @@ func (m *machine) check(what string) {
 func (m *machine) empty() {
 	m.t.Helper()
 	m.spool.close()
-	entries, err := os.ReadDir(m.directory)
-	if err != nil || len(entries) > 0 {
-		m.t.Errorf("left in the directory: %v, %v", entries, err)
+	if left := m.files(""); len(left) > 0 {
+		m.t.Errorf("left in the directory: %v", left)
 	}
 }
 
@@ -167,7 +217,7 @@ func TestSpoolDeliversInOrderAndLeavesNothing(t *testing.T) {
 	if bytes, oldest := m.spool.held(); bytes != [groups]int{} || !oldest.IsZero() {
 		t.Errorf("held: %v, %v", bytes, oldest)
 	}
-	if n := len(segmentsOf(m.directory)); n > 2 {
+	if n := len(m.files(segmentSuffix)); n > 2 {
 		t.Errorf("%d segments are left", n)
 	}
 	m.empty()
@@ -214,6 +264,7 @@ func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
 // Random lives of processes, which end at any operation of the disk, in the middle of writes too, and with a loss of power
 // half of the time.
 func TestSpoolSurvivesCrashesAnywhere(t *testing.T) {
+	t.Parallel()
 	lives := 1000
 	if testing.Short() {
 		lives = 200
@@ -228,7 +279,11 @@ func TestSpoolSurvivesCrashesAnywhere(t *testing.T) {
 
 func crash(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 1))
-	m := newMachine(t, WithSpoolMaxBytes(16<<10<<random.IntN(4)))
+	m := newMachineWith(t, addFaults(newMemoryDisk()), "/spool", WithSpoolMaxBytes(16<<10<<random.IntN(4)))
+	if seed < 50 {
+		m.disk, m.directory = newFaultyDisk(), t.TempDir()
+	}
+	m.start()
 	for life := range 1 + random.IntN(3) {
 		m.disk.set(func(d *faultyDisk) { d.crashAt, d.torn = d.ops+1+random.IntN(120), random.IntN(400) })
 		m.live(random, nil)
@@ -241,13 +296,14 @@ func crash(t *testing.T, seed uint64) {
 	m.check(fmt.Sprint("seed ", seed))
 	m.spool.close()
 	m.disk.restart(false)
-	for _, name := range segmentsOf(m.directory) {
+	for _, name := range m.files(segmentSuffix) {
 		t.Errorf("seed %d left %s", seed, name)
 	}
 }
 
 // A disk that fails now and then, at anything that it is asked for.
 func TestSpoolSurvivesFailures(t *testing.T) {
+	t.Parallel()
 	lives := 500
 	if testing.Short() {
 		lives = 100

@@ -229,7 +229,8 @@ func (w *set) check() {
 func (w *set) publish(extents []extent) {
 	for _, x := range extents {
 		last := len(w.fresh) - 1
-		if last >= 0 && w.fresh[last].segment == x.segment && w.fresh[last].epoch == x.epoch {
+		// Other records may be between two batches, also those of events that are in a part already.
+		if last >= 0 && w.fresh[last].segment == x.segment && w.fresh[last].epoch == x.epoch && w.fresh[last].to == x.from {
 			w.fresh[last].to = x.to
 			w.fresh[last].plus(x.tally, 1)
 			continue
