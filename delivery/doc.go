@@ -12,7 +12,8 @@
 //	    that finds it full is dropped and counted. Evaluations never displace a custom event.
 //	  - The formatter has LaunchDarkly's processor turn events into JSON, batch by batch. An event without a valid JSON
 //	    form, such as one with a metric value of NaN, is dropped by itself. Summaries are merged until they are sent.
-//	  - The store holds formatted events, in memory by default, within [WithMaxEvents] and [WithMaxBytes].
+//	  - The store holds formatted events, in memory by default, within [WithMaxEvents] and [WithMaxBytes]; with [WithSpool],
+//	    in files that a later process delivers.
 //	  - The sender sends one request at a time, with everything that waits up to [WithRequestEvents]: at each flush
 //	    interval, when there is enough for a request, and for a flush.
 //
@@ -31,8 +32,8 @@
 // # Limits
 //
 // Delivered means accepted by the first hop. LaunchDarkly's Relay Proxy accepts events before it queues them and drops
-// what exceeds its EVENTS_CAPACITY; see [WithMaxRate]. Events in memory end with the process. Where the service has accepted a
-// request and its answer was lost, and the request has to be divided afterwards, its events can arrive twice; they are
-// counted in [Stats]. Events that failed for long may arrive after later ones. There are no diagnostic events (the SDK's
-// periodic statistics about itself): the SDK sends them with its own event processor only.
+// what exceeds its EVENTS_CAPACITY; see [WithMaxRate]. Events in memory end with the process; see [WithSpool]. Where the
+// service has accepted a request and its answer was lost, and the request has to be divided afterwards, its events can
+// arrive twice; they are counted in [Stats]. Events that failed for long may arrive after later ones. There are no
+// diagnostic events (the SDK's periodic statistics about itself): the SDK sends them with its own event processor only.
 package delivery
