@@ -14,14 +14,16 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// The scenarios of the evaluation suite in Appendix B of OpenFeature's specification, with flags in LaunchDarkly.
-// The flags have the suite's keys. LaunchDarkly requires these differences:
+// The scenarios of the evaluation suite in Appendix B of OpenFeature's specification, with flags in
+// LaunchDarkly. The flags have the suite's keys. LaunchDarkly requires these differences:
 //
 //   - Variants are indices of variations, not names.
-//   - STATIC is DEFAULT: LaunchDarkly has one reason for flags without rules and for flags whose rules do not match.
+//   - STATIC is DEFAULT: LaunchDarkly has one reason for flags without rules and for flags whose
+//     rules do not match.
 //   - Nothing is CACHED, and flags have no metadata of their own.
 //   - A context requires a key, so an empty context is an error.
-//   - A structure is any JSON value, as in OpenFeature's Go SDK, so a string flag resolves as a structure.
+//   - A structure is any JSON value, as in OpenFeature's Go SDK, so a string flag resolves as a
+//     structure.
 //   - A flag without a default variant is a flag that is off and has no off variation.
 
 // template is the value of object-flag.

@@ -17,7 +17,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// The titles of conformance specs begin with the numbers of OpenFeature's requirements. README.md lists them.
+// The titles of conformance specs begin with the numbers of OpenFeature's requirements. README.md
+// lists them.
 
 // typed sets a flag of each type, named after its type.
 func typed(box *launchdarklytest.Server) {
@@ -40,8 +41,8 @@ func outcomeOf[T any](details openfeature.GenericEvaluationDetails[T], err error
 	return outcome{value: details.Value, EvaluationDetails: details.EvaluationDetails, err: err}
 }
 
-// eachType evaluates the flags that are named after their types, or a single flag if name is not empty, with defaults
-// that differ from the values of typed.
+// eachType evaluates the flags that are named after their types, or a single flag if name is not
+// empty, with defaults that differ from the values of typed.
 func eachType(client *openfeature.Client, name string, evaluationContext openfeature.EvaluationContext) []outcome {
 	ctx := context.Background()
 	flag := func(ofType string) string {

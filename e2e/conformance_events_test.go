@@ -70,7 +70,8 @@ var _ = Describe("OpenFeature 5, events", func() {
 			Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
 		})
 
-		// OpenFeature's SDK does not pass the code to handlers; it derives the provider's status from it.
+		// OpenFeature's SDK does not pass the code to handlers; it derives the provider's status
+		// from it.
 		It("5.1.5 error events have the code PROVIDER_FATAL without flags, and GENERAL if evaluation continues", func() {
 			working := newProgram(serving("a"))
 			Expect(working.provider.InitWithContext(waiting(), openfeature.EvaluationContext{})).To(Succeed())

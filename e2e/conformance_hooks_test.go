@@ -127,7 +127,8 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 
 	BeforeEach(func() { notes = new(journal) })
 
-	// withHooks starts a program with a hook on each level. The given hooks replace the default ones.
+	// withHooks starts a program with a hook on each level. The given hooks replace the default
+	// ones.
 	withHooks := func(others map[string]*journalHook, choices ...func(*setup)) *program {
 		GinkgoHelper()
 		at := func(level string) *journalHook {

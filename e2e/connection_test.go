@@ -9,8 +9,9 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// connection is a program's stream, which a spec can end permanently. It then reports what the SDK's data sources report
-// when they stop connecting. Whether a refused SDK key stops them depends on the SDK's version: see sdk_version_test.go.
+// connection is a program's stream, which a spec can end permanently. It then reports what the
+// SDK's data sources report when they stop connecting. Whether a refused SDK key stops them depends
+// on the SDK's version: see sdk_version_test.go.
 type connection struct {
 	stream subsystems.ComponentConfigurer[subsystems.DataSource]
 

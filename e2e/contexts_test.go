@@ -28,7 +28,8 @@ type warning struct {
 	cause     error
 }
 
-// text returns the text that the log line must contain. The reasons why JSON cannot represent a value vary.
+// text returns the text that the log line must contain. The reasons why JSON cannot represent a
+// value vary.
 func (w warning) text() string {
 	if errors.Is(w.cause, launchdarkly.ErrUnsupportedValue) {
 		return ""
@@ -36,7 +37,8 @@ func (w warning) text() string {
 	return w.cause.Error()
 }
 
-// logged returns the attribute's name as logged: without the path within its value, whose keys may be personal data.
+// logged returns the attribute's name as logged: without the path within its value, whose keys may
+// be personal data.
 func (w warning) logged() string {
 	steps := strings.Split(w.attribute, "/")
 	if len(steps) > 2 && steps[1] != "user" { // otherwise, the first step is a kind
@@ -448,7 +450,8 @@ func eventsOfKind(box *launchdarklytest.Server, kind string) []launchdarklytest.
 	return slices.DeleteFunc(box.Events(), func(e launchdarklytest.Event) bool { return e.Kind != kind })
 }
 
-// normal returns a context's JSON with sorted redacted attributes, whose order LaunchDarkly does not specify.
+// normal returns a context's JSON with sorted redacted attributes, whose order LaunchDarkly does
+// not specify.
 func normal(context ldvalue.Value) string {
 	GinkgoHelper()
 	var parsed map[string]any

@@ -200,8 +200,8 @@ var _ = Describe("Evaluation", func() {
 		Entry("far too small", -1e300),
 	)
 
-	// If the provider reports an error, OpenFeature's SDK itself returns the default. Here, the provider has to: the
-	// flag is off and has no off variation, which is not an error.
+	// If the provider reports an error, OpenFeature's SDK itself returns the default. Here, the
+	// provider has to: the flag is off and has no off variation, which is not an error.
 	Describe("of a flag without an off variation", func() {
 		serveNothing := given(func(box *launchdarklytest.Server) {
 			box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(false).Variations(ldvalue.String("unused")).

@@ -145,7 +145,8 @@ var _ = Describe("Provider events", func() {
 				slices.Sort(named)
 				return named
 			}).Should(Equal(keysOf(flags))) // ConsistOf would take seconds
-			// One event, unless the machine stalls between two flags. The collector's test uses a fake clock and is strict.
+			// One event, unless the machine stalls between two flags. The collector's test uses a
+			// fake clock and is strict.
 			Expect(len(p.events.of(openfeature.ProviderConfigChange))).To(BeNumerically("<=", 3))
 			Expect(p.client.Int(context.Background(), "flag-00999", 0, sandy)).To(Equal(int64(2)))
 			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
@@ -192,7 +193,8 @@ var _ = Describe("Provider events", func() {
 			source.updates.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: 1,
 				Item: new(ldbuilders.NewFlagBuilder(key).Version(1).Build())})
 		}
-		// connect delivers flags once the application's listener is full: before that, the SDK could add another listener.
+		// connect delivers flags once the application's listener is full: before that, the SDK
+		// could add another listener.
 		connect := func(client *ld.LDClient) {
 			GinkgoHelper()
 			unread = client.GetFlagTracker().AddFlagChangeListener()

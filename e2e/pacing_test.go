@@ -83,7 +83,8 @@ func (s *pacedSource) pollWith(source subsystems.DataSource, tell func()) bool {
 	}
 }
 
-// pacedPollingV2 is the same for a DataSystem, which creates a new synchronizer after one has ended.
+// pacedPollingV2 is the same for a DataSystem, which creates a new synchronizer after one has
+// ended.
 type pacedPollingV2 struct {
 	pace    pace
 	polling subsystems.ComponentConfigurer[subsystems.DataSynchronizer]

@@ -103,8 +103,8 @@ func (p *program) useNewAPI() {
 
 func (p *program) register() error { return p.api.SetProviderAndWait(waiting(), p.provider) }
 
-// registerInBackground does not wait for the initialization. The spec's cleanup does: OpenFeature's SDK can initialize a
-// provider after its shutdown, which would start the provider again.
+// registerInBackground does not wait for the initialization. The spec's cleanup does: OpenFeature's
+// SDK can initialize a provider after its shutdown, which would start the provider again.
 func (p *program) registerInBackground() {
 	GinkgoHelper()
 	Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
@@ -243,8 +243,8 @@ type events struct {
 	byType map[openfeature.EventType][]openfeature.EventDetails
 }
 
-// listenTo records the events of an API or a client. It must be called before a provider is registered: later,
-// OpenFeature also reports the current state.
+// listenTo records the events of an API or a client. It must be called before a provider is
+// registered: later, OpenFeature also reports the current state.
 func listenTo(source openfeature.IEventing) *events {
 	e := &events{byType: make(map[openfeature.EventType][]openfeature.EventDetails)}
 	for _, eventType := range []openfeature.EventType{

@@ -15,8 +15,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// reverseProxy forwards the requests of a program to LaunchDarkly, as a gateway does. For the Relay Proxy, see
-// package relay.
+// reverseProxy forwards the requests of a program to LaunchDarkly, as a gateway does. For the Relay
+// Proxy, see package relay.
 type reverseProxy struct {
 	*httptest.Server
 	down     atomic.Bool

@@ -13,13 +13,14 @@ import (
 	"testing"
 )
 
-// requirement is one of OpenFeature's requirements, as in the title of a spec or in a row of README.md.
+// requirement is one of OpenFeature's requirements, as in the title of a spec or in a row of
+// README.md.
 type requirement struct{ number, shows, file string }
 
 var numbered = regexp.MustCompile(`^(\d+(?:\.\d+)+) (.+)$`)
 
-// TestREADMEListsTheRequirements checks that README.md lists each requirement once, in order, with the title and the file
-// of its spec, and nothing else.
+// TestREADMEListsTheRequirements checks that README.md lists each requirement once, in order, with
+// the title and the file of its spec, and nothing else.
 func TestREADMEListsTheRequirements(t *testing.T) {
 	listed, omitted := requirementsOfREADME(t)
 	specs := requirementsOfSpecs(t)
@@ -64,7 +65,8 @@ func TestREADMEListsTheFiles(t *testing.T) {
 	}
 }
 
-// requirementsOfREADME returns the table of requirements, and the numbers of those that are omitted.
+// requirementsOfREADME returns the table of requirements, and the numbers of those that are
+// omitted.
 func requirementsOfREADME(t *testing.T) (listed []requirement, omitted []string) {
 	t.Helper()
 	row := regexp.MustCompile("^\\| (\\d+(?:\\.\\d+)+) \\| (.+) \\| `(.+)` \\|$")

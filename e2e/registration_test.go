@@ -141,7 +141,8 @@ func (r *registrar) value() string {
 	return value(client)
 }
 
-// openFeatureGoroutines returns the goroutines of OpenFeature's SDK that initialize or shut down providers.
+// openFeatureGoroutines returns the goroutines of OpenFeature's SDK that initialize or shut down
+// providers.
 func openFeatureGoroutines() []string {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]

@@ -11,12 +11,14 @@ import (
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 )
 
-// The specs that depend on the version of LaunchDarkly's SDK. Services may use a newer version than these specs.
+// The specs that depend on the version of LaunchDarkly's SDK. Services may use a newer version than
+// these specs.
 //
-// A refused SDK key: up to go-server-sdk 7.16, the data sources of the first protocol end after 401, 403 and most other
-// 4xx, and the data source status remains OFF. From 7.17.0 on, it is INTERRUPTED, and the SDK retries after five
-// minutes or more. These specs therefore compare the provider's state with the SDK's status. All other specs that
-// need a connection that has ended permanently end it with connection (connection_test.go).
+// A refused SDK key: up to go-server-sdk 7.16, the data sources of the first protocol end after
+// 401, 403 and most other 4xx, and the data source status remains OFF. From 7.17.0 on, it is
+// INTERRUPTED, and the SDK retries after five minutes or more. These specs therefore compare the
+// provider's state with the SDK's status. All other specs that need a connection that has ended
+// permanently end it with connection (connection_test.go).
 var _ = Describe("A refused SDK key", func() {
 	// With a newer SDK, the initialization times out.
 	soon := options(launchdarkly.WithInitTimeout(2 * time.Second))

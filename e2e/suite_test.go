@@ -1,6 +1,6 @@
-// Package e2e runs whole programs: OpenFeature's SDK, the provider and LaunchDarkly's SDK, over real HTTP against
-// launchdarklytest. Each spec has a server and an OpenFeature API of its own, so that specs can run in any order and
-// at the same time.
+// Package e2e runs whole programs: OpenFeature's SDK, the provider and LaunchDarkly's SDK, over
+// real HTTP against launchdarklytest. Each spec has a server and an OpenFeature API of its own, so
+// that specs can run in any order and at the same time.
 package e2e
 
 import (

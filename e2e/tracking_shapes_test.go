@@ -18,7 +18,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// shape is a documented form of calling track in LaunchDarkly's client-side, server-side and edge SDKs.
+// shape is a documented form of calling track in LaunchDarkly's client-side, server-side and edge
+// SDKs.
 type shape struct {
 	name         string
 	details      openfeature.TrackingEventDetails
@@ -82,7 +83,8 @@ var subjects = []subject{
 		json: `{"kind": "user", "key": "sandy", "region": "eu", "request": "r-1", "service": "shop", "plan": "gold"}`},
 }
 
-// expectTracked tracks an event and asserts that LaunchDarkly receives exactly it, without a warning.
+// expectTracked tracks an event and asserts that LaunchDarkly receives exactly it, without a
+// warning.
 func expectTracked(ctx context.Context, p *program, who openfeature.EvaluationContext,
 	d openfeature.TrackingEventDetails, contextJSON, data, metric string,
 ) {
@@ -96,7 +98,8 @@ func expectTracked(ctx context.Context, p *program, who openfeature.EvaluationCo
 	Expect(p.provider.Stats().Delivered).To(Equal(uint64(1)))
 }
 
-// eventJSON returns a custom event without its date. It has no data or metric value if those are empty.
+// eventJSON returns a custom event without its date. It has no data or metric value if those are
+// empty.
 func eventJSON(name, contextJSON, data, metric string) string {
 	event := fmt.Sprintf(`{"kind": "custom", "key": %q, "context": %s`, name, contextJSON)
 	if data != "" {
@@ -156,8 +159,8 @@ var _ = Describe("Tracking in the forms of LaunchDarkly's SDKs", func() {
 	})
 })
 
-// functionURL is the environment variable that makes the test binary run as a function: a process that tracks with
-// LaunchDarkly at that URL, flushes, and ends.
+// functionURL is the environment variable that makes the test binary run as a function: a process
+// that tracks with LaunchDarkly at that URL, flushes, and ends.
 const functionURL = "E2E_FUNCTION_URL"
 
 func TestMain(m *testing.M) {
