@@ -19,7 +19,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-var _ = vendorWiring // it would connect to LaunchDarkly itself
+var _ = vendorWiring // compiled only: it connects to LaunchDarkly
 
 func vendorWiring(ctx context.Context) error {
 	provider, err := launchdarkly.NewProvider(os.Getenv("LAUNCHDARKLY_SDK_KEY"))
@@ -51,7 +51,7 @@ func vendorBoth(ctx context.Context, old openfeature.FeatureProvider, provider *
 	return openfeature.SetProviderWithContextAndWait(ctx, both)
 }
 
-// same compares objects, too.
+// same reports whether all values are equal. Unlike the default comparator, it accepts objects.
 func same(values []any) bool {
 	for _, value := range values[1:] {
 		if !reflect.DeepEqual(value, values[0]) {
@@ -61,7 +61,7 @@ func same(values []any) bool {
 	return true
 }
 
-// disagreements logs the flags that the providers answer differently.
+// disagreements logs the flags for which the providers return different values.
 type disagreements struct{ openfeature.UnimplementedHook }
 
 func (disagreements) After(
@@ -73,7 +73,7 @@ func (disagreements) After(
 	return nil
 }
 
-// TestFromAnotherVendor has both providers for a while.
+// TestFromAnotherVendor runs both providers in the multi-provider.
 func TestFromAnotherVendor(t *testing.T) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -104,19 +104,19 @@ func TestFromAnotherVendor(t *testing.T) {
 	user := openfeature.NewEvaluationContext("user-42", nil)
 
 	if !client.Boolean(t.Context(), "agreed", false, user) || !client.Boolean(t.Context(), "new", false, user) {
-		t.Error("flags are not what they agree upon")
+		t.Error("flags on which both providers agree have other values")
 	}
 	if theme := client.Object(t.Context(), "theme", nil, user); !reflect.DeepEqual(theme, map[string]any{"color": "teal"}) {
 		t.Errorf("the theme is %v", theme)
 	}
 	if client.Boolean(t.Context(), "mistyped", false, user) {
-		t.Error("an error of one of them does not give the default")
+		t.Error("an error of one provider does not return the default")
 	}
 	if logged.Len() > 0 {
 		t.Errorf("logged without a disagreement: %s", logged.String())
 	}
 	if client.Boolean(t.Context(), "disputed", true, user) {
-		t.Error("the old provider does not decide")
+		t.Error("the value of the old provider is not returned")
 	}
 	if !strings.Contains(logged.String(), "disputed") {
 		t.Errorf("the disagreement is not logged: %s", logged.String())

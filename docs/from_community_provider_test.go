@@ -24,13 +24,13 @@ func communityAfter(sdkKey string, config ld.Config) error {
 		return err
 	}
 	if err := openfeature.SetProviderAndWait(provider); err != nil {
-		slog.Error("no feature flags yet", slog.Any("error", err)) // the provider goes on trying
+		slog.Error("no feature flags yet", slog.Any("error", err)) // the provider keeps connecting
 	}
 	return nil
 }
 
 func communityAfterWithClient(sdkKey string, config ld.Config) error {
-	config.Events = delivery.Lossless(ldcomponents.SendEvents()) // tracked events are not lost, Flush and Stats tell of them
+	config.Events = delivery.Lossless(ldcomponents.SendEvents()) // lossless delivery, with Flush and Stats
 	client, err := ld.MakeCustomClient(sdkKey, config, 5*time.Second)
 	if err != nil {
 		return err

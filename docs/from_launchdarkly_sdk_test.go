@@ -56,7 +56,7 @@ func TestStartFromSDK(t *testing.T) {
 	}
 }
 
-// both APIs, with one client below them.
+// migration has both APIs on top of one client.
 type migration struct {
 	box      *launchdarklytest.Server
 	provider *launchdarkly.Provider
@@ -80,7 +80,7 @@ func startMigration(t *testing.T) migration {
 	return migration{box, provider, provider.Client(), openfeature.NewClient(t.Name())}
 }
 
-// TestContextsFromSDK compares what LaunchDarkly hears of each pair of contexts.
+// TestContextsFromSDK compares the contexts that LaunchDarkly receives for each pair.
 func TestContextsFromSDK(t *testing.T) {
 	before := func() []ldcontext.Context {
 		user := ldcontext.NewBuilder("user-42").
@@ -166,7 +166,7 @@ func TestEvaluationsFromSDK(t *testing.T) {
 	}
 }
 
-// TestTrackingFromSDK compares what LaunchDarkly receives.
+// TestTrackingFromSDK compares the events that LaunchDarkly receives from both APIs.
 func TestTrackingFromSDK(t *testing.T) {
 	m := startMigration(t)
 	ctx, ldClient, client := t.Context(), m.ldClient, m.client
@@ -279,7 +279,7 @@ func TestListenersFromSDK(t *testing.T) {
 	t.Cleanup(func() { openfeature.RemoveHandler(openfeature.ProviderConfigChange, &onChange) })
 
 	m.box.SetValue("new-checkout", false)
-	for range 2 { // from each of both
+	for range 2 { // one from each API
 		if key := <-reloaded; key != "new-checkout" {
 			t.Errorf("%s has changed", key)
 		}

@@ -14,15 +14,17 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// The scenarios of the evaluation suite in Appendix B of OpenFeature's specification, on flags that live in LaunchDarkly.
-// The flags have the suite's keys. What differs, because LaunchDarkly does:
+// The scenarios of the evaluation suite in Appendix B of OpenFeature's specification, with flags in
+// LaunchDarkly. The flags have the suite's keys. LaunchDarkly requires these differences:
 //
 //   - Variants are indices of variations, not names.
-//   - STATIC is DEFAULT: LaunchDarkly does not tell a flag without rules from one whose rules do not match.
+//   - STATIC is DEFAULT: LaunchDarkly has one reason for flags without rules and for flags whose
+//     rules do not match.
 //   - Nothing is CACHED, and flags have no metadata of their own.
-//   - A context needs a key, so that an empty one is an error.
-//   - A structure is any JSON value, as it is in OpenFeature's SDK for Go. A string can be had as one.
-//   - A flag without a default variant is one that is off and has no variation for that.
+//   - A context requires a key, so an empty context is an error.
+//   - A structure is any JSON value, as in OpenFeature's Go SDK, so a string flag resolves as a
+//     structure.
+//   - A flag without a default variant is a flag that is off and has no off variation.
 
 // template is the value of object-flag.
 var template = map[string]any{"showImages": true, "title": "Pictures", "imagesPerPage": 100.0}
@@ -63,7 +65,7 @@ func evaluationSuite(box *launchdarklytest.Server) {
 	}
 }
 
-// question asks for a flag as one type, with a default.
+// question evaluates a flag as one type, with a default.
 type question func(*openfeature.Client, string, openfeature.EvaluationContext) outcome
 
 func asBoolean(def bool) question {
@@ -101,7 +103,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 		GinkgoHelper()
 		return start(append(choices, given(evaluationSuite), options(launchdarkly.WithStandardReasons()))...)
 	}
-	// expectFailure is for evaluations that have to give the default, and to say why.
+	// expectFailure asserts that an evaluation returns the default and an error.
 	expectFailure := func(o outcome, def any, code openfeature.ErrorCode) {
 		GinkgoHelper()
 		if def == nil {
@@ -151,7 +153,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 		Expect(p.client.Object(ctx, "object-flag", nil, sandy)).To(Equal(template))
 	})
 
-	DescribeTable("resolves zero values by targeting, and by default where it does not match",
+	DescribeTable("resolves zero values for contexts that targeting matches, and for others",
 		func(flag string, ask question, value any) {
 			p := startSuite()
 			for _, asked := range []struct {
@@ -186,13 +188,13 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 		Expect(asString("default")(p.client, "context-aware", sandy).value).To(Equal("EXTERNAL"))
 	})
 
-	It("gives the default for a context without anything: LaunchDarkly needs a key", func() {
+	It("returns the default for an empty context, because LaunchDarkly requires a key", func() {
 		p := startSuite()
 		expectFailure(asString("EXTERNAL")(p.client, "context-aware", openfeature.EvaluationContext{}), "EXTERNAL",
 			openfeature.TargetingKeyMissingCode)
 	})
 
-	DescribeTable("gives the default for a flag that is not there",
+	DescribeTable("returns the default for a missing flag",
 		func(ask question, def any) {
 			p := startSuite()
 			o := ask(p.client, "missing-flag", sandy)
@@ -207,7 +209,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 		Entry("object without a default", asObject(nil), nil),
 	)
 
-	DescribeTable("gives the default for a flag of another type",
+	DescribeTable("returns the default for a flag of another type",
 		func(flag string, ask question, def any) {
 			p := startSuite()
 			expectFailure(ask(p.client, flag, sandy), def, openfeature.TypeMismatchCode)
@@ -221,7 +223,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 		Entry("object as string", "object-flag", asString("bye"), "bye"),
 	)
 
-	DescribeTable("gives the default for a flag that is disabled",
+	DescribeTable("returns the default for a disabled flag",
 		func(flag string, ask question, def any) {
 			p := startSuite()
 			o := ask(p.client, flag, sandy)
@@ -235,7 +237,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 		Entry("string", "string-disabled-flag", asString("default"), "default"),
 	)
 
-	DescribeTable("gives the default while the provider",
+	DescribeTable("returns the default while the provider",
 		func(code openfeature.ErrorCode, choices ...func(*setup)) {
 			p := newProgram(append(choices, given(evaluationSuite))...)
 			p.registerInBackground()
@@ -249,10 +251,10 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 			expectFailure(asObject(fallback)(p.client, "object-flag", sandy), fallback, code)
 		},
 		Entry("is not ready", openfeature.ProviderNotReadyCode, given((*launchdarklytest.Server).HoldStreams)),
-		Entry("is in an error that will not pass", openfeature.ProviderFatalCode, wrongKey),
+		Entry("has a fatal error", openfeature.ProviderFatalCode, wrongKey),
 	)
 
-	It("runs the hooks of one evaluation in their order", func() {
+	It("runs the hooks of an evaluation in order", func() {
 		var notes journal
 		p := startSuite()
 		p.client.Boolean(context.Background(), "boolean-flag", false, sandy,
@@ -262,7 +264,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 		}))
 	})
 
-	DescribeTable("passes the details of evaluations on to hooks",
+	DescribeTable("passes evaluation details to hooks",
 		func(flag string, ask question, stages ...string) {
 			var notes journal
 			p := startSuite()
@@ -277,11 +279,11 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 			}
 		},
 		Entry("that succeed", "boolean-flag", asBoolean(false), "before hook", "after hook", "finally hook"),
-		Entry("of a flag that is not there", "missing-flag", asString("uh-oh"), "before hook", "error hook", "finally hook"),
+		Entry("of a missing flag", "missing-flag", asString("uh-oh"), "before hook", "error hook", "finally hook"),
 		Entry("of a flag of another type", "wrong-flag", asInteger(13), "before hook", "error hook", "finally hook"),
 	)
 
-	It("leaves the evaluation context as it is", func() {
+	It("does not change the evaluation context", func() {
 		p := startSuite()
 		address := map[string]any{"city": "Utrecht", "lines": []any{"a", "b"}}
 		attributes := map[string]any{"email": "sandy@example.com", "address": address, "name": 7}
@@ -294,7 +296,7 @@ var _ = Describe("OpenFeature's Appendix B", func() {
 		Expect(attributes).To(Equal(want))
 	})
 
-	It("gives the same to evaluations in other goroutines", func() {
+	It("returns the same values to concurrent goroutines", func() {
 		p := startSuite()
 		here := asString("bye")(p.client, "string-flag", sandy)
 		there := make(chan outcome, 1)

@@ -23,7 +23,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// membershipStore is a store of big segments, as something else than LaunchDarkly keeps it up to date.
+// membershipStore is a big segment store that another process keeps up to date.
 type membershipStore struct {
 	mu       sync.Mutex
 	members  map[string]subsystems.BigSegmentMembership // by hashed key
@@ -31,7 +31,7 @@ type membershipStore struct {
 	failure  error
 }
 
-// newMembershipStore has sandy in the customers, and alex out of them.
+// newMembershipStore returns a store in which the customers include sandy and exclude alex.
 func newMembershipStore() *membershipStore {
 	customers := []string{"customers.g1"}
 	return &membershipStore{
@@ -48,7 +48,7 @@ func hashed(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// change changes what the store says from now on.
+// change changes the store's metadata and error.
 func (s *membershipStore) change(upToDate time.Time, failure error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,7 @@ func (s *membershipStore) GetMembership(contextHash string) (subsystems.BigSegme
 }
 
 var _ = Describe("Big segments", func() {
-	// customersOnly makes a flag that only customers have.
+	// customersOnly returns a flag that is served to customers only.
 	customersOnly := given(func(box *launchdarklytest.Server) {
 		box.SetSegments(ldbuilders.NewSegmentBuilder("customers").Unbounded(true).Generation(1).Build())
 		box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(true).Variations(ldvalue.Bool(false), ldvalue.Bool(true)).
@@ -97,7 +97,7 @@ var _ = Describe("Big segments", func() {
 		return details
 	}
 
-	DescribeTable("decide who has a flag",
+	DescribeTable("select the contexts that are served a flag",
 		func(key string, has bool, reason openfeature.Reason) {
 			p := start(customersOnly, from(newMembershipStore()))
 			details := evaluate(p, key)
@@ -106,11 +106,11 @@ var _ = Describe("Big segments", func() {
 			Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataBigSegmentsStatus, "HEALTHY"))
 		},
 		Entry("a member", "sandy", true, openfeature.Reason("RULE_MATCH")),
-		Entry("one who was taken out", "alex", false, openfeature.Reason("FALLTHROUGH")),
-		Entry("one whom the store does not know", "kim", false, openfeature.Reason("FALLTHROUGH")),
+		Entry("a context that is excluded", "alex", false, openfeature.Reason("FALLTHROUGH")),
+		Entry("a context that is not in the store", "kim", false, openfeature.Reason("FALLTHROUGH")),
 	)
 
-	It("say in the metadata how their store is", func() {
+	It("report the status of their store in flag metadata", func() {
 		store := newMembershipStore()
 		p := start(customersOnly, from(store))
 		statusAndValue := func() []any {
@@ -131,13 +131,13 @@ var _ = Describe("Big segments", func() {
 		Expect(p.events.of(openfeature.ProviderStale)).To(BeEmpty(), "the provider's own data was fresh all the time")
 	})
 
-	It("have no members where they are not configured", func() {
+	It("have no members without a configuration", func() {
 		details := evaluate(start(customersOnly), "sandy")
 		Expect(details.Value).To(BeFalse())
 		Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataBigSegmentsStatus, "NOT_CONFIGURED"))
 	})
 
-	It("are not mentioned by flags that have nothing to do with them", func() {
+	It("are not in the metadata of flags that do not use them", func() {
 		p := start(serving("a"), from(newMembershipStore()))
 		details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
 		Expect(err).NotTo(HaveOccurred())

@@ -17,7 +17,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// evaluatedWith evaluates the flag of trackedFlag and gives the context that LaunchDarkly evaluated.
+// evaluatedWith evaluates the flag of trackedFlag and returns the context of its evaluation event.
 func evaluatedWith(ctx context.Context, p *program, invocation openfeature.EvaluationContext) string {
 	GinkgoHelper()
 	p.box.ClearEvents()
@@ -29,14 +29,14 @@ func evaluatedWith(ctx context.Context, p *program, invocation openfeature.Evalu
 }
 
 var _ = Describe("OpenFeature 3, the evaluation context", func() {
-	It("3.1.1 the evaluation context's targeting key is LaunchDarkly's, which can't do without one", func() {
+	It("3.1.1 the evaluation context's targeting key is LaunchDarkly's context key, which is required", func() {
 		p := start(given(trackedFlag))
 		Expect(evaluatedWith(context.Background(), p, sandy)).To(MatchJSON(`{"kind": "user", "key": "sandy"}`))
 		_, err := p.client.BooleanValue(context.Background(), "flag", false, user("", "plan", "gold"))
 		Expect(err).To(MatchError(ContainSubstring(string(openfeature.TargetingKeyMissingCode))))
 	})
 
-	DescribeTable("3.1.2 the evaluation context has fields of each type that LaunchDarkly's rules can ask for",
+	DescribeTable("3.1.2 the evaluation context has fields of each type that LaunchDarkly's rules support",
 		func(attribute string, matching, other any, operator ldmodel.Operator, operand ldvalue.Value) {
 			p := start(given(func(box *launchdarklytest.Server) {
 				box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(true).FallthroughVariation(0).
@@ -61,7 +61,7 @@ var _ = Describe("OpenFeature 3, the evaluation context", func() {
 		Entry("list", "groups", []any{"staff", "testers"}, []any{"guests"}, ldmodel.OperatorIn, ldvalue.String("testers")),
 	)
 
-	It("3.1.4 the evaluation context has one value for each field, whichever way it was set", func() {
+	It("3.1.4 the evaluation context has one value for each field, however the field was set", func() {
 		p := start(given(trackedFlag))
 		p.api.SetEvaluationContext(user("sandy", "plan", "free"))
 		evaluated := evaluatedWith(context.Background(), p, user("kim", openfeature.TargetingKey, "sandy", "plan", "gold"))
@@ -70,7 +70,7 @@ var _ = Describe("OpenFeature 3, the evaluation context", func() {
 		Expect(strings.Count(evaluated, `"plan":`)).To(Equal(1))
 	})
 
-	It("3.2.1.1 the evaluation context is taken from the API, the client and the call", func() {
+	It("3.2.1.1 the evaluation context can be set on the API, the client and the call", func() {
 		p := start(given(trackedFlag))
 		p.api.SetEvaluationContext(user("", "region", "eu"))
 		p.client.SetEvaluationContext(user("", "service", "shop"))
@@ -78,7 +78,7 @@ var _ = Describe("OpenFeature 3, the evaluation context", func() {
 			`{"kind": "user", "key": "sandy", "region": "eu", "service": "shop", "plan": "gold"}`))
 	})
 
-	It("3.2.3 the evaluation context is that of API, transaction, client, call, before hooks: the last one wins", func() {
+	It("3.2.3 the evaluation context merges API, transaction, client, call and before hooks: the last wins", func() {
 		p := start(given(trackedFlag))
 		ctx := context.Background()
 		evaluated := func(invocation openfeature.EvaluationContext) string {
@@ -100,7 +100,7 @@ var _ = Describe("OpenFeature 3, the evaluation context", func() {
 		Expect(evaluated(invocation)).To(MatchJSON(`{"kind": "user", "key": "hook", "winner": "hook"}`))
 	})
 
-	It("3.3.1.2.1 the evaluation context is taken from the current transaction, and from no other", func() {
+	It("3.3.1.2.1 the evaluation context includes that of the current transaction, and of no other", func() {
 		p := start(given(trackedFlag))
 		transaction := openfeature.WithTransactionContext(context.Background(), user("", "request", "r-1"))
 		Expect(evaluatedWith(transaction, p, sandy)).To(MatchJSON(

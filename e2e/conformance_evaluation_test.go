@@ -17,9 +17,10 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// The conformance specs begin with the numbers of OpenFeature's requirements. README.md lists them.
+// The titles of conformance specs begin with the numbers of OpenFeature's requirements. README.md
+// lists them.
 
-// typed are flags of each type, named by it.
+// typed sets a flag of each type, named after its type.
 func typed(box *launchdarklytest.Server) {
 	box.SetValue("boolean", ldvalue.Bool(true))
 	box.SetValue("string", ldvalue.String("green"))
@@ -28,20 +29,20 @@ func typed(box *launchdarklytest.Server) {
 	box.SetValue("object", ldvalue.ObjectBuild().Set("color", ldvalue.String("green")).Build())
 }
 
-// outcome is what an evaluation gives, of whatever type.
+// outcome is the result of an evaluation of any type.
 type outcome struct {
 	value any
 	openfeature.EvaluationDetails
 	err error
 }
 
-// outcomeOf takes what a client's method returns.
+// outcomeOf converts the results of a client's method.
 func outcomeOf[T any](details openfeature.GenericEvaluationDetails[T], err error) outcome {
 	return outcome{value: details.Value, EvaluationDetails: details.EvaluationDetails, err: err}
 }
 
-// eachType evaluates the flags that are named as the types are, or a single flag where there is a name, with defaults
-// that typed does not serve.
+// eachType evaluates the flags that are named after their types, or a single flag if name is not
+// empty, with defaults that differ from the values of typed.
 func eachType(client *openfeature.Client, name string, evaluationContext openfeature.EvaluationContext) []outcome {
 	ctx := context.Background()
 	flag := func(ofType string) string {
@@ -59,7 +60,7 @@ func eachType(client *openfeature.Client, name string, evaluationContext openfea
 	}
 }
 
-// defaultsOfEachType are those of eachType.
+// defaultsOfEachType are the defaults of eachType.
 func defaultsOfEachType() []any { return []any{false, "default", int64(7), 7.5, theme} }
 
 func valuesOf(outcomes []outcome) []any {
@@ -75,22 +76,22 @@ func decision(p *program, flag string, evaluationContext openfeature.EvaluationC
 	return outcomeOf(p.client.StringValueDetails(context.Background(), flag, "default", evaluationContext))
 }
 
-// registerGlobally registers the provider with the API that OpenFeature shares in a process.
+// registerGlobally registers the provider with OpenFeature's process-wide API.
 func registerGlobally(p *program) {
 	GinkgoHelper()
 	DeferCleanup(func() { _ = openfeature.ShutdownWithContext(waiting()) })
 	Expect(openfeature.SetProviderWithContextAndWait(waiting(), p.provider)).To(Succeed())
 }
 
-// wrongKey is an SDK key with which the SDK gives up.
+// wrongKey makes the SDK stop connecting, as it does for an invalid SDK key.
 func wrongKey(s *setup) { s.connection.refuse() }
 
-// impatient gives LaunchDarkly no time to answer.
+// impatient sets an init timeout that is too short for a connection.
 func impatient(s *setup) { options(launchdarkly.WithInitTimeout(1))(s) }
 
 var _ = Describe("OpenFeature 1, flag evaluation", func() {
 	Describe("setting the provider", func() {
-		It("1.1.2.1 the API takes the provider, and LaunchDarkly's values take the place of defaults", func() {
+		It("1.1.2.1 evaluations return LaunchDarkly's values once the provider is set", func() {
 			p := newProgram(serving("a"))
 			Expect(value(p.client)).To(Equal("default"))
 			p.registerInBackground()
@@ -98,7 +99,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(value(p.client)).To(Equal("a"))
 		})
 
-		It("1.1.2.2 the API initializes the provider before any flag is resolved", func() {
+		It("1.1.2.2 the API initializes the provider before it resolves a flag", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams))
 			p.registerInBackground()
 			Expect(p.box.WaitForStreams(waiting(), 1)).To(Succeed())
@@ -110,7 +111,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(value(p.client)).To(Equal("a"))
 		})
 
-		It("1.1.2.3 the API shuts a provider down that was replaced: its events are delivered, its connection ends", func() {
+		It("1.1.2.3 the API shuts down a replaced provider, which delivers its events and closes its connection", func() {
 			p, next := start(serving("a")), newProgram(serving("b"))
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
 			Expect(p.api.SetProviderAndWait(waiting(), next.provider)).To(Succeed())
@@ -120,7 +121,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(next.box.Streams()).To(Equal(1))
 		})
 
-		It("1.1.2.4 the API waits for the initialization where it is asked to, and returns how it went", func() {
+		It("1.1.2.4 setting the provider can wait for its initialization, and returns the initialization's error", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams))
 			registered := make(chan error, 1)
 			go func() { registered <- p.register() }()
@@ -133,7 +134,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(newProgram(wrongKey).register()).To(MatchError(ContainSubstring("401")))
 		})
 
-		It("1.1.3 the API binds the provider to a domain, until another provider takes its place", func() {
+		It("1.1.3 the API binds the provider to a domain until another provider replaces it", func() {
 			p, next := newProgram(serving("a")), newProgram(serving("b"))
 			blue := openfeature.WithDomain("blue")
 			client := p.api.NewClient(blue)
@@ -144,7 +145,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(value(client)).To(Equal("b"))
 		})
 
-		It("1.1.5 the API gives the provider's metadata, with and without a domain", func() {
+		It("1.1.5 the API returns the provider's metadata, with and without a domain", func() {
 			p := newProgram()
 			registerGlobally(p)
 			Expect(openfeature.ProviderMetadata().Name).To(Equal("LaunchDarkly"))
@@ -155,7 +156,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 	})
 
 	Describe("evaluating", func() {
-		It("1.3.1.1 the client returns LaunchDarkly's value of each type, for the evaluation context of the call", func() {
+		It("1.3.1.1 the client returns LaunchDarkly's value of each type for the call's evaluation context", func() {
 			p := start(given(typed), given(func(box *launchdarklytest.Server) { onlyFor(box, "sandy") }))
 			ctx := context.Background()
 			Expect(p.client.BooleanValue(ctx, "boolean", false, sandy)).To(BeTrue())
@@ -167,13 +168,13 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(p.client.StringValue(ctx, "targeted", "default", user("kim"))).To(Equal("for others"))
 		})
 
-		It("1.3.3.1 the client returns one number of LaunchDarkly's as an integer and as a float", func() {
+		It("1.3.3.1 the client returns the same LaunchDarkly number as an integer and as a float", func() {
 			p := start(given(typed))
 			Expect(p.client.IntValue(context.Background(), "integer", 7, sandy)).To(Equal(int64(42)))
 			Expect(p.client.FloatValue(context.Background(), "integer", 7.5, sandy)).To(Equal(42.0))
 		})
 
-		DescribeTable("1.3.4 the client returns the default where LaunchDarkly's value is of another type",
+		DescribeTable("1.3.4 the client returns the default if LaunchDarkly's value has another type",
 			func(flag string, others ...int) {
 				p := start(given(typed))
 				outcomes := eachType(p.client, flag, sandy)
@@ -194,7 +195,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 	})
 
 	Describe("evaluation details", func() {
-		It("1.4.1.1 details are there for each type", func() {
+		It("1.4.1.1 the client returns evaluation details for each type", func() {
 			p := start(given(typed))
 			outcomes := eachType(p.client, "", sandy)
 			Expect(valuesOf(outcomes)).To(Equal([]any{true, "green", int64(42), 2.5, map[string]any{"color": "green"}}))
@@ -211,14 +212,14 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			}
 		})
 
-		It("1.4.3 details have the value that LaunchDarkly decides on", func() {
+		It("1.4.3 details contain LaunchDarkly's value", func() {
 			p := start(given(decisions))
 			Expect(decision(p, "targeted", sandy).value).To(Equal("b"))
 			Expect(decision(p, "targeted", user("kim")).value).To(Equal("a"))
 			Expect(decision(p, "off", sandy).value).To(Equal("c"))
 		})
 
-		It("1.4.5 details have the flag key as it was asked for", func() {
+		It("1.4.5 details contain the flag key that was requested", func() {
 			p := start(given(func(box *launchdarklytest.Server) {
 				box.SetValue("Näh.flag-1_x", ldvalue.String("a"))
 			}))
@@ -228,7 +229,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(decision(p, "unknown", sandy).FlagKey).To(Equal("unknown"))
 		})
 
-		It("1.4.6 details have the index of the variation as the variant", func() {
+		It("1.4.6 details contain the variation index as the variant", func() {
 			p := start(given(decisions))
 			Expect(decision(p, "plain", sandy).Variant).To(Equal("0"))
 			Expect(decision(p, "targeted", sandy).Variant).To(Equal("1"))
@@ -236,14 +237,14 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(decision(p, "off-for-nothing", sandy).Variant).To(BeEmpty(), "no variation was served")
 		})
 
-		It("1.4.7 details have the provider's reason", func() {
+		It("1.4.7 details contain the provider's reason", func() {
 			p := start(given(decisions))
 			Expect(decision(p, "plain", sandy).Reason).To(Equal(openfeature.Reason("FALLTHROUGH")))
 			Expect(decision(p, "targeted", sandy).Reason).To(Equal(openfeature.TargetingMatchReason))
 			Expect(decision(p, "off", sandy).Reason).To(Equal(openfeature.DisabledReason))
 		})
 
-		It("1.4.8 details have an error code when an evaluation fails, for each type", func() {
+		It("1.4.8 details contain an error code if an evaluation of any type fails", func() {
 			p := start()
 			for _, o := range eachType(p.client, "unknown", sandy) {
 				Expect(o.err).To(HaveOccurred())
@@ -255,7 +256,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			}
 		})
 
-		It("1.4.9 details have the reason ERROR when an evaluation fails", func() {
+		It("1.4.9 details contain the reason ERROR if an evaluation fails", func() {
 			for _, reasons := range [][]launchdarkly.Option{nil, {launchdarkly.WithStandardReasons()}} {
 				p := start(given(decisions), options(reasons...))
 				Expect(decision(p, "unknown", sandy).Reason).To(Equal(openfeature.ErrorReason))
@@ -265,7 +266,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			}
 		})
 
-		It("1.4.10 details have the default when an evaluation fails, and nothing panics", func() {
+		It("1.4.10 details contain the default if an evaluation fails, and nothing panics", func() {
 			p := newProgram(given(typed))
 			hostile := user("sandy", "channel", channel, "cycle", cycle, "nan", math.NaN(), "name", 7)
 			failing := func() {
@@ -285,7 +286,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(valuesOf(eachType(p.client, "", sandy))).To(Equal(defaultsOfEachType()))
 		})
 
-		It("1.4.12 details come without waiting for any service", func() {
+		It("1.4.12 details are returned without waiting for a service", func() {
 			p := start(given(decisions))
 			goStale(p)
 			p.box.DelayEvents(time.Hour)
@@ -303,7 +304,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(p.provider.Stats().Evaluations).To(Equal(uint64(800)))
 		})
 
-		It("1.4.13 details have a message that says what went wrong", func() {
+		It("1.4.13 details contain an error message with the cause", func() {
 			p := start(given(decisions))
 			Expect(decision(p, "unknown", sandy).ErrorMessage).To(ContainSubstring("unknown feature key: unknown"))
 			Expect(decision(p, "plain", user("", "plan", "gold")).ErrorMessage).To(ContainSubstring("targeting key missing"))
@@ -311,7 +312,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 				To(ContainSubstring("context kind contains disallowed characters"))
 		})
 
-		It("1.4.14 details have the provider's flag metadata, and an empty record where it was not asked", func() {
+		It("1.4.14 details contain the provider's flag metadata, or an empty record if the provider was not called", func() {
 			p := newProgram(given(decisions), given((*launchdarklytest.Server).HoldStreams))
 			p.registerInBackground()
 			metadata := decision(p, "plain", sandy).FlagMetadata
@@ -326,7 +327,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 				openfeature.FlagMetadata{"reasonKind": "ERROR", "errorKind": "FLAG_NOT_FOUND"}))
 		})
 
-		It("1.4.14.1 details have flag metadata that no other evaluation shares", func() {
+		It("1.4.14.1 details do not share flag metadata with another evaluation", func() {
 			p := start(given(decisions))
 			for _, flag := range []string{"plain", "unknown"} {
 				first := decision(p, flag, sandy).FlagMetadata
@@ -337,7 +338,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 		})
 	})
 
-	It("1.5.1 the hooks of one evaluation run in their order, next to those of the provider", func() {
+	It("1.5.1 hooks of an evaluation run in order, together with the provider's hooks", func() {
 		var notes journal
 		p := start(serving("a"), options(launchdarkly.WithHooks(notes.hook("provider"))))
 		p.client.String(context.Background(), "flag", "default", sandy,
@@ -349,7 +350,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 	})
 
 	Describe("shutting down", func() {
-		It("1.6.1 the API's shutdown reaches the provider of every domain: events are delivered, connections end", func() {
+		It("1.6.1 the API's shutdown shuts down the provider of each domain, delivers events and closes connections", func() {
 			p, other := start(serving("a")), newProgram(serving("b"))
 			blue := openfeature.WithDomain("blue")
 			Expect(p.api.SetProviderAndWait(waiting(), other.provider, blue)).To(Succeed())
@@ -362,7 +363,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Eventually(other.box.Streams).Should(BeZero())
 		})
 
-		It("1.6.2 the API's shutdown forgets provider, hooks and context, and the provider can be set again", func() {
+		It("1.6.2 the API's shutdown removes provider, hooks and context, and the provider can be set again", func() {
 			var notes journal
 			p := newProgram(given(decisions))
 			registerGlobally(p)
@@ -403,14 +404,14 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(unknown.client.State()).To(Equal(openfeature.FatalState))
 		})
 
-		It("1.7.3 the status is READY after an initialization that brought flags", func() {
+		It("1.7.3 the status is READY after an initialization that received flags", func() {
 			p := newProgram(serving("a"))
 			Expect(p.client.State()).To(Equal(openfeature.NotReadyState))
 			Expect(p.register()).To(Succeed())
 			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
 		})
 
-		It("1.7.4 the status is ERROR after an initialization that brought none in time", func() {
+		It("1.7.4 the status is ERROR after an initialization that timed out without flags", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams), impatient)
 			Expect(p.register()).NotTo(Succeed())
 			Expect(p.client.State()).To(Equal(openfeature.ErrorState))
@@ -422,7 +423,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(p.client.State()).To(Equal(openfeature.FatalState))
 		})
 
-		// unasked is for providers that the client must not ask.
+		// unasked asserts that the client does not call a provider.
 		unasked := func(p *program, notes *journal, code openfeature.ErrorCode) {
 			GinkgoHelper()
 			notes.clear()
@@ -438,7 +439,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(p.provider.Stats().Evaluations).To(BeZero())
 		}
 
-		It("1.7.6 evaluations give the default, and run error hooks, while the status is NOT_READY", func() {
+		It("1.7.6 evaluations return the default and run error hooks while the status is NOT_READY", func() {
 			var notes journal
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams),
 				options(launchdarkly.WithHooks(notes.hook("provider"))))
@@ -446,14 +447,14 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			unasked(p, &notes, openfeature.ProviderNotReadyCode)
 		})
 
-		It("1.7.7 evaluations give the default, and run error hooks, while the status is FATAL", func() {
+		It("1.7.7 evaluations return the default and run error hooks while the status is FATAL", func() {
 			var notes journal
 			p := newProgram(serving("a"), wrongKey, options(launchdarkly.WithHooks(notes.hook("provider"))))
 			Expect(p.register()).NotTo(Succeed())
 			unasked(p, &notes, openfeature.ProviderFatalCode)
 		})
 
-		It("1.7.8 the error code of an initialization that failed reaches the application", func() {
+		It("1.7.8 the application receives the error code of a failed initialization", func() {
 			initError, ok := errors.AsType[*openfeature.ProviderInitError](newProgram(wrongKey).register())
 			Expect(ok).To(BeTrue())
 			Expect(initError.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
@@ -461,7 +462,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 	})
 
 	Describe("isolated APIs", func() {
-		It("1.8.1 isolated APIs share neither provider nor context, hooks or events", func() {
+		It("1.8.1 isolated APIs do not share providers, contexts, hooks or events", func() {
 			var notes journal
 			p, other := newProgram(given(decisions)), newProgram(serving("b"))
 			Expect(p.register()).To(Succeed())
@@ -486,7 +487,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(value(other.client)).To(Equal("b"))
 		})
 
-		It("1.8.2 isolated APIs give what the API gives that a process shares", func() {
+		It("1.8.2 isolated APIs behave like the process-wide API", func() {
 			isolated, shared := start(given(decisions)), newProgram(given(decisions))
 			registerGlobally(shared)
 			shared.client = openfeature.NewDefaultClient()
@@ -500,7 +501,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			Expect(received(shared.box, "checkout")).To(MatchJSON(received(isolated.box, "checkout")))
 		})
 
-		It("1.8.4 isolated APIs do not share a provider, which another may have once the first has let go of it", func() {
+		It("1.8.4 an isolated API rejects a provider of another API until that API has released it", func() {
 			p := start(serving("a"))
 			next, _ := newAPI()
 			Expect(next.SetProviderAndWait(waiting(), p.provider)).NotTo(Succeed())

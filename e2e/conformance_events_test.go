@@ -12,12 +12,12 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// loseKey makes the SDK of a program that is connected give up.
+// loseKey makes the SDK of a connected program stop connecting.
 func loseKey(p *program) { p.connection.end() }
 
 var _ = Describe("OpenFeature 5, events", func() {
 	Describe("provider events", func() {
-		It("5.1.1 events tell that the provider is ready, stale or in error, and that flags have changed", func() {
+		It("5.1.1 the provider emits ready, stale, error and configuration change events", func() {
 			p := start(serving("a"))
 			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
 			p.box.SetValue("flag", ldvalue.String("b"))
@@ -44,7 +44,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 			}
 		})
 
-		It("5.1.3 events run no handler of a client that has another provider", func() {
+		It("5.1.3 events do not run the handlers of a client with another provider", func() {
 			p, other := newProgram(serving("a")), newProgram(serving("b"))
 			blue := openfeature.WithDomain("blue")
 			ofClient, ofOther := listenTo(p.client), listenTo(p.api.NewClient(blue))
@@ -63,15 +63,16 @@ var _ = Describe("OpenFeature 5, events", func() {
 			Expect(ofOther.of(openfeature.ProviderReady)).To(HaveLen(1))
 		})
 
-		It("5.1.4 events of an error say what it is", func() {
+		It("5.1.4 error events contain the error message", func() {
 			p := start(serving("a"))
 			loseKey(p)
 			Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
 			Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
 		})
 
-		// OpenFeature's SDK does not hand the code on to handlers; it makes the provider's status of it.
-		It("5.1.5 events of an error have its code: PROVIDER_FATAL without flags, GENERAL where evaluation goes on", func() {
+		// OpenFeature's SDK does not pass the code to handlers; it derives the provider's status
+		// from it.
+		It("5.1.5 error events have the code PROVIDER_FATAL without flags, and GENERAL if evaluation continues", func() {
 			working := newProgram(serving("a"))
 			Expect(working.provider.InitWithContext(waiting(), openfeature.EvaluationContext{})).To(Succeed())
 			loseKey(working)
@@ -105,7 +106,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 			Eventually(changed).Should(Receive(HaveField("FlagChanges", []string{"flag"})))
 		})
 
-		It("5.2.3 handlers are told the name of the provider by every kind of event", func() {
+		It("5.2.3 handlers receive the provider's name with each type of event", func() {
 			p := start(serving("a"))
 			p.box.SetValue("flag", ldvalue.String("b"))
 			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
@@ -116,13 +117,13 @@ var _ = Describe("OpenFeature 5, events", func() {
 				openfeature.ProviderReady: 2, openfeature.ProviderConfigChange: 1,
 				openfeature.ProviderStale: 1, openfeature.ProviderError: 1,
 			} {
-				// Another STALE may come before the error.
+				// A STALE event may precede the error.
 				Eventually(p.events.counter(eventType)).Should(BeNumerically(">=", times))
 				Expect(p.events.of(eventType)).To(HaveEach(HaveField("ProviderName", "LaunchDarkly")))
 			}
 		})
 
-		It("5.2.4 handlers are told the details: a message, and which flags have changed", func() {
+		It("5.2.4 handlers receive event details: a message, and the keys of changed flags", func() {
 			p := start(given(decisions))
 			p.box.SetValue("off", ldvalue.String("on"))
 			Eventually(func() (named []string) {
@@ -137,7 +138,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 				ConsistOf(And(HaveField("FlagChanges", BeEmpty()), HaveField("Message", ContainSubstring("interrupted")))))
 		})
 
-		It("5.2.5 handlers run when another one panics", func() {
+		It("5.2.5 handlers run although another handler panics", func() {
 			p := newProgram(serving("a"))
 			panicking := func(openfeature.EventDetails) { panic("a handler of the application's") }
 			p.client.AddHandler(openfeature.ProviderConfigChange, &panicking)
@@ -152,7 +153,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 			Expect(value(p.client)).To(Equal("c"))
 		})
 
-		It("5.2.6 handlers stay when one provider follows another", func() {
+		It("5.2.6 handlers remain when the provider is replaced", func() {
 			p, next := newProgram(serving("a")), newProgram(serving("b"))
 			ofClient := listenTo(p.client)
 			Expect(p.register()).To(Succeed())
@@ -194,7 +195,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 	})
 
 	Describe("initialization", func() {
-		It("5.3.1 handlers are told once that the provider has initialized", func() {
+		It("5.3.1 ready handlers run once after the initialization", func() {
 			p := newProgram(serving("a"))
 			ofClient := listenTo(p.client)
 			Expect(p.register()).To(Succeed())
@@ -205,7 +206,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 			}
 		})
 
-		It("5.3.2 handlers are told once that the provider has not, and that it is ready when flags come late", func() {
+		It("5.3.2 error handlers run once after a failed initialization, and ready handlers once flags arrive", func() {
 			fatal := newProgram(wrongKey)
 			Expect(fatal.register()).NotTo(Succeed())
 			Eventually(fatal.events.counter(openfeature.ProviderError)).Should(Equal(1))
@@ -221,7 +222,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 			Expect(fatal.events.of(openfeature.ProviderReady)).To(BeEmpty())
 		})
 
-		It("5.3.3 handlers that come later run at once for the state that the provider is in", func() {
+		It("5.3.3 handlers that are added later run at once for the provider's current state", func() {
 			p := start(serving("a"))
 			check := func(state openfeature.EventType) {
 				GinkgoHelper()
@@ -249,7 +250,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 		})
 	})
 
-	It("5.3.5 handlers see the status that their event has changed; a change of flags leaves it alone", func() {
+	It("5.3.5 handlers see the status that their event set; flag changes do not affect the status", func() {
 		p := newProgram(serving("a"))
 		seen := make(chan openfeature.State, 10)
 		handler := func(openfeature.EventDetails) { seen <- p.client.State() }

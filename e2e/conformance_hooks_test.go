@@ -15,7 +15,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// journal is what hooks write down. Its zero value is empty.
+// journal records the calls of hooks. Its zero value is empty.
 type journal struct {
 	mu    sync.Mutex
 	calls []hookCall
@@ -30,15 +30,15 @@ type hookCall struct {
 	hints       openfeature.HookHints
 }
 
-// hook makes a hook that writes into the journal.
+// hook returns a hook that records its calls.
 func (j *journal) hook(name string) *journalHook { return &journalHook{name: name, journal: j} }
 
-// adding makes a hook that adds to the evaluation context.
+// adding returns a hook that adds attributes to the evaluation context.
 func (j *journal) adding(name string, added openfeature.EvaluationContext) *journalHook {
 	return &journalHook{name: name, journal: j, added: &added}
 }
 
-// failing makes a hook that fails in a stage.
+// failing returns a hook that fails in a stage.
 func (j *journal) failing(name, stage string) *journalHook {
 	return &journalHook{name: name, journal: j, fails: stage}
 }
@@ -55,14 +55,14 @@ func (j *journal) clear() {
 	j.calls = nil
 }
 
-// stage gives the calls of a stage, in their order.
+// stage returns the calls of a stage, in order.
 func (j *journal) stage(stage string) []hookCall {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(j.calls), func(c hookCall) bool { return c.stage != stage })
 }
 
-// of gives the names of the hooks that were called for a stage.
+// of returns the names of the hooks that were called for a stage.
 func (j *journal) of(stage string) []string {
 	var names []string
 	for _, call := range j.stage(stage) {
@@ -71,7 +71,7 @@ func (j *journal) of(stage string) []string {
 	return names
 }
 
-// all gives what happened, one stage and hook a line.
+// all returns a line with stage and hook for each call.
 func (j *journal) all() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -82,7 +82,7 @@ func (j *journal) all() []string {
 	return lines
 }
 
-// journalHook writes down what it is called for.
+// journalHook records its calls.
 type journalHook struct {
 	name    string
 	journal *journal
@@ -127,7 +127,8 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 
 	BeforeEach(func() { notes = new(journal) })
 
-	// withHooks starts a program with a hook on each level; some may be others than the usual.
+	// withHooks starts a program with a hook on each level. The given hooks replace the default
+	// ones.
 	withHooks := func(others map[string]*journalHook, choices ...func(*setup)) *program {
 		GinkgoHelper()
 		at := func(level string) *journalHook {
@@ -141,13 +142,13 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		p.client.AddHooks(at("client"))
 		return p
 	}
-	// evaluate evaluates a flag with a hook of this evaluation.
+	// evaluate evaluates a flag with a hook for the call.
 	evaluate := func(p *program, flag string, opts ...openfeature.Option) outcome {
 		return outcomeOf(p.client.StringValueDetails(context.Background(), flag, "default", sandy,
 			append(opts, openfeature.WithHooks(notes.hook("call")))...))
 	}
 
-	It("4.1.2 hooks are told the metadata of the provider and of the client", func() {
+	It("4.1.2 hooks receive the metadata of the provider and of the client", func() {
 		p := start(serving("a"), options(launchdarkly.WithHooks(notes.hook("provider"))))
 		blue := openfeature.WithDomain("blue")
 		Expect(p.api.SetProviderAndWait(waiting(), p.provider, blue)).To(Succeed())
@@ -159,13 +160,13 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		}
 	})
 
-	It("4.3.2.1 hooks run their before stage before LaunchDarkly is asked, which sees what they return", func() {
+	It("4.3.2.1 before hooks run before LaunchDarkly evaluates, with the context that they return", func() {
 		p := start(given(decisions), options(launchdarkly.WithHooks(notes.adding("provider", user("", "country", "NL")))))
 		Expect(decision(p, "second-rule", sandy).value).To(Equal("b"))
 		Expect(notes.of("before")).To(Equal([]string{"provider"}))
 	})
 
-	It("4.3.4 hooks pass the evaluation context on to the next one, up to those of the provider", func() {
+	It("4.3.4 before hooks pass the evaluation context to the next hook, up to the provider's hooks", func() {
 		p := withHooks(map[string]*journalHook{
 			"api":    notes.adding("api", user("", "region", "eu")),
 			"client": notes.adding("client", user("", "service", "shop")),
@@ -179,7 +180,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		}))
 	})
 
-	It("4.3.5 hooks add to the evaluation context that LaunchDarkly gets", func() {
+	It("4.3.5 before hooks add to the evaluation context that LaunchDarkly evaluates", func() {
 		p := withHooks(map[string]*journalHook{
 			"api":      notes.adding("api", user("", "region", "eu")),
 			"provider": notes.adding("provider", user("", "plan", "gold")),
@@ -188,7 +189,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 			`{"kind": "user", "key": "sandy", "region": "eu", "plan": "gold", "age": 42}`))
 	})
 
-	It("4.3.6 hooks run their after stage with the details that LaunchDarkly gives", func() {
+	It("4.3.6 after hooks receive LaunchDarkly's evaluation details", func() {
 		p := withHooks(nil, given(decisions))
 		evaluated := evaluate(p, "targeted")
 		Expect(notes.of("after")).To(HaveLen(4))
@@ -200,7 +201,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		}
 	})
 
-	It("4.3.7 hooks run their error stage with the error, when LaunchDarkly can't decide", func() {
+	It("4.3.7 error hooks receive the error if an evaluation fails", func() {
 		p := withHooks(nil, given(decisions))
 		failed := evaluate(p, "unknown")
 		Expect(notes.of("after")).To(BeEmpty())
@@ -211,7 +212,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		}
 	})
 
-	It("4.3.8 hooks run their finally stage last, with the details of the evaluation or of its failure", func() {
+	It("4.3.8 finally hooks run last, with the details of the evaluation or of its failure", func() {
 		p := withHooks(nil, given(decisions))
 		for _, flag := range []string{"targeted", "unknown"} {
 			notes.clear()
@@ -232,7 +233,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		Expect(notes.of("before")).To(ConsistOf("api", "client", "call", "provider"))
 	})
 
-	It("4.4.2 hooks run before in the order API, client, call, provider, and the other stages in reverse", func() {
+	It("4.4.2 before hooks run in the order API, client, call, provider; other stages in reverse order", func() {
 		p := withHooks(nil, given(decisions))
 		forth := []string{"api", "client", "call", "provider"}
 		back := []string{"provider", "call", "client", "api"}
@@ -247,7 +248,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		Expect(notes.of("finally")).To(Equal(back))
 	})
 
-	It("4.4.5 hooks run their error stage when one of the provider fails, before or after the evaluation", func() {
+	It("4.4.5 error hooks run if a hook of the provider fails, before or after the evaluation", func() {
 		for _, stage := range []string{"before", "after"} {
 			notes.clear()
 			p := withHooks(map[string]*journalHook{"provider": notes.failing("provider", stage)}, given(decisions))
@@ -259,7 +260,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		}
 	})
 
-	It("4.4.6 hooks do not run a stage any further in which one has failed", func() {
+	It("4.4.6 the remaining hooks of a stage do not run after one of them has failed", func() {
 		p := withHooks(map[string]*journalHook{"provider": notes.failing("provider", "after")}, given(decisions))
 		evaluate(p, "targeted")
 		Expect(notes.of("after")).To(Equal([]string{"provider"}))
@@ -272,7 +273,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		Expect(notes.of("finally")).To(HaveLen(4))
 	})
 
-	It("4.4.7 hooks that fail before the evaluation make it give the default, and LaunchDarkly is not asked", func() {
+	It("4.4.7 a failed before hook makes the evaluation return the default without calling LaunchDarkly", func() {
 		p := withHooks(map[string]*journalHook{"provider": notes.failing("provider", "before")}, given(decisions))
 		Expect(evaluate(p, "targeted").value).To(Equal("default"))
 		Expect(p.provider.Stats().Evaluations).To(BeZero())
@@ -280,7 +281,7 @@ var _ = Describe("OpenFeature 4, hooks", func() {
 		Expect(p.box.EventCount(launchdarklytest.KindSummary)).To(BeZero())
 	})
 
-	It("4.5.2 hooks are given the hints of the call in each stage, those of the provider, too", func() {
+	It("4.5.2 hooks receive the call's hints in each stage, including the provider's hooks", func() {
 		p := withHooks(nil, given(decisions))
 		hints := openfeature.WithHookHints(openfeature.NewHookHints(map[string]any{"trace": "t-1"}))
 		evaluate(p, "targeted", hints)

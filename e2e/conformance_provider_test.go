@@ -16,13 +16,13 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// onlyFor adds a flag that serves one context something else than all others.
+// onlyFor adds a flag that serves one context another value than all others.
 func onlyFor(box *launchdarklytest.Server, key string) {
 	box.SetFlags(ldbuilders.NewFlagBuilder("targeted").On(true).FallthroughVariation(0).AddTarget(1, key).
 		Variations(ldvalue.String("for others"), ldvalue.String("for "+key)).Build())
 }
 
-// normalDecisions evaluates all the flags of decisions that LaunchDarkly can decide.
+// normalDecisions evaluates all flags of decisions that LaunchDarkly evaluates without an error.
 func normalDecisions(p *program) map[string]outcome {
 	GinkgoHelper()
 	outcomes := make(map[string]outcome)
@@ -47,7 +47,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 	})
 
 	Describe("flag resolution", func() {
-		It("2.2.1 resolution takes a flag key, a default and an evaluation context, and gives details", func() {
+		It("2.2.1 resolution takes a flag key, a default and an evaluation context, and returns details", func() {
 			p := start(given(decisions))
 			resolve := func(flag string, flat openfeature.FlattenedContext) openfeature.StringResolutionDetail {
 				return p.provider.StringEvaluation(context.Background(), flag, "default", flat)
@@ -63,7 +63,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Expect(resolve("targeted", nil).ResolutionDetail().ErrorCode).To(Equal(openfeature.TargetingKeyMissingCode))
 		})
 
-		It("2.2.2.1 resolution is there for booleans, strings, integers, floats and structures", func() {
+		It("2.2.2.1 resolution supports booleans, strings, integers, floats and structures", func() {
 			p := start(given(typed))
 			ctx, flat := context.Background(), openfeature.FlattenedContext{openfeature.TargetingKey: "sandy"}
 			Expect(p.provider.BooleanEvaluation(ctx, "boolean", false, flat).Value).To(BeTrue())
@@ -73,7 +73,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Expect(p.provider.ObjectEvaluation(ctx, "object", nil, flat).Value).To(Equal(map[string]any{"color": "green"}))
 		})
 
-		It("2.2.3 resolution gives the value that LaunchDarkly serves, also one that is false, empty or 0", func() {
+		It("2.2.3 resolution returns LaunchDarkly's value, including false, the empty string and 0", func() {
 			p := start(given(func(box *launchdarklytest.Server) {
 				box.SetValue("boolean", ldvalue.Bool(false))
 				box.SetValue("string", ldvalue.String(""))
@@ -89,7 +89,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Expect(p.client.ObjectValue(ctx, "object", theme, sandy)).To(Equal(map[string]any{}))
 		})
 
-		It("2.2.4 resolution gives the index of the variation as the variant, for each type", func() {
+		It("2.2.4 resolution returns the variation index as the variant for each type", func() {
 			p := start(given(func(box *launchdarklytest.Server) {
 				for name, variations := range map[string][]ldvalue.Value{
 					"boolean": {ldvalue.Bool(true), ldvalue.Bool(false)},
@@ -110,7 +110,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			}
 		})
 
-		It("2.2.5 resolution gives LaunchDarkly's reason, or, where that is asked for, one of the specification's", func() {
+		It("2.2.5 resolution returns LaunchDarkly's reason or, with standard reasons, one of the specification's", func() {
 			reasons := func(opts ...launchdarkly.Option) map[string]openfeature.Reason {
 				reasons := make(map[string]openfeature.Reason)
 				for flag, o := range normalDecisions(start(given(decisions), options(opts...))) {
@@ -132,13 +132,13 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			}))
 		})
 
-		It("2.2.6 resolution gives no error code when all is well", func() {
+		It("2.2.6 resolution returns no error code if it succeeds", func() {
 			for flag, o := range normalDecisions(start(given(decisions))) {
 				Expect(o.ErrorCode).To(BeEmpty(), flag)
 			}
 		})
 
-		DescribeTable("2.2.7 resolution gives an error with an error code when it fails",
+		DescribeTable("2.2.7 resolution returns an error with an error code if it fails",
 			func(code openfeature.ErrorCode, flag string, who openfeature.EvaluationContext, choices ...func(*setup)) {
 				p := start(append(choices, given(decisions))...)
 				failed := outcomeOf(p.client.BooleanValueDetails(context.Background(), flag, true, who))
@@ -148,17 +148,17 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 				Expect(failed.Variant).To(BeEmpty())
 				Expect(failed.value).To(BeTrue())
 			},
-			Entry("a flag that is not there", openfeature.FlagNotFoundCode, "unknown", sandy),
-			Entry("a flag that is broken", openfeature.ParseErrorCode, "broken", sandy),
+			Entry("a missing flag", openfeature.FlagNotFoundCode, "unknown", sandy),
+			Entry("a malformed flag", openfeature.ParseErrorCode, "broken", sandy),
 			Entry("a flag of another type", openfeature.TypeMismatchCode, "plain", sandy),
 			Entry("no targeting key", openfeature.TargetingKeyMissingCode, "plain", user("", "plan", "gold")),
-			Entry("a context that LaunchDarkly refuses", openfeature.InvalidContextCode, "plain",
+			Entry("a context that LaunchDarkly rejects", openfeature.InvalidContextCode, "plain",
 				user("sandy", "kind", "a b")),
 			Entry("anything else", openfeature.GeneralCode, "plain", sandy,
 				configure(func(c *ld.Config) { c.DataStore = brokenStore{} })),
 		)
 
-		It("2.2.9 resolution gives flag metadata, whether it fails or not", func() {
+		It("2.2.9 resolution returns flag metadata, whether it succeeds or fails", func() {
 			p := start(given(decisions))
 			for flag, o := range normalDecisions(p) {
 				Expect(o.FlagMetadata).To(HaveKey(launchdarkly.MetadataReasonKind), flag)
@@ -167,7 +167,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 				launchdarkly.MetadataErrorKind, "FLAG_NOT_FOUND"))
 		})
 
-		It("2.2.10 resolution gives flag metadata of booleans, strings and numbers", func() {
+		It("2.2.10 resolution returns flag metadata of booleans, strings and numbers", func() {
 			p := start(given(decisions))
 			metadata := normalDecisions(p)["experiment-rule"].FlagMetadata
 			Expect(metadata.GetString(launchdarkly.MetadataReasonKind)).To(Equal("RULE_MATCH"))
@@ -183,7 +183,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 	})
 
 	Describe("hooks and messages", func() {
-		It("2.3.1 the provider brings hooks of its own into every evaluation", func() {
+		It("2.3.1 the provider's hooks run in each evaluation", func() {
 			var notes journal
 			p := start(serving("a"), options(launchdarkly.WithHooks(notes.hook("first"), notes.hook("second"))))
 			value(p.client)
@@ -192,13 +192,13 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			}))
 		})
 
-		It("2.3.2 resolution gives no error message when all is well", func() {
+		It("2.3.2 resolution returns no error message if it succeeds", func() {
 			for flag, o := range normalDecisions(start(given(decisions))) {
 				Expect(o.ErrorMessage).To(BeEmpty(), flag)
 			}
 		})
 
-		It("2.3.3 resolution gives an error message when it fails, and names what is at fault", func() {
+		It("2.3.3 resolution returns an error message that names the cause if it fails", func() {
 			p := start(given(decisions))
 			Expect(decision(p, "unknown", sandy).ErrorMessage).To(ContainSubstring("unknown feature key: unknown"))
 			Expect(outcomeOf(p.client.BooleanValueDetails(context.Background(), "plain", true, sandy)).ErrorMessage).
@@ -209,7 +209,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 	})
 
 	Describe("lifecycle", func() {
-		It("2.4.1 the provider is initialized with the API's evaluation context, which each evaluation then has", func() {
+		It("2.4.1 the provider is initialized with the API's evaluation context, and evaluations follow its changes", func() {
 			p := newProgram(given(decisions))
 			p.api.SetEvaluationContext(sandy)
 			Expect(p.register()).To(Succeed())
@@ -218,7 +218,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Expect(decision(p, "targeted", openfeature.EvaluationContext{}).value).To(Equal("a"), "and a new one at once")
 		})
 
-		It("2.4.2.1 the provider fails to initialize with an invalid SDK key, for good, or without an answer, for now", func() {
+		It("2.4.2.1 initialization fails permanently with an invalid SDK key, and temporarily without a response", func() {
 			fatal, ok := errors.AsType[*openfeature.ProviderInitError](newProgram(wrongKey).register())
 			Expect(ok).To(BeTrue())
 			Expect(fatal.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
@@ -232,7 +232,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Eventually(value).WithArguments(late.client).Should(Equal("a"))
 		})
 
-		It("2.5.1 the provider's shutdown delivers what was tracked and evaluated, and ends its connections", func() {
+		It("2.5.1 the provider's shutdown delivers tracked and evaluation events, and closes connections", func() {
 			p := start(serving("a"))
 			value(p.client)
 			for range 10 {
@@ -244,7 +244,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Eventually(p.box.Streams).Should(BeZero())
 		})
 
-		It("2.5.2 the provider is not ready after a shutdown, until it is initialized again", func() {
+		It("2.5.2 the provider is not ready after a shutdown until it is initialized again", func() {
 			p := start(serving("a"))
 			Expect(p.api.Shutdown(waiting())).To(Succeed())
 			failed := decision(p, "flag", sandy)
@@ -258,7 +258,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
 		})
 
-		It("2.5.3 the provider does nothing when it is shut down again", func() {
+		It("2.5.3 a second shutdown of the provider does nothing", func() {
 			p := start(serving("a"))
 			value(p.client)
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -273,7 +273,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 		})
 	})
 
-	It("2.7.1 the provider tracks without waiting for the events to be delivered", func() {
+	It("2.7.1 tracking does not wait for delivery", func() {
 		p := start(fastRetries)
 		p.box.RefuseEvents(503)
 		for range 10 {

@@ -10,7 +10,7 @@ import (
 )
 
 var _ = Describe("OpenFeature 6, tracking", func() {
-	It("6.1.1.1 tracking takes an event name, and where there are any, an evaluation context and details", func() {
+	It("6.1.1.1 tracking accepts an event name, and optionally an evaluation context and details", func() {
 		p := start()
 		p.api.SetEvaluationContext(sandy)
 		p.client.Track(context.Background(), "visited", openfeature.EvaluationContext{}, openfeature.TrackingEventDetails{})
@@ -22,7 +22,7 @@ var _ = Describe("OpenFeature 6, tracking", func() {
 			"context": {"kind": "user", "key": "kim"}, "metricValue": 99.77, "data": {"currency": "EUR"}}`))
 	})
 
-	It("6.1.3 tracking merges the contexts of API, transaction, client and call: the last one wins", func() {
+	It("6.1.3 tracking merges the contexts of API, transaction, client and call: the last wins", func() {
 		p := start()
 		tracked := func(ctx context.Context, invocation openfeature.EvaluationContext) string {
 			GinkgoHelper()

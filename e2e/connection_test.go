@@ -9,8 +9,9 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// connection is a program's stream, which a spec can end for good. It then reports what the SDK's own data sources report
-// when they give up; whether a refused SDK key makes them do so depends on the SDK's version: see sdk_version_test.go.
+// connection is a program's stream, which a spec can end permanently. It then reports what the
+// SDK's data sources report when they stop connecting. Whether a refused SDK key stops them depends
+// on the SDK's version: see sdk_version_test.go.
 type connection struct {
 	stream subsystems.ComponentConfigurer[subsystems.DataSource]
 
@@ -19,7 +20,7 @@ type connection struct {
 	updates subsystems.DataSourceUpdateSink // of the client that was made last
 }
 
-// refuse ends connections that are made from now on.
+// refuse makes further connections end.
 func (c *connection) refuse() { c.setRefused(true) }
 
 // accept undoes refuse.
@@ -31,7 +32,7 @@ func (c *connection) setRefused(refused bool) {
 	c.refused = refused
 }
 
-// end ends the connection that was made last.
+// end ends the last connection.
 func (c *connection) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,7 +56,7 @@ func (c *connection) Build(client subsystems.ClientContext) (subsystems.DataSour
 	return c.stream.Build(client)
 }
 
-// refusedSource is a data source that gives up when it starts.
+// refusedSource is a data source that ends when it starts.
 type refusedSource struct {
 	updates subsystems.DataSourceUpdateSink
 }

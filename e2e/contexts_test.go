@@ -22,13 +22,14 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// warning is a warning that a context has to give, on evaluation and on tracking.
+// warning is an expected warning about a context, in evaluation and in tracking.
 type warning struct {
 	attribute string
 	cause     error
 }
 
-// text is what the log has to say. Why a value has no JSON form has many reasons.
+// text returns the text that the log line must contain. The reasons why JSON cannot represent a
+// value vary.
 func (w warning) text() string {
 	if errors.Is(w.cause, launchdarkly.ErrUnsupportedValue) {
 		return ""
@@ -36,16 +37,17 @@ func (w warning) text() string {
 	return w.cause.Error()
 }
 
-// logged is how the log names the attribute: without the way into its value, whose keys may be personal data.
+// logged returns the attribute's name as logged: without the path within its value, whose keys may
+// be personal data.
 func (w warning) logged() string {
 	steps := strings.Split(w.attribute, "/")
-	if len(steps) > 2 && steps[1] != "user" { // that is the kind of a part of a multi-context
+	if len(steps) > 2 && steps[1] != "user" { // otherwise, the first step is a kind
 		return steps[1]
 	}
 	return w.attribute
 }
 
-// trackedFlag is a flag whose evaluations LaunchDarkly hears of one by one, with the context.
+// trackedFlag adds a flag with an evaluation event, including the context, for each evaluation.
 func trackedFlag(box *launchdarklytest.Server) {
 	box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(true).Variations(ldvalue.Bool(true)).FallthroughVariation(0).
 		TrackEvents(true).Build())
@@ -93,36 +95,36 @@ var _ = Describe("Contexts", func() {
 		}
 	}
 
-	DescribeTable("become LaunchDarkly's",
+	DescribeTable("are converted to LaunchDarkly contexts",
 		func(evaluationContext openfeature.EvaluationContext, want string, warnings ...warning) {
 			check(evaluationContext, want, warnings)
 		},
 		Entry("without a kind: a user", user("sandy", "plan", "gold"), `{"kind": "user", "key": "sandy", "plan": "gold"}`),
 		Entry("of a kind", user("acme", "kind", "org"), `{"kind": "org", "key": "acme"}`),
-		Entry("of a kind of a type of its own", user("acme", "kind", namedString("org")), `{"kind": "org", "key": "acme"}`),
-		Entry("of a kind that is no string", user("sandy", "kind", 7),
+		Entry("with a kind of a named string type", user("acme", "kind", namedString("org")), `{"kind": "org", "key": "acme"}`),
+		Entry("with a kind that is not a string", user("sandy", "kind", 7),
 			`{"kind": "user", "key": "sandy"}`, warning{"kind", launchdarkly.ErrAttributeType}),
-		Entry("of a kind that is null", user("sandy", "kind", nil),
+		Entry("with a null kind", user("sandy", "kind", nil),
 			`{"kind": "user", "key": "sandy"}`, warning{"kind", launchdarkly.ErrAttributeType}),
 
 		Entry("with a key", user("", "key", "sandy"), `{"kind": "user", "key": "sandy"}`),
 		Entry("with a targeting key among the attributes", user("", "targetingKey", "sandy"),
 			`{"kind": "user", "key": "sandy"}`),
-		Entry("with a targeting key and a key: the former wins", user("sandy", "key", "hunter2"),
+		Entry("with a targeting key and a key: the targeting key is used", user("sandy", "key", "hunter2"),
 			`{"kind": "user", "key": "sandy"}`, warning{"key", launchdarkly.ErrAttributeIgnored}),
-		Entry("with a targeting key that is no string, and a key", user("", "targetingKey", 7, "key", "sandy"),
+		Entry("with a targeting key that is not a string, and a key", user("", "targetingKey", 7, "key", "sandy"),
 			`{"kind": "user", "key": "sandy"}`),
-		Entry("with a targeting key, and a key that is empty", user("sandy", "key", ""), `{"kind": "user", "key": "sandy"}`),
-		Entry("with a key that is not UTF-8", user("s\xffy"), `{"kind": "user", "key": "s�y"}`),
+		Entry("with a targeting key and an empty key", user("sandy", "key", ""), `{"kind": "user", "key": "sandy"}`),
+		Entry("with a key that is not valid UTF-8", user("s\xffy"), `{"kind": "user", "key": "s�y"}`),
 
 		Entry("with a name", user("sandy", "name", "Sandy"), `{"kind": "user", "key": "sandy", "name": "Sandy"}`),
-		Entry("with a name of a type of its own", user("sandy", "name", namedString("Sandy")),
+		Entry("with a name of a named string type", user("sandy", "name", namedString("Sandy")),
 			`{"kind": "user", "key": "sandy", "name": "Sandy"}`),
 		Entry("anonymous", user("sandy", "anonymous", true), `{"kind": "user", "key": "sandy", "anonymous": true}`),
-		Entry("anonymous by a pointer", user("sandy", "anonymous", new(true)),
+		Entry("with a pointer to a bool as anonymous", user("sandy", "anonymous", new(true)),
 			`{"kind": "user", "key": "sandy", "anonymous": true}`),
 		Entry("not anonymous", user("sandy", "anonymous", false), `{"kind": "user", "key": "sandy"}`),
-		Entry("with a name that is no string", user("sandy", "name", []string{"hunter2"}),
+		Entry("with a name that is not a string", user("sandy", "name", []string{"hunter2"}),
 			`{"kind": "user", "key": "sandy"}`, warning{"name", launchdarkly.ErrAttributeType}),
 		Entry("anonymous in a word", user("sandy", "anonymous", "hunter2"),
 			`{"kind": "user", "key": "sandy"}`, warning{"anonymous", launchdarkly.ErrAttributeType}),
@@ -130,9 +132,9 @@ var _ = Describe("Contexts", func() {
 		Entry("with attributes of all types", user("sandy", "s", "x", "n", 1.5, "b", false, "l", []int{1},
 			"o", map[string]any{"a": nil}), `{"kind": "user", "key": "sandy", "s": "x", "n": 1.5, "b": false, "l": [1],
 			"o": {"a": null}}`),
-		Entry("with an attribute without a JSON form", user("sandy", "bad", math.NaN(), "good", 1),
+		Entry("with an attribute that JSON cannot represent", user("sandy", "bad", math.NaN(), "good", 1),
 			`{"kind": "user", "key": "sandy", "good": 1}`, warning{"bad", launchdarkly.ErrUnsupportedValue}),
-		Entry("with a part of an attribute without a JSON form",
+		Entry("with a part of an attribute that JSON cannot represent",
 			user("sandy", "cart", map[string]any{"bad": math.NaN(), "list": []any{1, math.Inf(1)}}),
 			`{"kind": "user", "key": "sandy", "cart": {"list": [1, null]}}`,
 			warning{"/cart/bad", launchdarkly.ErrUnsupportedValue}, warning{"/cart/list/1", launchdarkly.ErrUnsupportedValue}),
@@ -142,43 +144,43 @@ var _ = Describe("Contexts", func() {
 		Entry("with private attributes", user("sandy", "email", "hunter2", "plan", "gold",
 			"privateAttributes", []string{"email"}),
 			`{"kind": "user", "key": "sandy", "plan": "gold", "_meta": {"redactedAttributes": ["email"]}}`),
-		Entry("with private attributes in a list of any", user("sandy", "email", "hunter2", "name", "hunter2",
+		Entry("with private attributes in a []any", user("sandy", "email", "hunter2", "name", "hunter2",
 			"privateAttributes", []any{"email", "name"}),
 			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["email", "name"]}}`),
-		Entry("with a part of an attribute private",
+		Entry("with a private part of an attribute",
 			user("sandy", "address", map[string]any{"street": "hunter2", "city": "Utrecht"},
 				"privateAttributes", []string{"/address/street"}),
 			`{"kind": "user", "key": "sandy", "address": {"city": "Utrecht"},
 				"_meta": {"redactedAttributes": ["/address/street"]}}`),
-		Entry("with private attributes in LaunchDarkly's notation",
+		Entry("with private attributes in _meta",
 			user("sandy", "email", "hunter2", "_meta", map[string]any{"privateAttributes": []string{"email"}}),
 			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["email"]}}`),
-		Entry("with private attributes in both notations",
+		Entry("with private attributes in both places",
 			user("sandy", "a", "hunter2", "b", "hunter2", "privateAttributes", []string{"a"},
 				"_meta", map[string]any{"privateAttributes": []any{"b"}}),
 			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["a", "b"]}}`),
-		Entry("with private attributes that it does not have", user("sandy", "privateAttributes", []string{"email"}),
+		Entry("with private attributes that are absent", user("sandy", "privateAttributes", []string{"email"}),
 			`{"kind": "user", "key": "sandy"}`),
-		Entry("with a private attribute in a list: all of the list is private",
+		Entry("with a private part of a list: the whole list is private",
 			user("sandy", "cards", []any{pairs("number", "hunter2")}, "plan", "gold",
 				"privateAttributes", []string{"/cards/0/number"}),
 			`{"kind": "user", "key": "sandy", "plan": "gold", "_meta": {"redactedAttributes": ["cards"]}}`,
 			warning{"cards", launchdarkly.ErrPrivateReference}),
-		Entry("with a private attribute in a text: all of the text is private",
+		Entry("with a private part of a string: the whole string is private",
 			user("sandy", "email", "hunter2", "privateAttributes", []string{"/email/domain"}),
 			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["email"]}}`,
 			warning{"email", launchdarkly.ErrPrivateReference}),
-		Entry("with a private attribute that begins with a slash", user("sandy", "/email", "hunter2", "email", "x@example.com",
+		Entry("with a private attribute whose name begins with a slash", user("sandy", "/email", "hunter2", "email", "x@example.com",
 			"privateAttributes", []string{"/~1email"}),
 			`{"kind": "user", "key": "sandy", "email": "x@example.com", "_meta": {"redactedAttributes": ["/~1email"]}}`),
-		Entry("with a reference that is also the name of another attribute", user("sandy", "/email", "sent", "email", "hunter2",
+		Entry("with a reference that equals the name of another attribute", user("sandy", "/email", "sent", "email", "hunter2",
 			"privateAttributes", []string{"/email"}),
 			`{"kind": "user", "key": "sandy", "/email": "sent", "_meta": {"redactedAttributes": ["/email"]}}`),
-		Entry("with a key that can't be private", user("sandy", "privateAttributes", []string{"key"}),
+		Entry("with a key that is listed as private: it is sent", user("sandy", "privateAttributes", []string{"key"}),
 			`{"kind": "user", "key": "sandy"}`, warning{"key", launchdarkly.ErrPrivateReference}),
 	)
 
-	DescribeTable("keep everything private when it can't be read what is",
+	DescribeTable("keep all attributes private if the private attributes cannot be read",
 		func(private map[string]any, named string) {
 			attributes := map[string]any{
 				"email": "hunter2", "plan": "hunter2", "name": "hunter2",
@@ -193,18 +195,18 @@ var _ = Describe("Contexts", func() {
 		Entry("a number", pairs("privateAttributes", 7), "privateAttributes"),
 		Entry("null", pairs("privateAttributes", nil), "privateAttributes"),
 		Entry("an object", pairs("privateAttributes", map[string]any{"email": true}), "privateAttributes"),
-		Entry("a list with a number in it", pairs("privateAttributes", []any{"email", 7}), "privateAttributes"),
+		Entry("a list that contains a number", pairs("privateAttributes", []any{"email", 7}), "privateAttributes"),
 		Entry("an empty reference", pairs("privateAttributes", []string{"email", ""}), "privateAttributes"),
 		Entry("a broken reference", pairs("privateAttributes", []string{"/address//city"}), "privateAttributes"),
 		Entry("a broken escape", pairs("privateAttributes", []string{"/address~2"}), "privateAttributes"),
-		Entry("something without a JSON form", pairs("privateAttributes", []any{"email", math.NaN()}), "privateAttributes"),
-		Entry("_meta that is no object", pairs("_meta", "email"), "_meta"),
+		Entry("a list that JSON cannot represent", pairs("privateAttributes", []any{"email", math.NaN()}), "privateAttributes"),
+		Entry("_meta that is not an object", pairs("_meta", "email"), "_meta"),
 		Entry("a string in _meta", pairs("_meta", map[string]any{"privateAttributes": "email"}), "_meta"),
-		Entry("a broken reference in _meta", pairs("_meta", map[string]any{"privateAttributes": []string{"/"}}), "_meta"),
+		Entry("an invalid reference in _meta", pairs("_meta", map[string]any{"privateAttributes": []string{"/"}}), "_meta"),
 		Entry("a list under another name in _meta", pairs("_meta", map[string]any{"private": []string{"email"}}), "_meta"),
 	)
 
-	DescribeTable("are evaluated with their private attributes",
+	DescribeTable("are evaluated with private attributes",
 		func(private any) {
 			p := start(given(func(box *launchdarklytest.Server) {
 				box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(true).OffVariation(0).FallthroughVariation(0).
@@ -219,10 +221,10 @@ var _ = Describe("Contexts", func() {
 			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.FeatureEvent("flag").WithValue(true)))
 		},
 		Entry("listed", []string{"plan"}),
-		Entry("all, because the list can't be read", 7),
+		Entry("all of them, because the list cannot be read", 7),
 	)
 
-	It("follow a list of private attributes that the application changes", func() {
+	It("use the current list of private attributes after the application changes it", func() {
 		p := start()
 		private := []string{"email"}
 		evaluationContext := user("sandy", "email", "sandy@example.com", "plan", "gold", "privateAttributes", private)
@@ -236,20 +238,20 @@ var _ = Describe("Contexts", func() {
 		))
 	})
 
-	DescribeTable("become multi-contexts",
+	DescribeTable("are converted to multi-contexts",
 		func(attributes map[string]any, targetingKey, want string, warnings ...warning) {
 			attributes["kind"] = "multi"
 			check(openfeature.NewEvaluationContext(targetingKey, attributes), want, warnings)
 		},
 		Entry("of two kinds", pairs("user", pairs("key", "sandy", "plan", "gold"), "org", pairs("targetingKey", "acme")), "",
 			`{"kind": "multi", "user": {"key": "sandy", "plan": "gold"}, "org": {"key": "acme"}}`),
-		Entry("whose own targeting key is ignored", pairs("user", pairs("key", "sandy"), "org", pairs("key", "acme")), "x",
+		Entry("with a targeting key at the top level, which is ignored", pairs("user", pairs("key", "sandy"), "org", pairs("key", "acme")), "x",
 			`{"kind": "multi", "user": {"key": "sandy"}, "org": {"key": "acme"}}`),
-		Entry("whose own targeting key is ignored, though it is none", pairs("org", pairs("key", "acme"), "targetingKey", 7), "",
+		Entry("with an invalid targeting key at the top level, which is ignored", pairs("org", pairs("key", "acme"), "targetingKey", 7), "",
 			`{"kind": "org", "key": "acme"}`),
-		Entry("of one kind: a single context", pairs("org", pairs("key", "acme", "name", "Acme")), "",
+		Entry("of one kind, which is a single-kind context", pairs("org", pairs("key", "acme", "name", "Acme")), "",
 			`{"kind": "org", "key": "acme", "name": "Acme"}`),
-		Entry("with attributes that are no contexts",
+		Entry("with attributes that are not contexts",
 			pairs("org", pairs("key", "acme"), "plan", "hunter2", "n", 7, "nothing", nil, "list", []any{1}), "",
 			`{"kind": "org", "key": "acme"}`,
 			warning{"plan", launchdarkly.ErrAttributeIgnored}, warning{"n", launchdarkly.ErrAttributeIgnored},
@@ -263,36 +265,36 @@ var _ = Describe("Contexts", func() {
 			}{"d1", "linux"}), "",
 			`{"kind": "multi", "user": {"key": "sandy", "plan": "gold"}, "org": {"key": "acme"},
 				"device": {"key": "d1", "os": "linux"}}`),
-		Entry("with built-ins and private attributes of their own", pairs(
+		Entry("whose contexts have built-in and private attributes", pairs(
 			"user", pairs("key", "sandy", "name", "Sandy", "email", "hunter2", "privateAttributes", []string{"email"}),
 			"org", pairs("key", "acme", "email", "info@example.com")), "",
 			`{"kind": "multi", "user": {"key": "sandy", "name": "Sandy", "_meta": {"redactedAttributes": ["email"]}},
 				"org": {"key": "acme", "email": "info@example.com"}}`),
-		Entry("of which one can't say what is private", pairs(
+		Entry("of which one has an unreadable list of private attributes", pairs(
 			"user", pairs("key", "sandy", "email", "hunter2", "privateAttributes", "email"),
 			"org", pairs("key", "acme", "email", "info@example.com")), "",
 			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email"]}},
 				"org": {"key": "acme", "email": "info@example.com"}}`,
 			warning{"/user/privateAttributes", launchdarkly.ErrPrivateAttributes}),
-		Entry("with private attributes beside them, which are those of each", pairs(
+		Entry("with private attributes at the top level, which apply to each context", pairs(
 			"user", pairs("key", "sandy", "email", "hunter2", "plan", "hunter2", "privateAttributes", []string{"plan"}),
 			"org", pairs("key", "acme", "email", "hunter2", "plan", "gold"),
 			"privateAttributes", []string{"email"}), "",
 			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email", "plan"]}},
 				"org": {"key": "acme", "plan": "gold", "_meta": {"redactedAttributes": ["email"]}}}`),
-		Entry("with private attributes of one of them beside them", pairs(
+		Entry("with private attributes of one context at the top level", pairs(
 			"user", pairs("key", "sandy", "email", "hunter2"), "org", pairs("key", "acme", "email", "info@example.com"),
 			"privateAttributes", []string{"/user/email"}), "",
 			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email"]}},
 				"org": {"key": "acme", "email": "info@example.com"}}`,
 			warning{"/user/email", launchdarkly.ErrPrivateReference}),
-		Entry("with private attributes beside them that can't be read", pairs(
+		Entry("with an unreadable list of private attributes at the top level", pairs(
 			"user", pairs("key", "sandy", "email", "hunter2"), "org", pairs("key", "acme", "email", "hunter2"),
 			"_meta", pairs("privateAttributes", "email")), "",
 			`{"kind": "multi", "user": {"key": "sandy", "_meta": {"redactedAttributes": ["email"]}},
 				"org": {"key": "acme", "_meta": {"redactedAttributes": ["email"]}}}`,
 			warning{"_meta", launchdarkly.ErrPrivateAttributes}),
-		Entry("that can't say in JSON what is private", pairs(
+		Entry("with private attributes that JSON cannot represent", pairs(
 			"user", struct {
 				Key     string `json:"key"`
 				Email   string `json:"email"`
@@ -301,14 +303,14 @@ var _ = Describe("Contexts", func() {
 			`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["email"]}}`,
 			warning{"/user/privateAttributes", launchdarkly.ErrUnsupportedValue},
 			warning{"/user/privateAttributes", launchdarkly.ErrPrivateAttributes}),
-		Entry("with bad attributes inside", pairs(
+		Entry("whose contexts have invalid attributes", pairs(
 			"user", pairs("key", "sandy", "name", 7, "bad", math.NaN(), "targetingKey", "sandy"), "org", pairs("key", "acme")),
 			"", `{"kind": "multi", "user": {"key": "sandy"}, "org": {"key": "acme"}}`,
 			warning{"/user/name", launchdarkly.ErrAttributeType}, warning{"/user/bad", launchdarkly.ErrUnsupportedValue},
 			warning{"/user/key", launchdarkly.ErrAttributeIgnored}),
 	)
 
-	DescribeTable("that LaunchDarkly can't use are errors, and the default comes back",
+	DescribeTable("that LaunchDarkly rejects make the evaluation return an error and the default",
 		func(evaluationContext openfeature.EvaluationContext, code openfeature.ErrorCode, cause error, message string) {
 			p := start(given(trackedFlag))
 			details, err := p.client.ObjectValueDetails(context.Background(), "flag", theme, evaluationContext)
@@ -327,9 +329,9 @@ var _ = Describe("Contexts", func() {
 			launchdarkly.ErrTargetingKeyMissing, "targeting key missing"),
 		Entry("an empty key", user("", "key", ""), openfeature.TargetingKeyMissingCode,
 			launchdarkly.ErrTargetingKeyMissing, "targeting key missing"),
-		Entry("a key that is no string", user("", "key", 42), openfeature.TargetingKeyMissingCode,
+		Entry("a key that is not a string", user("", "key", 42), openfeature.TargetingKeyMissingCode,
 			launchdarkly.ErrTargetingKeyMissing, "targeting key missing"),
-		Entry("a targeting key that is no string", user("", "targetingKey", []string{"x"}),
+		Entry("a targeting key that is not a string", user("", "targetingKey", []string{"x"}),
 			openfeature.TargetingKeyMissingCode, launchdarkly.ErrTargetingKeyMissing, "targeting key missing"),
 		Entry("an invalid kind", user("sandy", "kind", "a b"), openfeature.InvalidContextCode,
 			launchdarkly.ErrInvalidContext, "context kind contains disallowed characters"),
@@ -339,18 +341,18 @@ var _ = Describe("Contexts", func() {
 			launchdarkly.ErrInvalidContext, `"kind" is not a valid context kind`),
 		Entry("a multi-context without contexts", user("sandy", "kind", "multi", "plan", "gold"),
 			openfeature.InvalidContextCode, launchdarkly.ErrInvalidContext, "multi-context"),
-		Entry("a multi-context with one that has no key",
+		Entry("a multi-context with a context without a key",
 			user("", "kind", "multi", "user", pairs("key", "sandy"), "org", pairs("name", "Acme")),
 			openfeature.TargetingKeyMissingCode, launchdarkly.ErrTargetingKeyMissing, `"org"`),
 		Entry("a multi-context with an invalid kind",
 			user("", "kind", "multi", "user", pairs("key", "sandy"), "a b", pairs("key", "x")),
 			openfeature.InvalidContextCode, launchdarkly.ErrInvalidContext, "disallowed characters"),
-		Entry("a multi-context inside of one",
+		Entry("a multi-context within a multi-context",
 			user("", "kind", "multi", "user", pairs("key", "sandy"), "multi", pairs("key", "x")),
 			openfeature.InvalidContextCode, launchdarkly.ErrInvalidContext, "multi"),
 	)
 
-	It("lose their attributes where too many of them would have to be private", func() {
+	It("are sent without attributes if too many of them are private", func() {
 		p := start(given(trackedFlag))
 		attributes := pairs("_meta", pairs("x", 1), "name", "hunter2", "anonymous", true)
 		for i := range 20_000 {
@@ -365,7 +367,7 @@ var _ = Describe("Contexts", func() {
 			MatchError(launchdarkly.ErrTooLarge), MatchError(launchdarkly.ErrPrivateAttributes), MatchError(launchdarkly.ErrTooLarge)))
 	})
 
-	It("can have 100 parts", func() {
+	It("can have 100 kinds", func() {
 		p := start(given(trackedFlag))
 		attributes := pairs("kind", "multi")
 		for i := range 20_000 {
@@ -378,7 +380,7 @@ var _ = Describe("Contexts", func() {
 		Expect(p.problems.all()).To(HaveEach(MatchError(launchdarkly.ErrTooLarge)))
 	})
 
-	It("are redacted by LaunchDarkly's own rules when they are anonymous", func() {
+	It("are redacted by LaunchDarkly's rules if they are anonymous", func() {
 		p := start(given(trackedFlag))
 		anonymous := user("0a1b", "anonymous", true, "name", "Sandy", "email", "hunter2", "privateAttributes", 7)
 		p.client.Boolean(context.Background(), "flag", false, anonymous)
@@ -389,14 +391,14 @@ var _ = Describe("Contexts", func() {
 		}
 	})
 
-	It("can have their kind in another attribute", func() {
+	It("can have the kind in another attribute", func() {
 		check(user("acme", "contextKind", "org", "plan", "gold"), `{"kind": "org", "key": "acme", "plan": "gold"}`, nil,
 			launchdarkly.WithContextKindAttribute("contextKind"))
 		check(user("acme", "contextKind", "org", "kind", "hunter2"), `{"kind": "org", "key": "acme"}`,
 			[]warning{{"kind", launchdarkly.ErrAttributeIgnored}}, launchdarkly.WithContextKindAttribute("contextKind"))
 	})
 
-	It("tell by flag metadata who was evaluated", func() {
+	It("are in the flag metadata of evaluations, by key", func() {
 		p := start(given(trackedFlag))
 		id := func(evaluationContext openfeature.EvaluationContext) any {
 			details, err := p.client.BooleanValueDetails(context.Background(), "flag", false, evaluationContext)
@@ -410,7 +412,7 @@ var _ = Describe("Contexts", func() {
 			To(Equal("org:acme:user:sandy"))
 	})
 
-	DescribeTable("log little under a flood of bad ones",
+	DescribeTable("are logged with a rate limit if many have invalid attributes",
 		func(attribute func(i int) string, atMost int) {
 			p := start(given(trackedFlag))
 			const flood = 10_000
@@ -424,10 +426,10 @@ var _ = Describe("Contexts", func() {
 			Expect(p.problems.all()).To(HaveLen(2*flood), "the error handler hears of all")
 		},
 		Entry("all alike", func(int) string { return "bad" }, 4),
-		Entry("each with another attribute", func(i int) string { return fmt.Sprint("bad-", i) }, 300),
+		Entry("each with a different attribute", func(i int) string { return fmt.Sprint("bad-", i) }, 300),
 	)
 
-	It("log little under a flood of unusable ones", func() {
+	It("are logged with a rate limit if many are rejected", func() {
 		p := start(given(trackedFlag))
 		for i := range 10_000 {
 			p.client.Track(context.Background(), fmt.Sprint("event-", i), user(""), openfeature.TrackingEventDetails{})
@@ -439,7 +441,7 @@ var _ = Describe("Contexts", func() {
 
 type namedString string
 
-// warningLines are the log's lines of level WARN.
+// warningLines returns the log's lines of level WARN.
 func warningLines(p *program) []string {
 	return slices.DeleteFunc(p.log.lines(), func(line string) bool { return !strings.Contains(line, "level=WARN") })
 }
@@ -448,7 +450,8 @@ func eventsOfKind(box *launchdarklytest.Server, kind string) []launchdarklytest.
 	return slices.DeleteFunc(box.Events(), func(e launchdarklytest.Event) bool { return e.Kind != kind })
 }
 
-// normal is a context's JSON with the redacted attributes in alphabetical order: LaunchDarkly has them in any.
+// normal returns a context's JSON with sorted redacted attributes, whose order LaunchDarkly does
+// not specify.
 func normal(context ldvalue.Value) string {
 	GinkgoHelper()
 	var parsed map[string]any

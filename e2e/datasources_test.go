@@ -19,10 +19,10 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// source is a way to get flag data.
+// source is a configuration of the data source or DataSystem.
 type source struct {
 	use  func(*setup)
-	poll func() // makes the client look for something new; nil where it hears of it
+	poll func() // makes the client poll; nil if changes are streamed
 }
 
 func (s source) look() {
@@ -52,7 +52,7 @@ func streaming() source { return source{use: func(*setup) {}} }
 
 func streamingV2() source { return source{use: useDataSystem(synchronizing)} }
 
-// initializedV2 polls once, as the default is, and then streams.
+// initializedV2 polls once and then streams, which is the default.
 func initializedV2() source {
 	return source{use: useDataSystem(func(s *setup) subsystems.ComponentConfigurer[subsystems.DataSystemConfiguration] {
 		return s.box.DataSystem().Custom().
@@ -78,7 +78,7 @@ func useDataSystem(
 var _ = Describe("Flag data", func() {
 	DescribeTableSubtree("that comes by",
 		func(newSource func() source, paths ...any) {
-			It("makes the provider ready, and changes arrive", func() {
+			It("makes the provider ready and receives changes", func() {
 				from := newSource()
 				p := start(serving("a"), from.use)
 				Expect(p.client.State()).To(Equal(openfeature.ReadyState))
@@ -106,7 +106,7 @@ var _ = Describe("Flag data", func() {
 				}
 			})
 
-			It("survives an outage, in which the provider is stale", func() {
+			It("remains available in an outage, during which the provider is stale", func() {
 				from := newSource()
 				p := start(serving("a"), from.use)
 				p.box.RefuseStreams(http.StatusServiceUnavailable)
@@ -127,7 +127,7 @@ var _ = Describe("Flag data", func() {
 				Expect(p.events.of(openfeature.ProviderError)).To(BeEmpty())
 			})
 
-			It("comes late where LaunchDarkly can't be reached at first", func() {
+			It("arrives once LaunchDarkly becomes reachable", func() {
 				from := newSource()
 				p := newProgram(serving("a"), from.use, options(launchdarkly.WithInitTimeout(50*time.Millisecond)),
 					given(func(box *launchdarklytest.Server) { box.RefuseStreams(http.StatusServiceUnavailable) }))
@@ -148,7 +148,7 @@ var _ = Describe("Flag data", func() {
 		Entry("polls, with a DataSystem", pollingV2, launchdarklytest.PollPathV2),
 	)
 
-	DescribeTable("comes with each of the SDK's ready-made data systems",
+	DescribeTable("arrives with each of the SDK's predefined data systems",
 		func(choose func(*ldcomponents.DataSystemModes) *ldcomponents.DataSystemConfigurationBuilder) {
 			p := start(serving("a"), func(s *setup) { s.config.DataSystem = choose(s.box.DataSystem()) })
 			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
@@ -174,7 +174,7 @@ var _ = Describe("Flag data", func() {
 		Expect(value(p.client)).To(Equal("from LaunchDarkly"))
 	})
 
-	DescribeTable("that nothing keeps up to date makes the provider ready as soon as it is there",
+	DescribeTable("that nothing keeps up to date makes the provider ready once it is loaded",
 		func(choose func(*setup)) {
 			p := start(serving("a"), choose)
 			Expect(value(p.client)).To(Equal("a"))
@@ -182,10 +182,10 @@ var _ = Describe("Flag data", func() {
 			Expect(p.events.of(openfeature.ProviderReady)).To(HaveLen(1))
 			Expect(p.events.of(openfeature.ProviderStale)).To(BeEmpty())
 		},
-		Entry("in a store that others fill", configure(func(c *ld.Config) {
+		Entry("in a store that another process fills", configure(func(c *ld.Config) {
 			c.DataSource, c.DataStore = ldcomponents.ExternalUpdatesOnly(), filledStore("a")
 		})),
-		Entry("in a store that others fill, with a DataSystem", configure(func(c *ld.Config) {
+		Entry("in a store that another process fills, with a DataSystem", configure(func(c *ld.Config) {
 			c.DataSystem = ldcomponents.DataSystem().Daemon(filledStore("a"))
 		})),
 		Entry("of a single poll, with a DataSystem", func(s *setup) {
@@ -194,7 +194,7 @@ var _ = Describe("Flag data", func() {
 		}),
 	)
 
-	DescribeTable("of both protocols comes through a reverse proxy",
+	DescribeTable("of both protocols passes through a reverse proxy",
 		func(choose func(*setup, string)) {
 			box := newBox()
 			box.SetValue("flag", ldvalue.String("a"))
@@ -241,7 +241,7 @@ var _ = Describe("Flag data", func() {
 		}),
 	)
 
-	DescribeTable("never comes offline, and evaluations return their defaults without an error",
+	DescribeTable("is absent offline, and evaluations return defaults without an error",
 		func(choose func(*setup)) {
 			p := start(serving("a"), choose, func(s *setup) { s.config.Offline = true })
 			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
@@ -266,5 +266,5 @@ var _ = Describe("Flag data", func() {
 	)
 })
 
-// one is a value to track.
+// one is a metric value.
 var one = openfeature.NewTrackingEventDetails(1)

@@ -40,7 +40,7 @@ var _ = Describe("The environment's ID", func() {
 		Expect(metadata(p.client, "flag")).NotTo(HaveKey(launchdarkly.MetadataFlagSetID))
 	})
 
-	It("is absent with a client of the application's", func() {
+	It("is absent with a client that the application made", func() {
 		box := newBox()
 		box.SetEnvironmentID("5a0f")
 		provider, err := launchdarkly.NewProviderWithClient(newClient(box, box.Config()), launchdarkly.WithLogger(discard))

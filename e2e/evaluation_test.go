@@ -25,7 +25,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// decisions are flags that LaunchDarkly decides in all the ways that it knows.
+// decisions sets flags that LaunchDarkly evaluates with each of its reasons.
 func decisions(box *launchdarklytest.Server) {
 	flag := func(key string) *ldbuilders.FlagBuilder {
 		return ldbuilders.NewFlagBuilder(key).On(true).
@@ -61,7 +61,7 @@ func decisions(box *launchdarklytest.Server) {
 }
 
 var _ = Describe("Evaluation", func() {
-	DescribeTable("gives the value of each type",
+	DescribeTable("returns the value of each type",
 		func(define ldvalue.Value, evaluate func(*openfeature.Client) (any, openfeature.ResolutionDetail, error), want any) {
 			p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", define) }))
 			value, detail, err := evaluate(p.client)
@@ -79,7 +79,7 @@ var _ = Describe("Evaluation", func() {
 		Entry("object", ldvalue.ObjectBuild().Set("a", ldvalue.Int(1)).Build(), object(nil), map[string]any{"a": 1.0}),
 	)
 
-	DescribeTable("says how LaunchDarkly decided, in its words and in OpenFeature's",
+	DescribeTable("returns LaunchDarkly's reason and, with standard reasons, OpenFeature's",
 		func(flag string, evaluationContext openfeature.EvaluationContext, value, variant string,
 			reason, standard openfeature.Reason, metadata openfeature.FlagMetadata,
 		) {
@@ -121,7 +121,7 @@ var _ = Describe("Evaluation", func() {
 		Entry("failed prerequisite", "needs-off", sandy, "c", "2",
 			openfeature.Reason("PREREQUISITE_FAILED"), openfeature.DefaultReason,
 			openfeature.FlagMetadata{"reasonKind": "PREREQUISITE_FAILED", "prerequisiteKey": "off"}),
-		Entry("prerequisite that holds", "needs-plain", sandy, "a", "0",
+		Entry("satisfied prerequisite", "needs-plain", sandy, "a", "0",
 			openfeature.Reason("FALLTHROUGH"), openfeature.DefaultReason,
 			openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH"}),
 		Entry("rollout", "rollout", sandy, "b", "1", openfeature.Reason("FALLTHROUGH"), openfeature.DefaultReason,
@@ -135,7 +135,7 @@ var _ = Describe("Evaluation", func() {
 			openfeature.DisabledReason, openfeature.DisabledReason, openfeature.FlagMetadata{"reasonKind": "OFF"}),
 	)
 
-	DescribeTable("resolves an object from any JSON",
+	DescribeTable("returns an object for any JSON value",
 		func(json string, want any) {
 			p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.Parse([]byte(json))) }))
 			details, err := p.client.ObjectValueDetails(context.Background(), "flag", "default", sandy)
@@ -158,7 +158,7 @@ var _ = Describe("Evaluation", func() {
 		Entry("null", `null`, nil),
 	)
 
-	It("gives each caller an object of its own", func() {
+	It("returns a separate object to each caller", func() {
 		p := start(given(func(box *launchdarklytest.Server) {
 			box.SetValue("flag", ldvalue.Parse([]byte(`{"list": [1], "map": {"a": 1}}`)))
 		}))
@@ -171,7 +171,7 @@ var _ = Describe("Evaluation", func() {
 		Expect(second).To(Equal(map[string]any{"list": []any{1.0}, "map": map[string]any{"a": 1.0}}))
 	})
 
-	DescribeTable("makes an integer of a number",
+	DescribeTable("converts a number to an integer",
 		func(number float64, want int64) {
 			p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.Float64(number)) }))
 			details, err := p.client.IntValueDetails(context.Background(), "flag", -7, sandy)
@@ -186,7 +186,7 @@ var _ = Describe("Evaluation", func() {
 		Entry("the smallest int64", -9223372036854775808.0, int64(math.MinInt64)),
 	)
 
-	DescribeTable("has no integer for a number out of range",
+	DescribeTable("returns an error for a number outside the range of int64",
 		func(number float64) {
 			p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.Float64(number)) }))
 			details, err := p.client.IntValueDetails(context.Background(), "flag", 9007199254740993, sandy)
@@ -200,15 +200,15 @@ var _ = Describe("Evaluation", func() {
 		Entry("far too small", -1e300),
 	)
 
-	// OpenFeature's SDK keeps the default itself where the provider reports an error. Here it relies on the provider: the
-	// flag is off and has nothing to serve, which is no error.
-	Describe("with a flag that has nothing to serve", func() {
+	// If the provider reports an error, OpenFeature's SDK itself returns the default. Here, the
+	// provider has to: the flag is off and has no off variation, which is not an error.
+	Describe("of a flag without an off variation", func() {
 		serveNothing := given(func(box *launchdarklytest.Server) {
 			box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(false).Variations(ldvalue.String("unused")).
 				TrackEvents(true).Build())
 		})
 
-		DescribeTable("gives back exactly the default",
+		DescribeTable("returns the default unchanged",
 			func(evaluate func(*openfeature.Client) (any, openfeature.ResolutionDetail, error), same func(any) bool) {
 				p := start(serveNothing)
 				value, detail, err := evaluate(p.client)
@@ -221,13 +221,13 @@ var _ = Describe("Evaluation", func() {
 			},
 			Entry("true", boolean(true), equals(true)),
 			Entry("a string", text("näh"), equals("näh")),
-			Entry("a string that is not UTF-8", text("\xff\xfe"), equals("\xff\xfe")),
+			Entry("a string that is not valid UTF-8", text("\xff\xfe"), equals("\xff\xfe")),
 			Entry("an int64 beyond 2^53", integer(9007199254740993), equals(int64(9007199254740993))),
 			Entry("the largest int64", integer(math.MaxInt64), equals(int64(math.MaxInt64))),
 			Entry("NaN", float(math.NaN()), func(got any) bool { return math.IsNaN(got.(float64)) }),
 			Entry("an infinity", float(math.Inf(-1)), equals(math.Inf(-1))),
 			Entry("an integer as an object", object(int64(9007199254740993)), equals(int64(9007199254740993))),
-			Entry("an object of a type of its own", object(theme), equals(theme)),
+			Entry("an object of a struct type", object(theme), equals(theme)),
 			Entry("nil", object(nil), equals(nil)),
 			Entry("a channel", object(channel), equals(channel)),
 			Entry("a map that contains itself", object(cycle), func(got any) bool {
@@ -239,7 +239,7 @@ var _ = Describe("Evaluation", func() {
 	})
 
 	Describe("that fails", func() {
-		DescribeTable("says why, and gives back the default",
+		DescribeTable("returns an error and the default",
 			func(choices []func(*setup), flag string, evaluationContext openfeature.EvaluationContext,
 				code openfeature.ErrorCode, kind, message string,
 			) {
@@ -254,21 +254,21 @@ var _ = Describe("Evaluation", func() {
 				Expect(details.Variant).To(BeEmpty())
 				Expect(details.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "ERROR", "errorKind": kind}))
 
-				// The multi-provider and others take the provider's own word for it.
+				// The multi-provider uses the provider's detail directly.
 				direct := p.provider.BooleanEvaluation(
 					context.Background(), flag, true, openfeature.FlattenedContext(flat(evaluationContext)))
 				Expect(direct.Value).To(BeTrue())
 				Expect(direct.Reason).To(Equal(openfeature.ErrorReason))
 				Expect(direct.ResolutionDetail().ErrorCode).To(Equal(code))
 			},
-			Entry("because LaunchDarkly has sent no flags yet", []func(*setup){
+			Entry("because no flags have arrived yet", []func(*setup){
 				given((*launchdarklytest.Server).HoldStreams), options(launchdarkly.WithInitTimeout(1)),
 			}, "plain", sandy, openfeature.ProviderNotReadyCode, "CLIENT_NOT_READY", "before LaunchDarkly client initialization"),
-			Entry("because there is no such flag", []func(*setup){given(decisions)},
+			Entry("because the flag does not exist", []func(*setup){given(decisions)},
 				"unknown", sandy, openfeature.FlagNotFoundCode, "FLAG_NOT_FOUND", "unknown feature key: unknown"),
-			Entry("because the flag is broken", []func(*setup){given(decisions)},
+			Entry("because the flag is malformed", []func(*setup){given(decisions)},
 				"broken", sandy, openfeature.ParseErrorCode, "MALFORMED_FLAG", "MALFORMED_FLAG"),
-			Entry("because the flag is of another type", []func(*setup){given(decisions)},
+			Entry("because the flag has another type", []func(*setup){given(decisions)},
 				"plain", sandy, openfeature.TypeMismatchCode, "WRONG_TYPE", "WRONG_TYPE"),
 			Entry("because there is no key", []func(*setup){given(decisions)},
 				"plain", user(""), openfeature.TargetingKeyMissingCode, "USER_NOT_SPECIFIED", "targeting key missing"),
@@ -279,7 +279,7 @@ var _ = Describe("Evaluation", func() {
 			})}, "plain", sandy, openfeature.GeneralCode, "EXCEPTION", "the store is broken"),
 		)
 
-		DescribeTable("gives back the default of each type",
+		DescribeTable("returns the default of each type",
 			func(evaluate func(*openfeature.Client) (any, openfeature.ResolutionDetail, error), same func(any) bool) {
 				p := start()
 				value, detail, err := evaluate(p.client)
@@ -294,7 +294,7 @@ var _ = Describe("Evaluation", func() {
 			Entry("object", object(theme), equals(theme)),
 		)
 
-		DescribeTable("does not take one type for another",
+		DescribeTable("does not convert between types",
 			func(value ldvalue.Value, evaluate func(*openfeature.Client) (any, openfeature.ResolutionDetail, error)) {
 				p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", value) }))
 				_, detail, err := evaluate(p.client)
@@ -310,7 +310,7 @@ var _ = Describe("Evaluation", func() {
 			Entry("object as string", ldvalue.ObjectBuild().Build(), text("")),
 		)
 
-		It("says that a provider that was shut down is not ready", func() {
+		It("returns PROVIDER_NOT_READY after a shutdown", func() {
 			p := start(given(decisions))
 			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
 			details, err := p.client.StringValueDetails(context.Background(), "plain", "default", sandy)
@@ -320,7 +320,7 @@ var _ = Describe("Evaluation", func() {
 		})
 	})
 
-	It("goes on while the request that it is for is being cancelled", func() {
+	It("succeeds with a canceled context.Context", func() {
 		p := start(given(decisions))
 		cancelled, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -329,7 +329,7 @@ var _ = Describe("Evaluation", func() {
 		Expect(details.Value).To(Equal("b"))
 	})
 
-	It("follows LaunchDarkly's changes", func() {
+	It("returns changed values", func() {
 		p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.Int(1)) }))
 		value := func() int64 { return p.client.Int(context.Background(), "flag", 0, sandy) }
 		Expect(value()).To(Equal(int64(1)))
@@ -355,7 +355,7 @@ var _ = Describe("Evaluation", func() {
 		Expect(p.provider.Stats().Evaluations).To(Equal(uint64(3)))
 	})
 
-	It("shows LaunchDarkly's hooks the caller's context.Context", func() {
+	It("passes the caller's context.Context to LaunchDarkly's hooks", func() {
 		hook := new(ldHook)
 		p := start(given(decisions), configure(func(c *ld.Config) { c.Hooks = []ldhooks.Hook{hook} }))
 		ctx := context.WithValue(context.Background(), spanKey{}, "span")
@@ -432,10 +432,10 @@ func object(def any) func(*openfeature.Client) (any, openfeature.ResolutionDetai
 	}
 }
 
-// equals compares as Go does: pointers are the same, not alike.
+// equals compares with Go's operator ==, so pointers must be identical.
 func equals(want any) func(any) bool { return func(got any) bool { return got == want } }
 
-// flat is an evaluation context as providers get it.
+// flat returns an evaluation context in the form that providers receive.
 func flat(c openfeature.EvaluationContext) map[string]any {
 	attributes := c.Attributes()
 	if key := c.TargetingKey(); key != "" {
@@ -444,7 +444,7 @@ func flat(c openfeature.EvaluationContext) map[string]any {
 	return attributes
 }
 
-// Defaults that no JSON could bring back.
+// Defaults that a conversion to JSON and back would change.
 var (
 	theme   = &struct{ Color string }{"green"}
 	channel = make(chan int)
@@ -455,7 +455,7 @@ var (
 	}()
 )
 
-// brokenStore is a store of flags that takes everything and gives nothing.
+// brokenStore is a data store that accepts all writes and fails all reads.
 type brokenStore struct{ subsystems.DataStore }
 
 func (brokenStore) Build(client subsystems.ClientContext) (subsystems.DataStore, error) {
@@ -469,7 +469,7 @@ func (brokenStore) Get(ldstoretypes.DataKind, string) (ldstoretypes.ItemDescript
 
 type spanKey struct{}
 
-// ldHook is a hook of LaunchDarkly's SDK, as its tracing integrations have.
+// ldHook is a hook of LaunchDarkly's SDK, such as its tracing hook.
 type ldHook struct {
 	ldhooks.Unimplemented
 	mu   sync.Mutex
@@ -508,7 +508,7 @@ func (h *ldHook) forget() {
 	h.seen = nil
 }
 
-// providerHook notes what it is called for.
+// providerHook records its calls.
 type providerHook struct{ stages []string }
 
 func (h *providerHook) Before(_ context.Context, c openfeature.HookContext, _ openfeature.HookHints) (

@@ -25,7 +25,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// goStale cuts the stream and keeps it from coming back.
+// goStale interrupts the stream and refuses further streams.
 func goStale(p *program) {
 	GinkgoHelper()
 	p.box.RefuseStreams(503)
@@ -33,14 +33,14 @@ func goStale(p *program) {
 	Eventually(p.client.State).Should(Equal(openfeature.StaleState))
 }
 
-// comeBack undoes goStale.
+// comeBack reverses goStale.
 func comeBack(p *program) {
 	GinkgoHelper()
 	p.box.AcceptStreams()
 	Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
 }
 
-// manyFlags are flags that all serve the same number.
+// manyFlags returns flags that all serve the same number.
 func manyFlags(n, value int) []ldmodel.FeatureFlag {
 	flags := make([]ldmodel.FeatureFlag, n)
 	for i := range flags {
@@ -50,7 +50,7 @@ func manyFlags(n, value int) []ldmodel.FeatureFlag {
 	return flags
 }
 
-// itemsOf has the flags as a data source gives them to the SDK.
+// itemsOf converts flags to the form in which a data source passes them to the SDK.
 func itemsOf(flags []ldmodel.FeatureFlag) []ldstoretypes.KeyedItemDescriptor {
 	items := make([]ldstoretypes.KeyedItemDescriptor, len(flags))
 	for i := range flags {
@@ -71,18 +71,18 @@ func keysOf(flags []ldmodel.FeatureFlag) []string {
 
 var _ = Describe("Provider events", func() {
 	Describe("of the connection", func() {
-		It("tell once that it is interrupted and once that it is back", func() {
+		It("are emitted once for an interruption and once for its end", func() {
 			p := start(serving("a"))
 			goStale(p)
-			Expect(value(p.client)).To(Equal("a"), "flags are what they were")
+			Expect(value(p.client)).To(Equal("a"), "flags are unchanged")
 
-			// Each attempt that fails interrupts the connection again, as LaunchDarkly's SDK has it.
+			// LaunchDarkly's SDK reports an interruption for each failed attempt.
 			_, err := p.box.WaitForRequests(waiting(), 3, func(r launchdarklytest.Request) bool {
 				return r.Path == launchdarklytest.StreamPath && r.Status == 503
 			})
 			Expect(err).NotTo(HaveOccurred())
 			comeBack(p)
-			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(2), "one of the initialization")
+			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(2), "including that of the initialization")
 			Consistently(func(g Gomega) {
 				g.Expect(p.events.of(openfeature.ProviderStale)).To(HaveLen(1))
 				g.Expect(p.events.of(openfeature.ProviderReady)).To(HaveLen(2))
@@ -93,7 +93,7 @@ var _ = Describe("Provider events", func() {
 			Expect(p.events.of(openfeature.ProviderStale)[0].ProviderName).To(Equal("LaunchDarkly"))
 		})
 
-		It("tell it again the next time", func() {
+		It("are emitted for each interruption", func() {
 			p := start(serving("a"))
 			for i := range 2 {
 				goStale(p)
@@ -103,7 +103,7 @@ var _ = Describe("Provider events", func() {
 			}
 		})
 
-		It("bring what has changed meanwhile", func() {
+		It("include the flags that changed during an interruption", func() {
 			p := start(serving("a"))
 			goStale(p)
 			p.box.SetValue("flag", ldvalue.String("b"))
@@ -114,7 +114,7 @@ var _ = Describe("Provider events", func() {
 			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
 		})
 
-		It("tell an error that is not fatal when it has ended for good, and evaluation goes on", func() {
+		It("are a non-fatal error if it ends permanently, and evaluation continues", func() {
 			p := start(serving("a"))
 			loseKey(p)
 			Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
@@ -128,13 +128,13 @@ var _ = Describe("Provider events", func() {
 		})
 	})
 
-	Describe("of flags", func() {
-		It("are none at the initialization", func() {
+	Describe("of flag changes", func() {
+		It("are not emitted by the initialization", func() {
 			p := start(given(func(box *launchdarklytest.Server) { box.SetFlags(manyFlags(100, 1)...) }))
 			Consistently(p.events.counter(openfeature.ProviderConfigChange)).Should(BeZero())
 		})
 
-		It("come together when a thousand change together", func() {
+		It("are combined if a thousand flags change together", func() {
 			flags := manyFlags(1_000, 1)
 			p := start(given(func(box *launchdarklytest.Server) { box.SetFlags(flags...) }))
 			p.box.SetFlags(manyFlags(1_000, 2)...)
@@ -144,8 +144,9 @@ var _ = Describe("Provider events", func() {
 				}
 				slices.Sort(named)
 				return named
-			}).Should(Equal(keysOf(flags))) // ConsistOf takes seconds for so many
-			// One, unless the machine stalls between two flags. The collector's own test is strict, with a clock of its own.
+			}).Should(Equal(keysOf(flags))) // ConsistOf would take seconds
+			// One event, unless the machine stalls between two flags. The collector's test uses a
+			// fake clock and is strict.
 			Expect(len(p.events.of(openfeature.ProviderConfigChange))).To(BeNumerically("<=", 3))
 			Expect(p.client.Int(context.Background(), "flag-00999", 0, sandy)).To(Equal(int64(2)))
 			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
@@ -153,7 +154,7 @@ var _ = Describe("Provider events", func() {
 			Expect(p.events.of(openfeature.ProviderStale)).To(BeEmpty())
 		})
 
-		DescribeTable("name what is new, gone, or depends on what has changed",
+		DescribeTable("contain the keys of new and deleted flags, and of flags that depend on a change",
 			func(change func(*launchdarklytest.Server), keys ...any) {
 				p := start(given(decisions))
 				change(p.box)
@@ -164,41 +165,42 @@ var _ = Describe("Provider events", func() {
 					return named
 				}).Should(ConsistOf(keys...))
 			},
-			Entry("new", func(box *launchdarklytest.Server) { box.SetValue("new", ldvalue.Int(1)) }, "new"),
-			Entry("gone", func(box *launchdarklytest.Server) { box.DeleteFlags("plain") }, "plain", "needs-plain"),
-			Entry("a prerequisite", func(box *launchdarklytest.Server) { box.SetValue("off", ldvalue.String("a")) },
+			Entry("a new flag", func(box *launchdarklytest.Server) { box.SetValue("new", ldvalue.Int(1)) }, "new"),
+			Entry("a deleted flag", func(box *launchdarklytest.Server) { box.DeleteFlags("plain") }, "plain", "needs-plain"),
+			Entry("a changed prerequisite", func(box *launchdarklytest.Server) { box.SetValue("off", ldvalue.String("a")) },
 				"off", "needs-off"),
-			Entry("a segment", func(box *launchdarklytest.Server) {
+			Entry("a changed segment", func(box *launchdarklytest.Server) {
 				box.SetSegments(ldbuilders.NewSegmentBuilder("friends").Build())
 			}, "segment"),
 		)
 
-		It("leave the provider stale when it is", func() {
+		It("do not change the state of a stale provider", func() {
 			p := start(serving("a"))
 			p.box.SetValue("flag", ldvalue.String("b"))
 			Eventually(value).WithArguments(p.client).Should(Equal("b"))
-			goStale(p) // most often before the change is told
+			goStale(p) // usually before the change is reported
 			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
 			Consistently(p.client.State).Should(Equal(openfeature.StaleState))
 		})
 	})
 
-	Describe("while a listener of the application's is full, so that the SDK can't add the provider's", func() {
+	Describe("while a full listener of the application blocks the SDK", func() {
 		var source *idleSource
 		var store *laterStore
 		var unread <-chan interfaces.FlagChangeEvent
-		var updated chan struct{} // closed when the SDK has told all of its listeners
+		var notified chan struct{} // closed when the SDK has notified all of its listeners
 		change := func(key string) {
 			source.updates.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: 1,
 				Item: new(ldbuilders.NewFlagBuilder(key).Version(1).Build())})
 		}
-		// connect brings flags when the application's listener is full already: in between, the SDK could add another one.
+		// connect delivers flags once the application's listener is full: before that, the SDK
+		// could add another listener.
 		connect := func(client *ld.LDClient) {
 			GinkgoHelper()
 			unread = client.GetFlagTracker().AddFlagChangeListener()
 			var begun atomic.Int64
 			go func() {
-				defer close(updated)
+				defer close(notified)
 				for i := range cap(unread) + 1 {
 					begun.Add(1)
 					change(fmt.Sprintf("early-%d", i))
@@ -215,19 +217,19 @@ var _ = Describe("Provider events", func() {
 				}
 			}()
 		}
-		made := func(timeout time.Duration) *program {
+		connecting := func(timeout time.Duration) *program {
 			GinkgoHelper()
 			return newProgram(configure(func(c *ld.Config) { c.DataSource, c.DataStore = source, store }),
 				options(launchdarkly.WithInitTimeout(timeout)))
 		}
 
 		BeforeEach(func() {
-			source, store, updated = new(idleSource), new(laterStore), make(chan struct{})
+			source, store, notified = new(idleSource), new(laterStore), make(chan struct{})
 		})
 
-		// Who hears that the provider is ready relies on hearing of each change from then on.
-		It("do not tell that it is ready before changes are heard", func() {
-			p := made(time.Millisecond)
+		// After READY, the application relies on an event for each change.
+		It("do not include READY before the provider receives flag changes", func() {
+			p := connecting(time.Millisecond)
 			Expect(p.register()).To(MatchError(ContainSubstring(ld.ErrInitializationTimeout.Error())))
 			connect(p.provider.Client())
 			Consistently(p.events.of).WithArguments(openfeature.ProviderReady).WithTimeout(300 * time.Millisecond).Should(BeEmpty())
@@ -244,8 +246,8 @@ var _ = Describe("Provider events", func() {
 			}).Should(ContainElement("late"))
 		})
 
-		It("wait with the initialization until changes are heard", func() {
-			p := made(patience)
+		It("are preceded by an initialization that waits until the provider receives flag changes", func() {
+			p := connecting(patience)
 			connect(p.provider.Client())
 			initialized := make(chan error, 1)
 			go func() { initialized <- p.register() }()
@@ -254,8 +256,8 @@ var _ = Describe("Provider events", func() {
 			Eventually(initialized).Should(Receive(BeNil()))
 		})
 
-		It("are not that it is stale, when the initialization can't wait any longer", func() {
-			p := made(50 * time.Millisecond)
+		It("do not include STALE if the initialization times out", func() {
+			p := connecting(50 * time.Millisecond)
 			connect(p.provider.Client())
 			Expect(p.register()).To(Succeed())
 			Consistently(p.events.of).WithArguments(openfeature.ProviderStale).WithTimeout(300 * time.Millisecond).Should(BeEmpty())
@@ -263,7 +265,7 @@ var _ = Describe("Provider events", func() {
 			read()
 		})
 
-		It("leave no listener behind in a client of the application's", func() {
+		It("leave no listener in a client that the application made", func() {
 			config := newBox().Config()
 			config.DataSource, config.DataStore = source, store
 			client, err := ld.MakeCustomClient("sdk-key", config, 0)
@@ -277,7 +279,7 @@ var _ = Describe("Provider events", func() {
 			Expect(provider.ShutdownWithContext(ctx)).To(Succeed())
 
 			read()
-			Eventually(updated).Should(BeClosed())
+			Eventually(notified).Should(BeClosed())
 			changed := make(chan struct{})
 			go func() {
 				defer close(changed)
@@ -289,7 +291,7 @@ var _ = Describe("Provider events", func() {
 		})
 	})
 
-	It("cost an application that never looks at them nothing", func() {
+	It("do not block the provider if the application does not read them", func() {
 		p := newProgram(given(func(box *launchdarklytest.Server) { box.SetFlags(manyFlags(1_000, 0)...) }))
 		Expect(p.provider.InitWithContext(waiting(), openfeature.EvaluationContext{})).To(Succeed())
 		evaluate := func() int64 {
@@ -313,7 +315,7 @@ var _ = Describe("Provider events", func() {
 		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
 	})
 
-	It("reach handlers that evaluate and track", func() {
+	It("run handlers that evaluate and track", func() {
 		p := start(serving("a"))
 		var mu sync.Mutex
 		var seen []string
@@ -335,7 +337,7 @@ var _ = Describe("Provider events", func() {
 	})
 })
 
-// laterStore is a store whose flags count only when a spec says so.
+// laterStore is a store that reports its flags only once a spec has set filled.
 type laterStore struct {
 	subsystems.DataStore
 	filled atomic.Bool

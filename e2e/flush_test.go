@@ -19,7 +19,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// unflushable is an event processor, and its configuration, that says at once that it could not flush.
+// unflushable is an event processor, and its configuration, whose flushes fail at once.
 type unflushable struct {
 	baseline.NopEventProcessor
 	asked *atomic.Int32
@@ -33,7 +33,7 @@ func (u unflushable) FlushBlocking(time.Duration) bool {
 }
 
 var _ = Describe("Flush", func() {
-	It("returns at once when there is nothing to deliver", func() {
+	It("returns at once if there is nothing to deliver", func() {
 		p := start(serving("a"))
 		p.flush()
 		Expect(p.box.Requests()).To(BeEmpty())
@@ -46,7 +46,7 @@ var _ = Describe("Flush", func() {
 		Expect(p.box.Requests()).To(HaveLen(requests))
 	})
 
-	It("returns when all that was tracked is delivered", func() {
+	It("returns once all tracked events are delivered", func() {
 		p := start()
 		for range 10 {
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -56,21 +56,21 @@ var _ = Describe("Flush", func() {
 		Expect(p.provider.Stats().Waiting).To(BeZero())
 	})
 
-	It("returns when all that was evaluated is delivered", func() {
+	It("returns once all evaluation events are delivered", func() {
 		p := start(serving("a"))
 		value(p.client)
 		p.flush()
 		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.EventOfKind(launchdarklytest.KindSummary)))
 	})
 
-	It("waits out an outage", func() {
+	It("blocks until an outage ends", func() {
 		p := start(fastRetries)
 		p.box.RefuseEvents(503, launchdarklytest.Times(5))
 		p.track("checkout", sandy, details(1))
 		Expect(p.box.CustomEvents("checkout")).To(HaveLen(1))
 	})
 
-	DescribeTable("ends with its context.Context, and says how much is missing; nothing is lost by that",
+	DescribeTable("returns the number of undelivered events when its context.Context ends, and loses none",
 		func(end func() (context.Context, context.CancelFunc), cause error) {
 			p := start(fastRetries)
 			p.box.RefuseEvents(503)
@@ -93,22 +93,22 @@ var _ = Describe("Flush", func() {
 			Expect(p.provider.Stats().WaitingBytes).To(BeZero())
 			Expect(p.box.CustomEvents("checkout")).To(HaveLen(3))
 		},
-		Entry("by its deadline", func() (context.Context, context.CancelFunc) {
+		Entry("at its deadline", func() (context.Context, context.CancelFunc) {
 			return context.WithTimeout(context.Background(), 50*time.Millisecond)
 		}, context.DeadlineExceeded),
-		Entry("by being cancelled", func() (context.Context, context.CancelFunc) {
+		Entry("when it is canceled", func() (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(context.Background())
 			time.AfterFunc(50*time.Millisecond, cancel)
 			return ctx, cancel
 		}, context.Canceled),
-		Entry("because it had ended before", func() (context.Context, context.CancelFunc) {
+		Entry("if it is already canceled", func() (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
 			return ctx, cancel
 		}, context.Canceled),
 	)
 
-	It("says that evaluation events are missing", func() {
+	It("reports undelivered evaluation events", func() {
 		p := start(serving("a"))
 		p.box.RefuseEvents(401)
 		value(p.client)
@@ -118,13 +118,13 @@ var _ = Describe("Flush", func() {
 		Expect(undelivered.Evaluations).To(BeNumerically(">", 0))
 	})
 
-	It("does nothing after the shutdown", func() {
+	It("does nothing after a shutdown", func() {
 		p := start()
 		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
 		p.flush()
 	})
 
-	It("does not press an event processor of the application's that can't flush", func() {
+	It("does not retry if the application's event processor cannot flush", func() {
 		var asked atomic.Int32
 		p := start(configure(func(c *ld.Config) { c.Events = unflushable{asked: &asked} }))
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
@@ -133,7 +133,7 @@ var _ = Describe("Flush", func() {
 		Expect(asked.Load()).To(BeNumerically("<=", 1))
 	})
 
-	It("can be called by many that track and evaluate at once", func() {
+	It("is safe to call while other goroutines track and evaluate", func() {
 		p := start(serving("a"))
 		var group sync.WaitGroup
 		for range 8 {

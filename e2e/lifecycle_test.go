@@ -31,7 +31,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// serving makes LaunchDarkly serve a value for the flag named flag.
+// serving sets the value of the flag named flag.
 func serving(value string) func(*setup) {
 	return given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.String(value)) })
 }
@@ -48,7 +48,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(err).To(MatchError(ContainSubstring("SDK key")))
 		})
 
-		It("fails for an SDK key and a configuration that LaunchDarkly's SDK refuses", func() {
+		It("fails for an SDK key or a configuration that LaunchDarkly's SDK rejects", func() {
 			_, err := launchdarkly.NewProvider("key\nwith a line break", launchdarkly.WithLogger(discard))
 			Expect(err).To(HaveOccurred())
 			_, err = launchdarkly.NewProvider("sdk-hunter2", launchdarkly.WithLogger(discard),
@@ -62,7 +62,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(err).To(MatchError(ContainSubstring("client is nil")))
 		})
 
-		It("can be undone without registering the provider", func() {
+		It("can be followed by a shutdown without a registration", func() {
 			p := newProgram(given((*launchdarklytest.Server).HoldStreams)) // as in closesTalkingStreams
 			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
 		})
@@ -78,7 +78,7 @@ var _ = Describe("Lifecycle", func() {
 			Consistently(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
 		})
 
-		It("fails for good with a bad SDK key", func() {
+		It("fails permanently with an invalid SDK key", func() {
 			p := newProgram(serving("a"), wrongKey)
 			err := p.register()
 			initError, ok := errors.AsType[*openfeature.ProviderInitError](err)
@@ -97,7 +97,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(p.events.of(openfeature.ProviderReady)).To(BeEmpty())
 		})
 
-		It("times out, and the provider becomes ready when the connection comes late", func() {
+		It("times out, and the provider becomes ready once it has connected", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams),
 				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
 			err := p.register()
@@ -116,7 +116,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(p.events.of(openfeature.ProviderConfigChange)).To(BeEmpty())
 		})
 
-		It("survives that LaunchDarkly can't be reached at first", func() {
+		It("succeeds although LaunchDarkly is unreachable at first", func() {
 			p := newProgram(serving("a"), given(func(box *launchdarklytest.Server) {
 				box.RefuseStreams(503, launchdarklytest.Times(2))
 			}))
@@ -125,7 +125,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(value(p.client)).To(Equal("a"))
 		})
 
-		It("takes the flags of a persistent store, and the provider is stale until LaunchDarkly answers", func() {
+		It("uses the flags of a persistent store, and the provider is stale until LaunchDarkly responds", func() {
 			p := newProgram(serving("from LaunchDarkly"), given((*launchdarklytest.Server).HoldStreams),
 				configure(func(c *ld.Config) { c.DataStore = filledStore("from the store") }),
 				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
@@ -138,7 +138,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(value(p.client)).To(Equal("from LaunchDarkly"))
 		})
 
-		It("ends with its context.Context, and goes on in the background", func() {
+		It("returns when its context.Context ends, and continues in the background", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams))
 			ctx, cancel := context.WithCancel(context.Background())
 			registered := make(chan error, 1)
@@ -154,7 +154,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(value(p.client)).To(Equal("a"))
 		})
 
-		It("ends when the provider is shut down", func() {
+		It("returns when the provider is shut down", func() {
 			p := newProgram(given((*launchdarklytest.Server).HoldStreams))
 			initialized := make(chan error, 1)
 			go func() { initialized <- p.provider.InitWithContext(waiting(), openfeature.EvaluationContext{}) }()
@@ -164,8 +164,8 @@ var _ = Describe("Lifecycle", func() {
 			Eventually(initialized).Should(Receive(MatchError(launchdarkly.ErrClosed)))
 		})
 
-		// While a listener is full, the SDK waits for its reader, and can't add another one.
-		It("ends at its timeout while nobody reads a listener of the application's, and shutdown delivers", func() {
+		// While a listener is full, the SDK blocks and cannot add another one.
+		It("times out while an unread listener of the application blocks the SDK, and shutdown delivers", func() {
 			p := newProgram(
 				given(func(box *launchdarklytest.Server) { box.SetFlags(manyFlags(100, 1)...) }),
 				given((*launchdarklytest.Server).HoldStreams),
@@ -194,7 +194,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
 		})
 
-		It("does not keep events from being tracked", func() {
+		It("does not prevent tracking", func() {
 			p := newProgram(given((*launchdarklytest.Server).HoldStreams),
 				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
 			Expect(p.register()).NotTo(Succeed())
@@ -204,7 +204,7 @@ var _ = Describe("Lifecycle", func() {
 	})
 
 	Describe("shutdown", func() {
-		It("delivers what is tracked and what was evaluated", func() {
+		It("delivers tracked and evaluation events", func() {
 			p := start(serving("a"))
 			for range 100 {
 				p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -217,7 +217,7 @@ var _ = Describe("Lifecycle", func() {
 			Eventually(p.box.Streams).Should(BeZero(), "the connection stays open")
 		})
 
-		It("takes no longer than its deadline while the events service is dead, and says how many are lost", func() {
+		It("returns at its deadline while the events service is down, with the number of lost events", func() {
 			p := start(serving("a"))
 			p.box.RefuseEvents(503)
 			for range 3 {
@@ -241,7 +241,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(p.log.String()).To(ContainSubstring("events dropped"))
 		})
 
-		It("takes no longer than its deadline while the events service does not answer", func() {
+		It("returns at its deadline while the events service does not respond", func() {
 			p := start()
 			p.box.DelayEvents(time.Hour)
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -250,7 +250,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(p.provider.ShutdownWithContext(ctx)).To(MatchError(context.DeadlineExceeded))
 		})
 
-		It("leaves nothing of the provider's running", func() {
+		It("leaves no goroutine of the provider running", func() {
 			p := start(serving("a"))
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
 			Expect(ourGoroutines()).NotTo(BeEmpty())
@@ -258,14 +258,14 @@ var _ = Describe("Lifecycle", func() {
 			Eventually(ourGoroutines).Should(BeEmpty())
 		})
 
-		It("does nothing the second time", func() {
+		It("does nothing if the provider is shut down already", func() {
 			p := start()
 			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
 			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
 			p.provider.Shutdown()
 		})
 
-		It("closes the client, which stays reachable", func() {
+		It("closes the client, which Client still returns", func() {
 			p := start(serving("a"))
 			client := p.provider.Client()
 			Expect(client.Initialized()).To(BeTrue())
@@ -298,7 +298,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(value(p.client)).To(Equal("b"))
 		})
 
-		It("makes no client for somebody who has gone", func() {
+		It("creates no client if its context.Context is canceled", func() {
 			p := newProgram(given((*launchdarklytest.Server).HoldStreams)) // as in closesTalkingStreams
 			closed := p.provider.Client()
 			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
@@ -322,7 +322,7 @@ var _ = Describe("Lifecycle", func() {
 	})
 
 	Describe("in two domains", func() {
-		It("serves both, and stays when it leaves one of them", func() {
+		It("serves both, and keeps running after it is replaced in one of them", func() {
 			p := start(serving("a"))
 			blue, green := openfeature.WithDomain("blue"), openfeature.WithDomain("green")
 			Expect(p.api.SetProviderAndWait(waiting(), p.provider, blue)).To(Succeed())
@@ -340,7 +340,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(p.box.CustomEvents("checkout")).To(HaveLen(2))
 		})
 
-		It("is apart from another provider", func() {
+		It("is independent of another provider", func() {
 			p, other := start(serving("a")), newProgram(serving("b"))
 			domain := openfeature.WithDomain("other")
 			Expect(p.api.SetProviderAndWait(waiting(), other.provider, domain)).To(Succeed())
@@ -355,7 +355,7 @@ var _ = Describe("Lifecycle", func() {
 	})
 
 	Describe("in the multi-provider", func() {
-		It("evaluates, tracks, and tells its events", func() {
+		It("evaluates, tracks, and emits events", func() {
 			p := newProgram(serving("a"))
 			memory := memprovider.NewInMemoryProvider(map[string]memprovider.InMemoryFlag{
 				"flag":        {State: memprovider.Enabled, DefaultVariant: "x", Variants: map[string]any{"x": "from memory"}},
@@ -385,8 +385,8 @@ var _ = Describe("Lifecycle", func() {
 		})
 	})
 
-	Describe("with a client of the application's", func() {
-		It("is made and shut down while nobody reads a listener of the application's", func() {
+	Describe("with a client that the application made", func() {
+		It("can be created and shut down while an unread listener of the application blocks the SDK", func() {
 			source := new(idleSource)
 			config := newBox().Config()
 			config.DataSource = source
@@ -422,7 +422,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(provider.ShutdownWithContext(ctx)).To(Succeed())
 		})
 
-		DescribeTable("leaves it open",
+		DescribeTable("leaves the client open",
 			func(lossless bool) {
 				box := newBox()
 				box.SetValue("flag", ldvalue.String("a"))
@@ -445,7 +445,7 @@ var _ = Describe("Lifecycle", func() {
 					Eventually(events.counter(openfeature.ProviderReady)).Should(Equal(1))
 					api.NewClient().Track(context.Background(), "at the end", sandy, details(1))
 					Expect(api.Shutdown(waiting())).To(Succeed())
-					if lossless { // LaunchDarkly's own delivers it when it gets to it
+					if lossless { // LaunchDarkly's event processor delivers it later
 						Expect(box.CustomEvents("at the end")).To(HaveLen(round + 1))
 					}
 				}
@@ -463,10 +463,10 @@ var _ = Describe("Lifecycle", func() {
 				Expect(stats.Delivered + stats.HandedOver).To(BeNumerically(">=", 2))
 			},
 			Entry("with lossless delivery", true),
-			Entry("with LaunchDarkly's own", false),
+			Entry("with LaunchDarkly's event processor", false),
 		)
 
-		// borrow makes a provider for a client with a configuration, and registers it.
+		// borrow creates a client with a configuration, and registers a provider that uses it.
 		borrow := func(config ld.Config, opts ...launchdarkly.Option) (*ld.LDClient, *launchdarkly.Provider, *logbook) {
 			GinkgoHelper()
 			client, err := ld.MakeCustomClient("sdk-key", config, patience)
@@ -487,7 +487,7 @@ var _ = Describe("Lifecycle", func() {
 			return config
 		}
 
-		DescribeTable("warns once where its events can be lost without notice",
+		DescribeTable("logs one warning if events can be lost unnoticed",
 			func(lines int, passed bool, configure func(*ld.Config)) {
 				config := withEvents(nil)
 				configure(&config)
@@ -499,19 +499,19 @@ var _ = Describe("Lifecycle", func() {
 				Expect(strings.Count(log.String(), "level=WARN")).To(Equal(lines), log.String())
 				Expect(strings.Count(log.String(), "can be lost without notice")).To(Equal(lines), log.String())
 			},
-			Entry("by LaunchDarkly's own processor", 1, false, func(*ld.Config) {}),
-			Entry("by LaunchDarkly's own processor, as the provider can see", 1, true, func(*ld.Config) {}),
-			Entry("as far as the provider can see", 1, false, func(c *ld.Config) {
+			Entry("with LaunchDarkly's event processor", 1, false, func(*ld.Config) {}),
+			Entry("with LaunchDarkly's event processor, according to the configuration", 1, true, func(*ld.Config) {}),
+			Entry("with lossless delivery that the provider cannot see", 1, false, func(c *ld.Config) {
 				c.Events = delivery.Lossless(nil, delivery.WithLogger(discard))
 			}),
-			Entry("not with lossless delivery", 0, true, func(c *ld.Config) {
+			Entry("but not with lossless delivery", 0, true, func(c *ld.Config) {
 				c.Events = delivery.Lossless(nil, delivery.WithLogger(discard))
 			}),
-			Entry("not without events", 0, true, func(c *ld.Config) { c.Events = ldcomponents.NoEvents() }),
-			Entry("not offline", 0, false, func(c *ld.Config) { c.Offline = true }),
+			Entry("but not without events", 0, true, func(c *ld.Config) { c.Events = ldcomponents.NoEvents() }),
+			Entry("but not offline", 0, false, func(c *ld.Config) { c.Offline = true }),
 		)
 
-		It("reports what its delivery drops to the provider's error handler and logger, until the shutdown", func() {
+		It("reports dropped events to the provider's error handler and logger until the shutdown", func() {
 			config := withEvents(delivery.Lossless(nil, delivery.WithMaxEvents(1), delivery.WithMaxWait(0),
 				delivery.WithLogger(discard), delivery.WithBackoff(time.Hour, time.Hour)))
 			box := newBox()
@@ -535,7 +535,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(problems.all()).To(HaveLen(reported))
 		})
 
-		It("says that options of WithDelivery have no effect", func() {
+		It("logs that the options of WithDelivery have no effect", func() {
 			config := withEvents(ldcomponents.NoEvents())
 			_, _, log := borrow(config, launchdarkly.WithConfig(config), launchdarkly.WithDelivery(delivery.WithMaxEvents(1)))
 			Expect(log.String()).To(ContainSubstring("options of WithDelivery have no effect"))
@@ -560,7 +560,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(waits()).To(BeEquivalentTo(3))
 		})
 
-		It("applies them over those of the application's delivery, which keeps the others", func() {
+		It("overrides the same options of the application's delivery, and keeps the others", func() {
 			dropped := new(problems)
 			Expect(waits(configure(func(c *ld.Config) {
 				c.Events = delivery.Lossless(nil, delivery.WithMaxEvents(5), delivery.WithErrorHandler(func(err error) {
@@ -571,15 +571,15 @@ var _ = Describe("Lifecycle", func() {
 			Expect(dropped.all()).NotTo(BeEmpty())
 		})
 
-		It("says that they have no effect on another event processor", func() {
+		It("logs that they have no effect on another event processor", func() {
 			p := start(configure(func(c *ld.Config) { c.Events = unflushable{asked: new(atomic.Int32)} }),
 				options(launchdarkly.WithDelivery(delivery.WithMaxEvents(3))))
 			Expect(p.log.String()).To(ContainSubstring("options of WithDelivery have no effect"))
 		})
 	})
 
-	Describe("shutting down while a shutdown is running", func() {
-		It("waits for it", func() {
+	Describe("a second, concurrent shutdown", func() {
+		It("waits for the first one", func() {
 			p := start()
 			p.box.DelayEvents(200 * time.Millisecond)
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -591,7 +591,7 @@ var _ = Describe("Lifecycle", func() {
 			Eventually(first).Should(Receive(BeNil()))
 		})
 
-		It("waits no longer than its own deadline", func() {
+		It("waits until its own deadline at most", func() {
 			p := start()
 			p.box.DelayEvents(time.Second)
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -605,7 +605,7 @@ var _ = Describe("Lifecycle", func() {
 		})
 	})
 
-	It("refuses an initialization that arrives during the shutdown of its registration", func() {
+	It("rejects an initialization during the shutdown of the same registration", func() {
 		p := newProgram(given((*launchdarklytest.Server).HoldStreams))
 		p.box.DelayEvents(100 * time.Millisecond)
 		p.provider.Track(context.Background(), "checkout", sandy, details(1))
@@ -617,7 +617,7 @@ var _ = Describe("Lifecycle", func() {
 	})
 })
 
-// filledStore is a store that has the flag named flag from an earlier run.
+// filledStore is a store that contains the flag named flag from an earlier run.
 type filledStore string
 
 func (s filledStore) Build(client subsystems.ClientContext) (subsystems.DataStore, error) {
@@ -635,7 +635,7 @@ func (s filledStore) Build(client subsystems.ClientContext) (subsystems.DataStor
 	}})
 }
 
-// ourGoroutines are those that run code of this module, other than tests.
+// ourGoroutines returns the goroutines that run code of this module, except tests.
 func ourGoroutines() []string {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]

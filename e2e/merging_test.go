@@ -12,11 +12,11 @@ import (
 )
 
 var _ = Describe("Context merging", func() {
-	// level is an evaluation context that says where it comes from.
+	// level returns an evaluation context that names its level.
 	level := func(name string) openfeature.EvaluationContext {
 		return user(name, "winner", name, name, true)
 	}
-	// both gives the contexts that LaunchDarkly was evaluated and tracked with.
+	// both returns the contexts of the evaluation event and of the tracked event.
 	both := func(ctx context.Context, p *program, invocation openfeature.EvaluationContext) []string {
 		GinkgoHelper()
 		Expect(p.client.Boolean(ctx, "flag", false, invocation)).To(BeTrue())
@@ -31,7 +31,7 @@ var _ = Describe("Context merging", func() {
 		return contexts
 	}
 
-	DescribeTable("lets the nearer one win",
+	DescribeTable("prefers the more specific level",
 		func(levels []string, winner string) {
 			p := start(given(trackedFlag))
 			want := map[string]any{"kind": "user", "key": winner, "winner": winner}
@@ -58,14 +58,14 @@ var _ = Describe("Context merging", func() {
 		Entry("invocation over all", []string{"api", "transaction", "client", "invocation"}, "invocation"),
 	)
 
-	It("takes the targeting key from afar where there is none near", func() {
+	It("uses the targeting key of an outer level if the inner ones have none", func() {
 		p := start(given(trackedFlag))
 		p.api.SetEvaluationContext(user("sandy", "region", "eu"))
 		Expect(both(context.Background(), p, user("", "plan", "gold"))).To(HaveEach(
 			MatchJSON(`{"kind": "user", "key": "sandy", "region": "eu", "plan": "gold"}`)))
 	})
 
-	It("builds a multi-context of several levels", func() {
+	It("combines the kinds of several levels to a multi-context", func() {
 		p := start(given(trackedFlag))
 		p.api.SetEvaluationContext(user("", "kind", "multi", "service", pairs("key", "shop")))
 		ctx := openfeature.WithTransactionContext(context.Background(), user("", "org", pairs("key", "acme")))
@@ -73,14 +73,14 @@ var _ = Describe("Context merging", func() {
 			`{"kind": "multi", "service": {"key": "shop"}, "org": {"key": "acme"}, "user": {"key": "sandy"}}`)))
 	})
 
-	It("keeps private what an outer level says is private", func() {
+	It("keeps the private attributes of an outer level private", func() {
 		p := start(given(trackedFlag))
 		p.api.SetEvaluationContext(user("", "privateAttributes", []string{"email"}))
 		Expect(both(context.Background(), p, user("sandy", "email", "s@example.com"))).To(HaveEach(
 			MatchJSON(`{"kind": "user", "key": "sandy", "_meta": {"redactedAttributes": ["email"]}}`)))
 	})
 
-	It("includes what a hook adds", func() {
+	It("includes attributes that a hook adds", func() {
 		p := start(given(trackedFlag))
 		p.client.AddHooks(addingHook{})
 		Expect(p.client.Boolean(context.Background(), "flag", false, sandy)).To(BeTrue())
@@ -91,7 +91,7 @@ var _ = Describe("Context merging", func() {
 	})
 })
 
-// addingHook adds to the context of evaluations.
+// addingHook adds attributes to the evaluation context.
 type addingHook struct{ openfeature.UnimplementedHook }
 
 func (addingHook) Before(_ context.Context, _ openfeature.HookContext, _ openfeature.HookHints) (

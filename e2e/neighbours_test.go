@@ -25,7 +25,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// remembered makes an in-memory provider that serves a value for each of the flags.
+// remembered returns an in-memory provider that serves a value for each of the flags.
 func remembered(value string, keys ...string) openfeature.FeatureProvider {
 	flags := make(map[string]memprovider.InMemoryFlag)
 	for _, key := range keys {
@@ -36,7 +36,7 @@ func remembered(value string, keys ...string) openfeature.FeatureProvider {
 	return memprovider.NewInMemoryProvider(flags)
 }
 
-// echo makes a flag that serves what an attribute of the context says, of a few values.
+// echo adds a flag that serves the value of a context attribute, if it is one of a few values.
 func echo(key, attribute string, values ...string) func(*launchdarklytest.Server) {
 	return func(box *launchdarklytest.Server) {
 		variations := []ldvalue.Value{ldvalue.String("none")}
@@ -50,9 +50,9 @@ func echo(key, attribute string, values ...string) func(*launchdarklytest.Server
 	}
 }
 
-var _ = Describe("Next to others", func() {
-	Describe("in the multi-provider, with the first match", func() {
-		// side makes a program that has LaunchDarkly first or second.
+var _ = Describe("With other providers", func() {
+	Describe("in the multi-provider, with StrategyFirstMatch", func() {
+		// side starts a program with LaunchDarkly as the first or second provider.
 		side := func(launchDarklyFirst bool) *program {
 			GinkgoHelper()
 			p := newProgram(given(func(box *launchdarklytest.Server) {
@@ -72,7 +72,7 @@ var _ = Describe("Next to others", func() {
 			return p
 		}
 
-		DescribeTable("the first that knows a flag decides",
+		DescribeTable("the first provider that has a flag evaluates it",
 			func(launchDarklyFirst bool, flag, want, by string) {
 				p := side(launchDarklyFirst)
 				details, err := p.client.StringValueDetails(context.Background(), flag, "default", sandy)
@@ -91,7 +91,7 @@ var _ = Describe("Next to others", func() {
 			Entry(nil, false, "only-memory", "from memory", "memory"),
 		)
 
-		It("events reach LaunchDarkly, whoever serves the flags, and its changes reach the application", func() {
+		It("LaunchDarkly receives tracked events of all flags, and flag changes are emitted", func() {
 			p := side(false)
 			Expect(p.client.String(context.Background(), "only-memory", "default", sandy)).To(Equal("from memory"))
 			p.track("checkout", user("sandy", "plan", "gold"), details(9.5, "currency", "EUR"))
@@ -103,7 +103,7 @@ var _ = Describe("Next to others", func() {
 			Expect(p.client.String(context.Background(), "only-launchdarkly", "default", sandy)).To(Equal("changed"))
 		})
 
-		It("many goroutines evaluate and track while flags change", func() {
+		It("goroutines evaluate and track while flags change", func() {
 			p := side(true)
 			var work sync.WaitGroup
 			const workers, rounds = 8, 100
@@ -134,8 +134,8 @@ var _ = Describe("Next to others", func() {
 
 	// OpenFeature's multi-provider (go-sdk 1.20.0) wraps a provider that has hooks, or is given
 	// some, in one that does not forward initialization, tracking, events and shutdown. Once the
-	// first entry fails, the documentation of WithHooks has something to leave out.
-	DescribeTable("in the multi-provider, hooks",
+	// first entry fails, the restriction can be removed from the documentation of WithHooks.
+	DescribeTable("in the multi-provider, provider events, tracking and shutdown",
 		func(choices []func(*setup), opts []multi.Option, forwarded bool) {
 			var notes journal
 			for i := range choices {
@@ -171,11 +171,11 @@ var _ = Describe("Next to others", func() {
 				Expect(detail.Value).To(Equal("b"), "it is not shut down")
 			}
 		},
-		Entry("of the provider cut it off", []func(*setup){nil}, []multi.Option{}, false),
-		Entry("of the multi-provider do not", []func(*setup){}, []multi.Option{nil}, true),
+		Entry("do not reach a provider that has hooks", []func(*setup){nil}, []multi.Option{}, false),
+		Entry("reach the provider if the multi-provider has the hooks", []func(*setup){}, []multi.Option{nil}, true),
 	)
 
-	It("two environments of LaunchDarkly in two domains are kept apart, also when one of them is in trouble", func() {
+	It("two environments in two domains are independent, also while one of them fails", func() {
 		p, other := newProgram(serving("staging")), newProgram(serving("production"))
 		staging, production := openfeature.WithDomain("staging"), openfeature.WithDomain("production")
 		Expect(p.api.SetProviderAndWait(waiting(), p.provider, staging)).To(Succeed())
@@ -213,7 +213,7 @@ var _ = Describe("Next to others", func() {
 		}
 	})
 
-	It("one provider in two domains has one connection, tells both what happens, and delivers the events of both", func() {
+	It("a provider in two domains has one connection, emits events to both, and delivers the events of both", func() {
 		p := newProgram(serving("a"))
 		blue, green := openfeature.WithDomain("blue"), openfeature.WithDomain("green")
 		Expect(p.api.SetProviderAndWait(waiting(), p.provider, blue)).To(Succeed())
@@ -243,7 +243,7 @@ var _ = Describe("Next to others", func() {
 		Expect(p.provider.Stats().Delivered).To(BeEquivalentTo(2))
 	})
 
-	It("the provider can be replaced under load: each tracked event is delivered once, or accounted for", func() {
+	It("replacing the provider under load delivers each tracked event once, or reports it", func() {
 		const replacements = 6
 		api, _ := newAPI()
 		var programs []*program
@@ -315,7 +315,7 @@ var _ = Describe("Next to others", func() {
 		Expect(accepted).To(BeNumerically("<=", tracked.Load()))
 	})
 
-	It("each HTTP request evaluates and tracks for its own visitor, without a context argument", func() {
+	It("HTTP middleware sets the evaluation context of each request", func() {
 		const visitors = 50
 		plans := []string{"free", "silver", "gold"}
 		p := start(given(echo("plan", "plan", plans...)))

@@ -10,17 +10,17 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// pace lets a spec say when a client polls: the SDK's own polls come every 30 seconds at the soonest. The first poll
-// comes by itself.
+// pace lets a spec trigger polls: the SDK's shortest polling interval is 30 seconds. The first poll
+// is not triggered.
 type pace chan struct{}
 
-// poll has the client poll once more.
+// poll makes the client poll once more.
 func (p pace) poll() {
 	GinkgoHelper()
 	Eventually(p).Should(BeSent(struct{}{}))
 }
 
-// pacedPolling is the SDK's polling data source, made anew for each poll: it polls when it starts.
+// pacedPolling creates the SDK's polling data source for each poll, which polls when it starts.
 type pacedPolling struct{ pace pace }
 
 // Build implements [subsystems.ComponentConfigurer].
@@ -65,7 +65,7 @@ func (s *pacedSource) Start(ready chan<- struct{}) {
 	}()
 }
 
-// pollWith polls once and returns when it is time for another poll, or false at the end.
+// pollWith polls once and returns true when the next poll is triggered, or false at the end.
 func (s *pacedSource) pollWith(source subsystems.DataSource, tell func()) bool {
 	polled := make(chan struct{})
 	source.Start(polled)
@@ -83,7 +83,8 @@ func (s *pacedSource) pollWith(source subsystems.DataSource, tell func()) bool {
 	}
 }
 
-// pacedPollingV2 is the same for a DataSystem: a synchronizer that ends is made anew.
+// pacedPollingV2 is the same for a DataSystem, which creates a new synchronizer after one has
+// ended.
 type pacedPollingV2 struct {
 	pace    pace
 	polling subsystems.ComponentConfigurer[subsystems.DataSynchronizer]

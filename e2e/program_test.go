@@ -20,13 +20,13 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// discard is a logger for what a spec does not look at.
+// discard is a logger for specs that do not examine the log.
 var discard = slog.New(slog.DiscardHandler)
 
-// sandy is the user of specs that are not about contexts.
+// sandy is the evaluation context of specs that do not test contexts.
 var sandy = user("sandy")
 
-// user makes an evaluation context; attributes are pairs of name and value.
+// user returns an evaluation context; attributes are pairs of name and value.
 func user(key string, attributes ...any) openfeature.EvaluationContext {
 	return openfeature.NewEvaluationContext(key, pairs(attributes...))
 }
@@ -46,13 +46,13 @@ type program struct {
 	api      *openfeature.EvaluationAPI
 	client   *openfeature.Client
 	log      *logbook
-	problems *problems // what the error handler heard
-	events   *events   // what OpenFeature told about the provider
+	problems *problems // errors passed to the error handler
+	events   *events   // provider events
 
-	connection *connection // by which flags come, unless a spec chooses another data source
+	connection *connection // the data source, unless a spec chooses another one
 }
 
-// setup is what a spec can choose about its program.
+// setup is the configuration of a program, which specs can change.
 type setup struct {
 	box     *launchdarklytest.Server
 	sdkKey  string
@@ -62,7 +62,7 @@ type setup struct {
 	connection *connection
 }
 
-// newProgram makes a program whose provider is not registered yet.
+// newProgram returns a program whose provider is not registered yet.
 func newProgram(choices ...func(*setup)) *program {
 	GinkgoHelper()
 	p := &program{log: new(logbook), problems: new(problems)}
@@ -87,7 +87,7 @@ func newProgram(choices ...func(*setup)) *program {
 	return p
 }
 
-// start makes a program and registers its provider.
+// start returns a program with a registered provider.
 func start(choices ...func(*setup)) *program {
 	GinkgoHelper()
 	p := newProgram(choices...)
@@ -95,7 +95,7 @@ func start(choices ...func(*setup)) *program {
 	return p
 }
 
-// useNewAPI gives the program another OpenFeature API, without any provider.
+// useNewAPI replaces the program's OpenFeature API with one without a provider.
 func (p *program) useNewAPI() {
 	p.api, p.events = newAPI()
 	p.client = p.api.NewClient()
@@ -103,8 +103,8 @@ func (p *program) useNewAPI() {
 
 func (p *program) register() error { return p.api.SetProviderAndWait(waiting(), p.provider) }
 
-// registerInBackground does not wait for the initialization. The end of the spec does: OpenFeature's SDK initializes a
-// provider whenever it gets to it, also after a shutdown, which would start the provider again.
+// registerInBackground does not wait for the initialization. The spec's cleanup does: OpenFeature's
+// SDK can initialize a provider after its shutdown, which would start the provider again.
 func (p *program) registerInBackground() {
 	GinkgoHelper()
 	Expect(p.api.SetProvider(waiting(), p.provider)).To(Succeed())
@@ -114,13 +114,13 @@ func (p *program) registerInBackground() {
 	})
 }
 
-// flush waits until LaunchDarkly has everything.
+// flush waits until LaunchDarkly has received all events.
 func (p *program) flush() {
 	GinkgoHelper()
 	Expect(p.provider.Flush(waiting())).To(Succeed())
 }
 
-// track tracks one event and waits until LaunchDarkly has it.
+// track tracks an event and waits until LaunchDarkly has received it.
 func (p *program) track(
 	name string, evaluationContext openfeature.EvaluationContext, details openfeature.TrackingEventDetails,
 ) {
@@ -129,7 +129,7 @@ func (p *program) track(
 	p.flush()
 }
 
-// allAt has every service of LaunchDarkly's at one URL.
+// allAt returns endpoints with all of LaunchDarkly's services at one URL.
 func allAt(url string) interfaces.ServiceEndpoints {
 	return interfaces.ServiceEndpoints{Streaming: url, Polling: url, Events: url}
 }
@@ -140,7 +140,7 @@ func newBox() *launchdarklytest.Server {
 	return box
 }
 
-// newClient makes a client of the application's.
+// newClient returns a client that the application makes.
 func newClient(box *launchdarklytest.Server, config ld.Config) *ld.LDClient {
 	GinkgoHelper()
 	client, err := ld.MakeCustomClient(box.SDKKey(), config, patience)
@@ -149,14 +149,14 @@ func newClient(box *launchdarklytest.Server, config ld.Config) *ld.LDClient {
 	return client
 }
 
-// newAPI makes an OpenFeature API that ends with the spec.
+// newAPI returns an OpenFeature API that is shut down after the spec.
 func newAPI() (*openfeature.EvaluationAPI, *events) {
 	api := isolated.NewAPI()
 	DeferCleanup(func() { _ = api.Shutdown(waiting()) })
 	return api, listenTo(api)
 }
 
-// shutDown is for the end of a spec. It does nothing where the spec has shut the provider down.
+// shutDown is a cleanup. It does nothing if the spec has shut the provider down.
 func shutDown(provider *launchdarkly.Provider) { _ = provider.ShutdownWithContext(waiting()) }
 
 func configure(change func(*ld.Config)) func(*setup) {
@@ -167,12 +167,12 @@ func options(options ...launchdarkly.Option) func(*setup) {
 	return func(s *setup) { s.options = append(s.options, options...) }
 }
 
-// given prepares LaunchDarkly before anybody connects.
+// given prepares LaunchDarkly before the provider connects.
 func given(prepare func(box *launchdarklytest.Server)) func(*setup) {
 	return func(s *setup) { prepare(s.box) }
 }
 
-// received gives the one custom event with the key as LaunchDarkly got it, but for its date.
+// received returns the only custom event with the key, as received and without its date.
 func received(box *launchdarklytest.Server, key string) string {
 	GinkgoHelper()
 	events := box.CustomEvents(key)
@@ -186,7 +186,7 @@ func received(box *launchdarklytest.Server, key string) string {
 	return string(text)
 }
 
-// logbook keeps what is logged, one line an entry.
+// logbook records log lines.
 type logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -211,7 +211,7 @@ func (l *logbook) String() string {
 
 func (l *logbook) lines() []string { return slices.Collect(strings.Lines(l.String())) }
 
-// problems keeps what an error handler is told.
+// problems records the calls of an error handler.
 type problems struct {
 	mu   sync.Mutex
 	errs []error
@@ -237,14 +237,14 @@ func (p *problems) contexts() []context.Context {
 	return slices.Clone(p.ctxs)
 }
 
-// events keeps what OpenFeature tells about providers, by kind: its handlers run in no order.
+// events records provider events by type, because OpenFeature runs handlers in no particular order.
 type events struct {
 	mu     sync.Mutex
 	byType map[openfeature.EventType][]openfeature.EventDetails
 }
 
-// listenTo an API or a client has to come before a provider is registered: later, OpenFeature would tell the current state,
-// too.
+// listenTo records the events of an API or a client. It must be called before a provider is
+// registered: later, OpenFeature also reports the current state.
 func listenTo(source openfeature.IEventing) *events {
 	e := &events{byType: make(map[openfeature.EventType][]openfeature.EventDetails)}
 	for _, eventType := range []openfeature.EventType{
@@ -266,7 +266,7 @@ func (e *events) of(eventType openfeature.EventType) []openfeature.EventDetails 
 	return slices.Clone(e.byType[eventType])
 }
 
-// counter is for Eventually and Consistently.
+// counter returns a function that counts the events of a type, for Eventually and Consistently.
 func (e *events) counter(eventType openfeature.EventType) func() int {
 	return func() int { return len(e.of(eventType)) }
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// reverseProxy passes the requests of a program on to LaunchDarkly, as a gateway does. The Relay Proxy is another thing: see
-// package relay.
+// reverseProxy forwards the requests of a program to LaunchDarkly, as a gateway does. For the Relay
+// Proxy, see package relay.
 type reverseProxy struct {
 	*httptest.Server
 	down     atomic.Bool
@@ -41,7 +41,7 @@ func newReverseProxy(box *launchdarklytest.Server) *reverseProxy {
 	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		r.requests.Add(1)
 		if r.down.Load() {
-			panic(http.ErrAbortHandler) // cuts the connection
+			panic(http.ErrAbortHandler) // closes the connection
 		}
 		proxy.ServeHTTP(w, request)
 	}))
@@ -55,7 +55,7 @@ func newReverseProxy(box *launchdarklytest.Server) *reverseProxy {
 	return r
 }
 
-// goDown cuts all connections, and those that are opened from now on.
+// goDown closes all connections, including those that are opened later.
 func (r *reverseProxy) goDown() {
 	r.down.Store(true)
 	r.CloseClientConnections()

@@ -13,17 +13,19 @@ import (
 	"testing"
 )
 
-// requirement is one of OpenFeature's, as a spec or a line of README.md has it.
+// requirement is one of OpenFeature's requirements, as in the title of a spec or in a row of
+// README.md.
 type requirement struct{ number, shows, file string }
 
 var numbered = regexp.MustCompile(`^(\d+(?:\.\d+)+) (.+)$`)
 
-// The README lists each requirement once, in order, with the words and the file of its spec, and nothing else.
+// TestREADMEListsTheRequirements checks that README.md lists each requirement once, in order, with
+// the title and the file of its spec, and nothing else.
 func TestREADMEListsTheRequirements(t *testing.T) {
-	listed, leftOut := requirementsOfREADME(t)
+	listed, omitted := requirementsOfREADME(t)
 	specs := requirementsOfSpecs(t)
-	if len(specs) == 0 || len(leftOut) == 0 {
-		t.Fatalf("found %d specs and %d requirements that are left out", len(specs), len(leftOut))
+	if len(specs) == 0 || len(omitted) == 0 {
+		t.Fatalf("found %d specs and %d omitted requirements", len(specs), len(omitted))
 	}
 	if !slices.IsSortedFunc(listed, compareRequirements) {
 		t.Error("the table of README.md is not in order")
@@ -32,8 +34,8 @@ func TestREADMEListsTheRequirements(t *testing.T) {
 		if !slices.Contains(specs, r) {
 			t.Errorf("README.md has no such spec: %q", r)
 		}
-		if slices.Contains(leftOut, r.number) {
-			t.Errorf("README.md says that %s is shown, and that it is left out", r.number)
+		if slices.Contains(omitted, r.number) {
+			t.Errorf("README.md lists %s both with a spec and as omitted", r.number)
 		}
 	}
 	seen := make(map[string]bool)
@@ -48,12 +50,12 @@ func TestREADMEListsTheRequirements(t *testing.T) {
 	}
 }
 
-// The README says what each file of specs holds.
+// TestREADMEListsTheFiles checks that README.md describes each file of specs.
 func TestREADMEListsTheFiles(t *testing.T) {
 	text := readREADME(t)
 	for _, file := range testFiles(t, "*_test.go") {
 		if !strings.Contains(text, "| `"+file+"` |") {
-			t.Errorf("README.md does not say what %s holds", file)
+			t.Errorf("README.md does not describe %s", file)
 		}
 	}
 	for _, line := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(text, -1) {
@@ -63,13 +65,14 @@ func TestREADMEListsTheFiles(t *testing.T) {
 	}
 }
 
-// requirementsOfREADME reads the table of requirements, and the numbers of those that are left out.
-func requirementsOfREADME(t *testing.T) (listed []requirement, leftOut []string) {
+// requirementsOfREADME returns the table of requirements, and the numbers of those that are
+// omitted.
+func requirementsOfREADME(t *testing.T) (listed []requirement, omitted []string) {
 	t.Helper()
 	row := regexp.MustCompile("^\\| (\\d+(?:\\.\\d+)+) \\| (.+) \\| `(.+)` \\|$")
 	number := regexp.MustCompile(`\d+(?:\.\d+)+`)
 	_, after, found := strings.Cut(readREADME(t), "\n## OpenFeature's requirements\n")
-	table, out, found2 := strings.Cut(after, "\n### Left out\n")
+	table, out, found2 := strings.Cut(after, "\n### Omitted\n")
 	if !found || !found2 {
 		t.Fatal("README.md lacks a section")
 	}
@@ -80,13 +83,13 @@ func requirementsOfREADME(t *testing.T) (listed []requirement, leftOut []string)
 	}
 	for line := range strings.Lines(out) {
 		if numbers, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | "); ok {
-			leftOut = append(leftOut, number.FindAllString(numbers, -1)...)
+			omitted = append(omitted, number.FindAllString(numbers, -1)...)
 		}
 	}
-	return listed, leftOut
+	return listed, omitted
 }
 
-// requirementsOfSpecs finds the specs whose texts begin with a number.
+// requirementsOfSpecs returns the specs whose titles begin with a number.
 func requirementsOfSpecs(t *testing.T) []requirement {
 	t.Helper()
 	var found []requirement
@@ -129,7 +132,7 @@ func compareRequirements(a, b requirement) int {
 func parts(number string) []int {
 	var parts []int
 	for part := range strings.SplitSeq(number, ".") {
-		n, _ := strconv.Atoi(part) // digits, as the patterns have it
+		n, _ := strconv.Atoi(part) // the patterns match digits only
 		parts = append(parts, n)
 	}
 	return parts

@@ -17,13 +17,13 @@ import (
 
 var _ = Describe("Registration", func() {
 	// The steps: "d" registers the provider by default, "a" for a domain; "x" and "y" register
-	// another one there instead; "!" shuts OpenFeature's API down. Capitals wait for the
+	// another provider there; "!" shuts OpenFeature's API down. Capitals wait for the
 	// initialization, "." waits for the provider's shutdown.
 	//
 	// OpenFeature's SDK 1.20.0 keeps a goroutine for a provider that was registered twice and is
-	// then replaced, and its shutdown waits for that in vain. TestRegistrationsInEveryOrder has
+	// then replaced, and its shutdown never returns. TestRegistrationsInEveryOrder covers
 	// those orders, without OpenFeature's SDK.
-	DescribeTable("in any order leaves a provider running that is registered in the end, and nothing of another",
+	DescribeTable("in any order leaves exactly the providers running that are registered at the end",
 		func(steps string) {
 			for range 3 {
 				r := &registrar{program: newProgram(serving("a"))}
@@ -76,7 +76,7 @@ var _ = Describe("Registration", func() {
 		Entry("for two domains, shut down, registered again for both", "DA!DA"),
 	)
 
-	It("works again after the application has shut the provider down, too", func() {
+	It("succeeds again after the application has shut the provider down, too", func() {
 		p := start(serving("a"))
 		Expect(p.api.Shutdown(waiting())).To(Succeed())
 		p.provider.Shutdown()
@@ -86,7 +86,7 @@ var _ = Describe("Registration", func() {
 	})
 })
 
-// registrar takes the steps of a program that registers its provider in several ways.
+// registrar runs steps that register, replace and shut down a program's provider.
 type registrar struct {
 	*program
 	others []*program
@@ -141,7 +141,8 @@ func (r *registrar) value() string {
 	return value(client)
 }
 
-// openFeatureGoroutines are those that initialize or shut down providers.
+// openFeatureGoroutines returns the goroutines of OpenFeature's SDK that initialize or shut down
+// providers.
 func openFeatureGoroutines() []string {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
@@ -155,9 +156,8 @@ func openFeatureGoroutines() []string {
 }
 
 var _ = Describe("Replacement", func() {
-	// OpenFeature passes the context of the registration to the shutdown of the provider that is
-	// replaced.
-	It("delivers everything, although the context of the registration is canceled at once", func() {
+	// OpenFeature passes the context of the registration to the shutdown of the replaced provider.
+	It("delivers all events although the registration's context is canceled at once", func() {
 		const events = 5_000
 		p, next := start(func(s *setup) {
 			s.config.Events = delivery.Lossless(nil, delivery.WithLogger(discard), delivery.WithRequestEvents(500))
@@ -176,7 +176,7 @@ var _ = Describe("Replacement", func() {
 		Expect(p.problems.all()).To(BeEmpty())
 	})
 
-	It("keeps the deadline of the registration's context", func() {
+	It("respects the deadline of the registration's context", func() {
 		p, next := start(), newProgram()
 		p.box.RefuseEvents(503)
 		p.client.Track(context.Background(), "checkout", sandy, details(1))

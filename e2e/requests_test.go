@@ -19,11 +19,11 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// brokenHTTP is a configuration that LaunchDarkly's SDK refuses.
+// brokenHTTP is a configuration that LaunchDarkly's SDK rejects.
 var brokenHTTP = ldcomponents.HTTPConfiguration().CACert([]byte("no certificate"))
 
 var _ = Describe("Requests", func() {
-	// all are the requests of a program that evaluates and tracks: a stream, and its events.
+	// all returns the requests of a program that evaluates and tracks: a stream, and its events.
 	all := func(p *program) []launchdarklytest.Request {
 		GinkgoHelper()
 		value(p.client)
@@ -34,14 +34,14 @@ var _ = Describe("Requests", func() {
 	}
 	const wrapper = "open-feature-go-server/" + launchdarkly.Version
 
-	It("say who makes them", func() {
+	It("identify the SDK and the provider", func() {
 		for _, request := range all(start()) {
 			Expect(request.Wrapper()).To(Equal(wrapper))
 			Expect(request.UserAgent()).To(HavePrefix("GoClient/"))
 		}
 	})
 
-	It("keep what the application says about HTTP, and its builder as it is", func() {
+	It("use the application's HTTP configuration, and do not change its builder", func() {
 		var clients atomic.Int64
 		builder := ldcomponents.HTTPConfiguration().UserAgent("shop/1.2").Header("X-Gateway", "inner").
 			Wrapper("shop-wrapper", "3.4").
@@ -69,7 +69,7 @@ var _ = Describe("Requests", func() {
 		}
 	})
 
-	DescribeTable("are compressed when the application wants that",
+	DescribeTable("are compressed if the configuration enables it",
 		func(gzip bool, choose func(*ld.Config)) {
 			p := start(configure(choose))
 			value(p.client)
@@ -78,7 +78,7 @@ var _ = Describe("Requests", func() {
 			Expect(p.box.Requests()).To(HaveEach(HaveField("Gzip", gzip)))
 			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithData(pairs("note", "hello"))))
 		},
-		Entry("by default: not", false, func(*ld.Config) {}),
+		Entry("not by default", false, func(*ld.Config) {}),
 		Entry("with LaunchDarkly's builder", true, func(c *ld.Config) {
 			c.Events = ldcomponents.SendEvents().EnableGzip(true)
 		}),
@@ -95,7 +95,7 @@ var _ = Describe("Requests", func() {
 		Eventually(p.box).Should(ldmatchers.HaveReceived(ldmatchers.EventOfKind(launchdarklytest.KindSummary)))
 	})
 
-	It("are sent once there are events enough for one, however far the next flush is", func() {
+	It("are sent once enough events are queued, before the flush interval ends", func() {
 		p := start(configure(func(c *ld.Config) {
 			c.Events = delivery.Lossless(ldcomponents.SendEvents().FlushInterval(time.Hour),
 				delivery.WithRequestEvents(10), delivery.WithLogger(discard))
@@ -103,13 +103,13 @@ var _ = Describe("Requests", func() {
 		for range 25 {
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
 		}
-		Eventually(p.box.CustomEvents).Should(HaveLen(19)) // one more event describes the user
+		Eventually(p.box.CustomEvents).Should(HaveLen(19)) // plus an index event
 		p.flush()
 		Expect(p.box.CustomEvents()).To(HaveLen(25))
 		Expect(p.provider.Stats().Requests).To(Equal(uint64(3)))
 	})
 
-	It("keep private what the configuration says is private", func() {
+	It("omit the configuration's private attributes", func() {
 		p := start(given(trackedFlag), configure(func(c *ld.Config) {
 			c.Events = ldcomponents.SendEvents().PrivateAttributes("email")
 		}))
@@ -121,7 +121,7 @@ var _ = Describe("Requests", func() {
 			HaveKeyWithValue("plan", "gold"))))
 	})
 
-	It("bring no events when they are off", func() {
+	It("contain no events if events are turned off", func() {
 		p := start(serving("a"), configure(func(c *ld.Config) { c.Events = ldcomponents.NoEvents() }))
 		Expect(value(p.client)).To(Equal("a"))
 		p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -133,7 +133,7 @@ var _ = Describe("Requests", func() {
 		Expect(stats.Dropped.EventsOff).To(Equal(uint64(1)))
 	})
 
-	It("are none at all offline", func() {
+	It("are not made offline", func() {
 		p := start(serving("a"), func(s *setup) { s.sdkKey, s.config.Offline = "", true })
 		Expect(p.client.State()).To(Equal(openfeature.ReadyState))
 		Expect(value(p.client)).To(Equal("default"))
@@ -145,7 +145,7 @@ var _ = Describe("Requests", func() {
 		Expect(p.provider.Stats().Dropped.EventsOff).To(Equal(uint64(1)))
 	})
 
-	It("can poll instead of stream", func() {
+	It("poll instead of stream if so configured", func() {
 		p := start(serving("a"), configure(func(c *ld.Config) { c.DataSource = ldcomponents.PollingDataSource() }))
 		Expect(value(p.client)).To(Equal("a"))
 		requests := p.box.StreamRequests()
@@ -153,7 +153,7 @@ var _ = Describe("Requests", func() {
 		Expect(requests).To(HaveEach(HaveField("Path", launchdarklytest.PollPath)))
 	})
 
-	DescribeTable("leave the SDK key out of the log",
+	DescribeTable("do not log the SDK key",
 		func(key string, succeeds bool) {
 			p := newProgram(serving("a"), func(s *setup) { s.sdkKey = key }, configure(func(c *ld.Config) {
 				c.Logging = ldcomponents.Logging().MinLevel(ldlog.Debug)
@@ -172,7 +172,7 @@ var _ = Describe("Requests", func() {
 				}
 			}
 		},
-		Entry("a good one", launchdarklytest.ValidSDKKey, true),
-		Entry("a wrong one", "sdk-hunter2", false),
+		Entry("a valid one", launchdarklytest.ValidSDKKey, true),
+		Entry("an invalid one", "sdk-hunter2", false),
 	)
 })

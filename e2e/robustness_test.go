@@ -21,8 +21,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-var _ = Describe("Whatever happens around it, the provider", func() {
-	// LaunchDarkly's SDK waits for its listeners, also while one of them is about to be removed.
+var _ = Describe("Under adverse conditions, the provider", func() {
+	// LaunchDarkly's SDK blocks on its listeners, even while one is being removed.
 	It("shuts down while flags change", func() {
 		for range 4 {
 			p := start()
@@ -40,7 +40,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		}
 	})
 
-	It("shuts down with a context that has ended", func() {
+	It("shuts down with a canceled context", func() {
 		ended, end := context.WithCancel(context.Background())
 		end()
 		for range 20 {
@@ -51,7 +51,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		}
 	})
 
-	It("goes on when the log handler panics", func() {
+	It("continues after a panic of the log handler", func() {
 		p := start(options(launchdarkly.WithLogger(slog.New(panickingHandler{}))), fastRetries,
 			given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.Bool(true)) }))
 		p.box.RefuseEvents(http.StatusServiceUnavailable, launchdarklytest.Times(1))
@@ -62,7 +62,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		Expect(enabled, err).To(BeTrue())
 	})
 
-	It("becomes ready after it was registered with a context that has ended", func() {
+	It("becomes ready although it was registered with a canceled context", func() {
 		ended, end := context.WithCancel(context.Background())
 		end()
 		for range 20 {
@@ -93,7 +93,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		Expect(detail.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "variationIndex": 0}))
 	})
 
-	It("does not call itself ready without flag data, whatever the data source", func() {
+	It("is not ready without flag data, whatever the data source reports", func() {
 		p := newProgram(
 			given(func(box *launchdarklytest.Server) { box.RefuseStreams(503) }),
 			options(launchdarkly.WithInitTimeout(100*time.Millisecond)),
@@ -102,7 +102,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		Expect(p.client.State()).NotTo(Equal(openfeature.ReadyState))
 	})
 
-	It("counts without a gap while it shuts down, and when it is registered again", func() {
+	It("counts all events during a shutdown and after a new registration", func() {
 		p := start()
 		for n := range 10 {
 			p.client.Track(context.Background(), fmt.Sprint("event-", n), sandy, details(1))
@@ -124,7 +124,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 			}
 		}
 		p.box.AcceptEvents()
-		Expect(p.api.Shutdown(waiting())).To(Succeed()) // OpenFeature lets go of the provider only here
+		Expect(p.api.Shutdown(waiting())).To(Succeed()) // only this releases the provider
 		p.useNewAPI()
 		Expect(p.register()).To(Succeed())
 		p.track("again", sandy, details(1))
@@ -134,7 +134,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		Expect(stats.Dropped.Closed).To(BeEquivalentTo(1))
 	})
 
-	It("counts the events of an application's client once", func() {
+	It("counts the events of a client that the application made once", func() {
 		box := newBox()
 		config := box.Config()
 		config.Events = delivery.Lossless(nil, delivery.WithLogger(discard))
@@ -153,7 +153,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 		Expect(provider.Stats().Tracked).To(BeEquivalentTo(1))
 	})
 
-	It("goes on with the last known flags of an application's client that was closed", func() {
+	It("uses the last known flags after the application has closed its client", func() {
 		box := newBox()
 		box.SetValue("flag", ldvalue.String("known"))
 		config := box.Config()
@@ -170,7 +170,7 @@ var _ = Describe("Whatever happens around it, the provider", func() {
 	})
 })
 
-// panickingHandler is a log handler of an application's that does not work.
+// panickingHandler is a log handler that panics.
 type panickingHandler struct{ slog.Handler }
 
 func (panickingHandler) Enabled(context.Context, slog.Level) bool { return true }

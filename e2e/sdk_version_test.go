@@ -11,14 +11,16 @@ import (
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 )
 
-// What depends on the version of LaunchDarkly's SDK is here. Services may use a newer one than these specs.
+// The specs that depend on the version of LaunchDarkly's SDK. Services may use a newer version than
+// these specs.
 //
-// A refused SDK key: until go-server-sdk 7.16, the data sources of the first protocol give up on 401, 403 and most other
-// 4xx, and the data source status is OFF for good. From 7.17.0 on, it is INTERRUPTED, and the SDK tries again after five
-// minutes or more. So the specs here compare the provider with the SDK's status, whichever that is. All other specs that
-// need a connection that ended for good have connection (connection_test.go) end it.
+// A refused SDK key: up to go-server-sdk 7.16, the data sources of the first protocol end after
+// 401, 403 and most other 4xx, and the data source status remains OFF. From 7.17.0 on, it is
+// INTERRUPTED, and the SDK retries after five minutes or more. These specs therefore compare the
+// provider's state with the SDK's status. All other specs that need a connection that has ended
+// permanently end it with connection (connection_test.go).
 var _ = Describe("A refused SDK key", func() {
-	// With a newer SDK, the initialization ends by its timeout.
+	// With a newer SDK, the initialization times out.
 	soon := options(launchdarkly.WithInitTimeout(2 * time.Second))
 
 	eachSource := []TableEntry{
@@ -28,12 +30,12 @@ var _ = Describe("A refused SDK key", func() {
 		Entry("of a poll and then a stream, with a DataSystem", initializedV2),
 		Entry("of polls, with a DataSystem", pollingV2),
 	}
-	// states are the SDK's and the provider's.
+	// states returns the SDK's data source state and the provider's state.
 	states := func(p *program) []any {
 		return []any{p.provider.Client().GetDataSourceStatusProvider().GetStatus().State, p.client.State()}
 	}
 
-	DescribeTable("ends the initialization, for good where the SDK gives up",
+	DescribeTable("fails the initialization, permanently if the SDK stops connecting",
 		func(newSource func() source) {
 			p := newProgram(serving("a"), newSource().use, func(s *setup) { s.sdkKey = "sdk-wrong" }, soon)
 			Expect(p.register()).NotTo(Succeed())
@@ -47,7 +49,7 @@ var _ = Describe("A refused SDK key", func() {
 		eachSource,
 	)
 
-	DescribeTable("that is refused later leaves evaluation alone, in error where the SDK gives up, else stale",
+	DescribeTable("after the initialization does not affect evaluation; the provider is in error if the SDK stops, else stale",
 		func(newSource func() source) {
 			from := newSource()
 			p := start(serving("a"), from.use)

@@ -24,8 +24,7 @@ import (
 )
 
 var _ = Describe("A persistent store that fails", func() {
-	// connected makes a program whose data source is up to date, and whose store does not have any
-	// of it yet.
+	// connected returns a program whose data source is up to date, and whose store has no data yet.
 	connected := func() (*program, *failingStore) {
 		GinkgoHelper()
 		store := &failingStore{answer: make(chan struct{})}
@@ -38,7 +37,7 @@ var _ = Describe("A persistent store that fails", func() {
 		return p, store
 	}
 
-	It("makes the provider ready when it has data at the last moment", func() {
+	It("makes the provider ready if data arrives when the initialization is canceled", func() {
 		p, store := connected()
 		ctx, cancel := context.WithCancel(context.Background())
 		initialized := make(chan error, 1)
@@ -51,7 +50,7 @@ var _ = Describe("A persistent store that fails", func() {
 		Consistently(p.events.of).WithArguments(openfeature.ProviderStale).Should(BeEmpty())
 	})
 
-	It("holds up neither the making of a provider nor its initialization when it hangs", func() {
+	It("blocks neither the creation of a provider nor its initialization while it hangs", func() {
 		store := &failingStore{answer: make(chan struct{})}
 		store.hangs.Store(true)
 		config := newBox().Config()
@@ -79,7 +78,7 @@ var _ = Describe("A persistent store that fails", func() {
 		Eventually(initialized).Should(Receive(MatchError(ld.ErrInitializationTimeout)))
 	})
 
-	It("makes the provider stale when others fill it while LaunchDarkly can't be reached", func() {
+	It("makes the provider stale if another process fills it while LaunchDarkly is unreachable", func() {
 		store := &failingStore{answer: make(chan struct{})}
 		source := new(idleSource)
 		p := newProgram(options(launchdarkly.WithInitTimeout(50*time.Millisecond)), configure(func(c *ld.Config) {
@@ -95,7 +94,7 @@ var _ = Describe("A persistent store that fails", func() {
 		Eventually(p.events.counter(openfeature.ProviderStale)).Should(Equal(1))
 	})
 
-	It("does not hold up a shutdown when it hangs", func() {
+	It("does not block a shutdown while it hangs", func() {
 		p, store := connected()
 		store.hangs.Store(true)
 		DeferCleanup(func() { close(store.answer) })
@@ -108,7 +107,7 @@ var _ = Describe("A persistent store that fails", func() {
 	})
 })
 
-// failingStore is a persistent store that takes nothing, and does not always answer.
+// failingStore is a persistent store that rejects all writes, and can hang.
 type failingStore struct {
 	hasData atomic.Bool
 	hangs   atomic.Bool
@@ -147,7 +146,7 @@ func (*failingStore) Upsert(ldstoretypes.DataKind, string, ldstoretypes.Serializ
 func (*failingStore) IsStoreAvailable() bool { return true }
 func (*failingStore) Close() error           { return nil }
 
-// idleSource is a data source that does what a spec does with it.
+// idleSource is a data source that the spec controls.
 type idleSource struct {
 	updates subsystems.DataSourceUpdateSink
 }
@@ -157,14 +156,14 @@ func (s *idleSource) Build(client subsystems.ClientContext) (subsystems.DataSour
 	return s, nil
 }
 
-// interrupt is what the SDK says of a stream that is refused.
+// interrupt reports the status that the SDK has for a refused stream.
 func (s *idleSource) interrupt() {
 	s.updates.UpdateStatus(interfaces.DataSourceStateInterrupted, interfaces.DataSourceErrorInfo{
 		Kind: interfaces.DataSourceErrorKindErrorResponse, StatusCode: 401, Time: time.Now(),
 	})
 }
 
-// connect brings a flag.
+// connect delivers a flag.
 func (s *idleSource) connect(key, value string) {
 	flag := ldbuilders.NewFlagBuilder(key).Version(1).On(true).Variations(ldvalue.String(value)).
 		FallthroughVariation(0).Build()
@@ -178,10 +177,9 @@ func (*idleSource) IsInitialized() bool   { return false }
 func (*idleSource) Close() error          { return nil }
 func (*idleSource) Start(chan<- struct{}) {}
 
-// As of go-server-sdk 7.17, an SDK key that is refused does not end a connection: it is
-// interrupted, and made again. A DataSystem is interrupted also while it connects for the first
-// time.
-var _ = DescribeTable("A connection that is refused, and made later,",
+// As of go-server-sdk 7.17, a refused SDK key does not end a connection: it is interrupted, and
+// retried. A DataSystem is interrupted also before its first connection.
+var _ = DescribeTable("A connection that is refused at first and succeeds later",
 	func(refused func(*idleSource)) {
 		source := new(idleSource)
 		p := newProgram(options(launchdarkly.WithInitTimeout(50*time.Millisecond)),
@@ -200,19 +198,19 @@ var _ = DescribeTable("A connection that is refused, and made later,",
 		refused(source)
 		Eventually(p.client.State).Should(Equal(openfeature.StaleState))
 		Expect(value(p.client)).To(Equal("a"))
-		Eventually(p.events.counter(openfeature.ProviderStale)).Should(Equal(1)) // handlers have goroutines of their own
+		Eventually(p.events.counter(openfeature.ProviderStale)).Should(Equal(1)) // handlers run in separate goroutines
 		Expect(p.events.of(openfeature.ProviderStale)[0].Message).To(ContainSubstring("ERROR_RESPONSE(401)"))
 		Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
 	},
-	Entry("is an error until then", (*idleSource).interrupt),
-	Entry("is an error until then, also where the connection was never to be made", func(s *idleSource) {
+	Entry("is an error while the SDK is initializing", (*idleSource).interrupt),
+	Entry("is an error after the SDK was connected", func(s *idleSource) {
 		s.updates.UpdateStatus(interfaces.DataSourceStateValid, interfaces.DataSourceErrorInfo{}) // leaves INITIALIZING
 		s.interrupt()
 	}),
 )
 
 var _ = Describe("A DataSystem without synchronizers", func() {
-	It("that falls back to nothing ends the initialization, and that is fatal", func() {
+	It("fails the initialization permanently if it has no fallback", func() {
 		p := newProgram(configure(func(c *ld.Config) {
 			c.DataSystem = ldcomponents.DataSystem().Custom().Initializers(fallingBack{})
 		}), options(launchdarkly.WithInitTimeout(patience)))
@@ -221,7 +219,7 @@ var _ = Describe("A DataSystem without synchronizers", func() {
 	})
 })
 
-// fallingBack is an initializer that LaunchDarkly tells to use its first protocol.
+// fallingBack is an initializer that LaunchDarkly directs to its first protocol.
 type fallingBack struct{}
 
 func (f fallingBack) Build(subsystems.ClientContext) (subsystems.DataInitializer, error) {
@@ -230,7 +228,7 @@ func (f fallingBack) Build(subsystems.ClientContext) (subsystems.DataInitializer
 
 func (fallingBack) Name() string { return "falling back" }
 
-//nolint:revive // the SDK has the context in the second place
+//nolint:revive // the SDK's interface has the context as the second parameter
 func (fallingBack) Fetch(subsystems.DataSelector, context.Context) (*subsystems.Basis, bool, error) {
 	return nil, true, errDown
 }

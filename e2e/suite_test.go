@@ -1,6 +1,6 @@
-// Package e2e runs whole programs: OpenFeature's SDK, the provider and LaunchDarkly's SDK, over real HTTP against
-// launchdarklytest. Each spec has a server and an OpenFeature API of its own, so that specs can run in any order and
-// at the same time.
+// Package e2e runs whole programs: OpenFeature's SDK, the provider and LaunchDarkly's SDK, over
+// real HTTP against launchdarklytest. Each spec has a server and an OpenFeature API of its own, so
+// that specs can run in any order and at the same time.
 package e2e
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
-// patience is how long specs wait for what must happen. None waits that long when all is well.
+// patience is the timeout of all waits. It is reached only if a spec fails.
 const patience = 20 * time.Second
 
 func TestE2E(t *testing.T) {
@@ -28,7 +28,7 @@ func TestE2E(t *testing.T) {
 	RunSpecs(t, "Provider")
 }
 
-// Whatever a spec starts has to end with it.
+// Goroutines that a spec starts must end with it.
 var _ = BeforeEach(func() {
 	options := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
 	if config, _ := GinkgoConfiguration(); config.ParallelTotal > 1 {
@@ -39,5 +39,5 @@ var _ = BeforeEach(func() {
 	})
 })
 
-// waiting is a context that ends when a spec has waited for too long.
+// waiting returns a context that ends after patience.
 func waiting() context.Context { return suite.Within(patience) }

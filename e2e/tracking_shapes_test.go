@@ -18,11 +18,12 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// shape is one way in which LaunchDarkly documents to call track in its SDKs, client-side, server-side and edge.
+// shape is a documented form of calling track in LaunchDarkly's client-side, server-side and edge
+// SDKs.
 type shape struct {
 	name         string
 	details      openfeature.TrackingEventDetails
-	data, metric string // JSON; empty where the event has none
+	data, metric string // JSON; empty if the event has none
 }
 
 var shapes = []shape{
@@ -43,16 +44,16 @@ var shapes = []shape{
 	{"a metric value and an object", details(10, "price", 320), `{"price": 320}`, `10`},
 }
 
-// whole makes tracking details whose data is not an object of attributes.
+// whole returns tracking details whose data is any value, not only an object of attributes.
 func whole(value float64, data any) openfeature.TrackingEventDetails {
 	return details(value, launchdarkly.TrackingDataKey, data)
 }
 
-// subject is whom an event is tracked for.
+// subject is an evaluation context for which an event is tracked.
 type subject struct {
 	name    string
 	context openfeature.EvaluationContext          // of the call
-	prepare func(p *program) (ctx context.Context) // sets those of the other levels; may be nil
+	prepare func(p *program) (ctx context.Context) // sets the contexts of the other levels; may be nil
 	json    string                                 // LaunchDarkly's context
 }
 
@@ -82,7 +83,8 @@ var subjects = []subject{
 		json: `{"kind": "user", "key": "sandy", "region": "eu", "request": "r-1", "service": "shop", "plan": "gold"}`},
 }
 
-// expectTracked tracks an event and expects that LaunchDarkly has got exactly it, without a complaint.
+// expectTracked tracks an event and asserts that LaunchDarkly receives exactly it, without a
+// warning.
 func expectTracked(ctx context.Context, p *program, who openfeature.EvaluationContext,
 	d openfeature.TrackingEventDetails, contextJSON, data, metric string,
 ) {
@@ -96,7 +98,8 @@ func expectTracked(ctx context.Context, p *program, who openfeature.EvaluationCo
 	Expect(p.provider.Stats().Delivered).To(Equal(uint64(1)))
 }
 
-// eventJSON is a custom event without its date. An event has no data, or no metric value, where those are empty.
+// eventJSON returns a custom event without its date. It has no data or metric value if those are
+// empty.
 func eventJSON(name, contextJSON, data, metric string) string {
 	event := fmt.Sprintf(`{"kind": "custom", "key": %q, "context": %s`, name, contextJSON)
 	if data != "" {
@@ -108,7 +111,7 @@ func eventJSON(name, contextJSON, data, metric string) string {
 	return event + `}`
 }
 
-var _ = Describe("Tracking as LaunchDarkly's SDKs do", func() {
+var _ = Describe("Tracking in the forms of LaunchDarkly's SDKs", func() {
 	for _, who := range subjects {
 		Describe("for "+who.name, func() {
 			for _, what := range shapes {
@@ -124,7 +127,7 @@ var _ = Describe("Tracking as LaunchDarkly's SDKs do", func() {
 		})
 	}
 
-	It("follows the context of the client when that changes, as after an identify of a client-side SDK", func() {
+	It("uses a changed context of the client, as after an identify of a client-side SDK", func() {
 		p := start()
 		var none openfeature.EvaluationContext
 		p.client.SetEvaluationContext(user("0a1b", "anonymous", true))
@@ -138,7 +141,7 @@ var _ = Describe("Tracking as LaunchDarkly's SDKs do", func() {
 			eventJSON("signed up", `{"kind": "user", "key": "sandy"}`, ``, ``)))
 	})
 
-	It("has everything delivered by a flush before the process of a function ends, as edge SDKs ask for", func() {
+	It("delivers all events with a flush before a serverless function ends, as edge SDKs require", func() {
 		box := newBox()
 		box.RefuseEvents(503, launchdarklytest.Times(2))
 		self, err := os.Executable()
@@ -156,8 +159,8 @@ var _ = Describe("Tracking as LaunchDarkly's SDKs do", func() {
 	})
 })
 
-// functionURL names the environment variable that makes the test binary a function: a process that tracks with
-// LaunchDarkly at that URL, flushes, and ends.
+// functionURL is the environment variable that makes the test binary run as a function: a process
+// that tracks with LaunchDarkly at that URL, flushes, and ends.
 const functionURL = "E2E_FUNCTION_URL"
 
 func TestMain(m *testing.M) {
@@ -166,12 +169,12 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		os.Exit(0) // nothing is shut down
+		os.Exit(0) // without a shutdown
 	}
 	os.Exit(m.Run())
 }
 
-// runFunction is what a function does with one request.
+// runFunction handles one request of a function.
 func runFunction(url string) error {
 	provider, err := launchdarkly.NewProvider(launchdarklytest.ValidSDKKey, launchdarkly.WithLogger(discard),
 		launchdarkly.WithInitTimeout(patience), launchdarkly.WithConfig(ld.Config{

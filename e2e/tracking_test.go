@@ -29,7 +29,7 @@ import (
 var _ = Describe("Tracking", func() {
 	const sandyJSON = `{"kind": "user", "key": "sandy"}`
 
-	DescribeTable("sends what the details say, also at the edges of what they can say",
+	DescribeTable("sends the details unchanged, including edge cases",
 		func(details openfeature.TrackingEventDetails, data, metric string) {
 			expectTracked(context.Background(), start(), sandy, details, sandyJSON, data, metric)
 		},
@@ -43,10 +43,10 @@ var _ = Describe("Tracking", func() {
 		Entry("an attribute that is null", details(math.NaN(), "coupon", nil), `{"coupon": null}`, ""),
 		Entry("whole data: 0", details(math.NaN(), launchdarkly.TrackingDataKey, 0), `0`, ""),
 		Entry("whole data: an empty string", details(math.NaN(), launchdarkly.TrackingDataKey, ""), `""`, ""),
-		Entry("whole data: null, which is none", details(math.NaN(), launchdarkly.TrackingDataKey, nil), "", ""),
+		Entry("whole data: null, which is omitted", details(math.NaN(), launchdarkly.TrackingDataKey, nil), "", ""),
 	)
 
-	DescribeTable("leaves out what has no JSON form, says so, and sends the rest",
+	DescribeTable("omits and reports values that JSON cannot represent, and sends the rest",
 		func(d openfeature.TrackingEventDetails, event *ldmatchers.EventMatcher, causes ...any) {
 			p := start()
 			p.track("checkout", sandy, d)
@@ -68,7 +68,7 @@ var _ = Describe("Tracking", func() {
 		Entry("several", details(math.Inf(1), "f", func() {}, "m", map[string]any{"x": math.Inf(1), "y": "ok"}),
 			ldmatchers.CustomEvent("checkout").WithoutMetric().WithData(pairs("m", pairs("y", "ok"))),
 			MatchError(launchdarkly.ErrMetricNotFinite), unsupported("f"), unsupported("/m/x")),
-		Entry("attributes next to whole data", details(1, launchdarkly.TrackingDataKey, "all", "other", 1),
+		Entry("attributes in addition to whole data", details(1, launchdarkly.TrackingDataKey, "all", "other", 1),
 			ldmatchers.CustomEvent("checkout").WithMetric(1).WithData("all"),
 			attributeProblem("other", launchdarkly.ErrAttributeIgnored)),
 		Entry("a part of whole data", details(1, launchdarkly.TrackingDataKey, []any{math.NaN()}),
@@ -99,16 +99,16 @@ var _ = Describe("Tracking", func() {
 		},
 		Entry("an event without a name", "", sandy, launchdarkly.ErrEmptyEventName, emptyNames),
 		Entry("an event with a name of 60 MiB", strings.Repeat("x", 60<<20), sandy, launchdarkly.ErrTooLarge, emptyNames),
-		Entry("an event without a name for a broken context", "", user(""), launchdarkly.ErrEmptyEventName, emptyNames),
+		Entry("an event without a name for an invalid context", "", user(""), launchdarkly.ErrEmptyEventName, emptyNames),
 		Entry("an event without a key", "checkout", user("", "plan", "gold"),
 			launchdarkly.ErrTargetingKeyMissing, invalidContexts),
 		Entry("an event of an invalid kind", "checkout", user("sandy", "kind", "a b"),
 			launchdarkly.ErrInvalidContext, invalidContexts),
-		Entry("an event of an invalid kind, in LaunchDarkly's words", "checkout", user("sandy", "kind", "a b"),
+		Entry("an event of an invalid kind, with LaunchDarkly's error", "checkout", user("sandy", "kind", "a b"),
 			lderrors.ErrContextKindInvalidChars{}, invalidContexts),
 	)
 
-	It("does not send what comes after the shutdown, and says so", func() {
+	It("does not send events after the shutdown, and reports them", func() {
 		p := start()
 		p.client.Track(context.Background(), "before", sandy, details(1))
 		Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
@@ -123,7 +123,7 @@ var _ = Describe("Tracking", func() {
 		Expect(stats.Dropped.Closed).To(Equal(uint64(2)))
 	})
 
-	It("goes on while the request that it is for is being cancelled", func() {
+	It("succeeds with a canceled context.Context", func() {
 		p := start()
 		cancelled, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -132,7 +132,7 @@ var _ = Describe("Tracking", func() {
 		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
 	})
 
-	It("sees nothing of what the application changes afterwards", func() {
+	It("does not include changes that the application makes afterwards", func() {
 		p := start()
 		list := []any{"as tracked"}
 		nested := map[string]any{"list": list}
@@ -145,7 +145,7 @@ var _ = Describe("Tracking", func() {
 			"context": {"kind": "user", "key": "sandy", "address": {"city": "Utrecht"}}}`))
 	})
 
-	It("goes on when the error handler panics", func() {
+	It("continues after a panic of the error handler", func() {
 		p := start(options(launchdarkly.WithErrorHandler(func(context.Context, error) { panic("hunter2") })))
 		p.client.Track(context.Background(), "", sandy, details(1))
 		p.track("good", sandy, details(1))
@@ -154,7 +154,7 @@ var _ = Describe("Tracking", func() {
 		Expect(p.log.String()).NotTo(ContainSubstring("hunter2"))
 	})
 
-	It("counts what is tracked with LaunchDarkly's client, too", func() {
+	It("counts events tracked with LaunchDarkly's client, too", func() {
 		p := start()
 		Expect(p.provider.Client().TrackEvent("native", ldcontext.New("sandy"))).To(Succeed())
 		p.track("checkout", sandy, details(1))
@@ -176,7 +176,7 @@ var _ = Describe("Tracking", func() {
 		}
 	})
 
-	It("loses nothing of a burst larger than the SDK's buffer", func() {
+	It("delivers a burst larger than the SDK's buffer", func() {
 		p := start(configure(func(c *ld.Config) { c.Events = ldcomponents.SendEvents().Capacity(100) }))
 		for range 5_000 {
 			p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -186,7 +186,7 @@ var _ = Describe("Tracking", func() {
 		Expect(p.provider.Stats().Delivered).To(Equal(uint64(5_000)))
 	})
 
-	DescribeTable("loses nothing in an outage of the events service",
+	DescribeTable("delivers all events after an outage of the events service",
 		func(status int) {
 			p := start(fastRetries)
 			p.box.RefuseEvents(status, launchdarklytest.Times(3))
@@ -202,7 +202,7 @@ var _ = Describe("Tracking", func() {
 		Entry(nil, 408), Entry(nil, 429), Entry(nil, 500), Entry(nil, 502), Entry(nil, 503), Entry(nil, 504),
 	)
 
-	It("leaves the events service alone for as long as it asks", func() {
+	It("waits for the duration of Retry-After", func() {
 		p := start(fastRetries)
 		p.box.RefuseEvents(429, launchdarklytest.RetryAfter(time.Hour), launchdarklytest.Times(1))
 		p.client.Track(context.Background(), "checkout", sandy, details(1))
@@ -213,13 +213,13 @@ var _ = Describe("Tracking", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Consistently(p.box.CustomEvents).Should(BeEmpty())
 
-		// Nobody waits for as long when the program ends.
+		// A shutdown does not wait for Retry-After.
 		var undelivered *delivery.UndeliveredError
 		Expect(errors.As(p.provider.ShutdownWithContext(ended), &undelivered)).To(BeTrue())
 		Expect(undelivered.Events).To(Equal(1))
 	})
 
-	It("does not count twice what LaunchDarkly took without answering", func() {
+	It("delivers an event once if the response to its request is lost", func() {
 		p := start(fastRetries)
 		p.box.ResetEvents(1)
 		p.track("checkout", sandy, details(1))
@@ -227,7 +227,7 @@ var _ = Describe("Tracking", func() {
 		Expect(p.provider.Stats().Delivered).To(Equal(uint64(1)))
 	})
 
-	DescribeTable("keeps events that the service refuses together with everything else",
+	DescribeTable("keeps events while the service refuses all requests",
 		func(refuse func(*launchdarklytest.Server), cause error) {
 			p := start(fastRetries)
 			refuse(p.box)
@@ -252,7 +252,7 @@ var _ = Describe("Tracking", func() {
 		Entry("as unauthorized", func(box *launchdarklytest.Server) { box.RefuseEvents(401) }, delivery.ErrUnauthorized),
 	)
 
-	It("splits what is too much for one request, without asking the events service", func() {
+	It("divides large batches before the events service refuses them", func() {
 		const large = 1 << 20
 		p := start()
 		p.client.Track(context.Background(), "other", sandy, details(1))
@@ -264,10 +264,10 @@ var _ = Describe("Tracking", func() {
 		Expect(p.box.Requests()).To(HaveEach(HaveField("Bytes", BeNumerically("<", 5*large))))
 	})
 
-	It("is not spoilt by names and defaults that are not UTF-8", func() {
+	It("replaces invalid UTF-8 in names and defaults", func() {
 		p := start()
 		p.client.String(context.Background(), "flag", "\xfe", sandy)
-		p.provider.StringEvaluation(context.Background(), "\xff", "", flat(sandy)) // which OpenFeature's client does not ask
+		p.provider.StringEvaluation(context.Background(), "\xff", "", flat(sandy)) // OpenFeature's client does not pass on such a key
 		p.client.Track(context.Background(), "\xff", sandy, details(1))
 		p.track("good", sandy, details(1))
 		Expect(p.box.CustomEvents("\uFFFD", "good")).To(HaveLen(2))
@@ -275,9 +275,9 @@ var _ = Describe("Tracking", func() {
 		Expect(p.box.Requests()).To(HaveEach(HaveField("Problem", BeEmpty())))
 	})
 
-	It("leaves out what is far too large, and nothing else", func() {
+	It("omits values that are far too large, and nothing else", func() {
 		p := start()
-		for range 3 { // attributes are converted in a random order
+		for range 3 { // attributes are converted in random order
 			d := details(1, "huge", strings.Repeat("x", 16<<20))
 			want := make(map[string]any)
 			for i := range 20 {
@@ -291,7 +291,7 @@ var _ = Describe("Tracking", func() {
 		Expect(p.problems.all()).To(HaveEach(attributeProblem("huge", launchdarkly.ErrTooLarge)))
 	})
 
-	It("leaves out attributes beyond the first 1,000", func() {
+	It("omits attributes beyond the first 1,000", func() {
 		p := start()
 		d := details(1)
 		for i := range 1500 {
@@ -304,8 +304,8 @@ var _ = Describe("Tracking", func() {
 		Expect(p.problems.all()).To(ConsistOf(MatchError(launchdarkly.ErrTooLarge)))
 	})
 
-	Describe("next to input that no JSON can hold", func() {
-		DescribeTable("brings all the good events",
+	Describe("with input that JSON cannot represent", func() {
+		DescribeTable("delivers all valid events",
 			func(poison any) {
 				p := start()
 				ctx := context.Background()
@@ -345,27 +345,27 @@ var _ = Describe("Tracking", func() {
 			Entry("a channel", make(chan int)),
 			Entry("a function", func() {}),
 			Entry("a complex number", complex(1, 2)),
-			Entry("a map with keys that are no strings", map[struct{ a int }]string{{1}: "x"}),
+			Entry("a map with keys that are not strings", map[struct{ a int }]string{{1}: "x"}),
 			Entry("invalid raw JSON", json.RawMessage(`{"broken`)),
-			Entry("raw JSON that closes more than it opens", json.RawMessage(`1}], "injected": true`)),
-			Entry("an invalid raw value of LaunchDarkly's", ldvalue.Raw([]byte(`{"a":`))),
-			Entry("NaN in a value of LaunchDarkly's", ldvalue.ArrayOf(ldvalue.Float64(math.NaN()))),
+			Entry("raw JSON with unbalanced brackets", json.RawMessage(`1}], "injected": true`)),
+			Entry("an invalid raw ldvalue.Value", ldvalue.Raw([]byte(`{"a":`))),
+			Entry("NaN in an ldvalue.Value", ldvalue.ArrayOf(ldvalue.Float64(math.NaN()))),
 			Entry("an invalid json.Number", json.Number("1e")),
 			Entry("a json.Number that is out of range", json.Number("1e999")),
 			Entry("a map that contains itself", cycle),
 			Entry("a value nested far too deep", nested(100_000)),
 			Entry("a marshaler that fails", marshaler(func() ([]byte, error) { return nil, errors.New("no") })),
 			Entry("a marshaler that panics", marshaler(func() ([]byte, error) { panic("hunter2") })),
-			Entry("a marshaler that lies", marshaler(func() ([]byte, error) { return []byte(`{"a"`), nil })),
+			Entry("a marshaler that returns invalid JSON", marshaler(func() ([]byte, error) { return []byte(`{"a"`), nil })),
 			Entry("a nil marshaler", (*pointerMarshaler)(nil)),
-			Entry("a string that is not UTF-8", "\xff\xfe\x00\u2028</script>"),
-			Entry("keys that are not UTF-8", map[string]any{"\xff": "\xfe", "": 1}),
+			Entry("a string that is not valid UTF-8", "\xff\xfe\x00\u2028</script>"),
+			Entry("keys that are not valid UTF-8", map[string]any{"\xff": "\xfe", "": 1}),
 			Entry("a typed nil", (*struct{ A int })(nil)),
 		)
 	})
 })
 
-// details makes tracking details; attributes are pairs of name and value.
+// details returns tracking details; attributes are pairs of name and value.
 func details(value float64, attributes ...any) openfeature.TrackingEventDetails {
 	d := openfeature.NewTrackingEventDetails(value)
 	for name, v := range pairs(attributes...) {
@@ -374,7 +374,7 @@ func details(value float64, attributes ...any) openfeature.TrackingEventDetails 
 	return d
 }
 
-// unsupported matches the error about an attribute without a JSON form.
+// unsupported matches the error about an attribute that JSON cannot represent.
 func unsupported(attribute string) any {
 	return attributeProblem(attribute, launchdarkly.ErrUnsupportedValue)
 }
@@ -393,12 +393,12 @@ func emptyNames(s launchdarkly.Stats) uint64 { return s.Dropped.EmptyEventName }
 
 func invalidContexts(s launchdarkly.Stats) uint64 { return s.Dropped.InvalidContext }
 
-// fastRetries is for specs in which the events service fails.
+// fastRetries shortens the backoff.
 func fastRetries(s *setup) {
 	s.config.Events = delivery.Lossless(nil, delivery.WithBackoff(1, 1), delivery.WithLogger(discard))
 }
 
-// nested makes arrays inside of arrays.
+// nested returns arrays within arrays.
 func nested(depth int) any {
 	var v any = "bottom"
 	for range depth {

@@ -28,7 +28,7 @@ var _ = Describe("Values", func() {
 	amsterdam := time.FixedZone("CEST", 2*60*60)
 	noon := time.Date(2026, 7, 1, 12, 0, 0, 0, amsterdam)
 
-	DescribeTable("arrive as JSON, in attributes and in tracked data",
+	DescribeTable("are sent as JSON, in attributes and in tracked data",
 		func(value any, want string) {
 			p := start()
 			p.track("event", user("sandy", "value", value), details(math.NaN(), "value", value))
@@ -85,11 +85,11 @@ var _ = Describe("Values", func() {
 		Entry("sql.NullString", sql.NullString{String: "x@example.com", Valid: true}, `"x@example.com"`),
 		Entry("pointer to a sql.NullInt64", &sql.NullInt64{Int64: 7, Valid: true}, `7`),
 		Entry("sql.Null", sql.Null[time.Time]{V: noon, Valid: true}, `"2026-07-01T10:00:00Z"`),
-		Entry("timestamp of protobuf", &timestamp{noon.Unix()}, `"2026-07-01T10:00:00Z"`),
+		Entry("protobuf timestamp", &timestamp{noon.Unix()}, `"2026-07-01T10:00:00Z"`),
 		Entry("nesting as deep as allowed", nested(98), string(mustMarshal(nested(98)))),
 	)
 
-	DescribeTable("of nothing are null in data, and no attribute of a context: that is what null means to LaunchDarkly",
+	DescribeTable("that are nil are null in data, and omitted from contexts, because LaunchDarkly ignores null attributes",
 		func(value any) {
 			p := start()
 			p.track("event", user("sandy", "value", value, "name", value, "anonymous", value),
@@ -104,13 +104,13 @@ var _ = Describe("Values", func() {
 		Entry("nil map", map[string]any(nil)),
 		Entry("nil slice", []string(nil)),
 		Entry("nil json.RawMessage", json.RawMessage(nil)),
-		Entry("null of LaunchDarkly's", ldvalue.Null()),
+		Entry("null ldvalue.Value", ldvalue.Null()),
 		Entry("sql.NullString without a value", sql.NullString{}),
 		Entry("nil pointer to a timestamp", (*timestamp)(nil)),
 		Entry("null as raw JSON", json.RawMessage("null")),
 	)
 
-	DescribeTable("without a JSON form are left out, and named",
+	DescribeTable("that JSON cannot represent are omitted, and reported by name",
 		func(value any, path string) {
 			p := start()
 			p.track("event", user("sandy", "bad", value, "good", true), details(1, "bad", value, "good", true))
@@ -129,14 +129,14 @@ var _ = Describe("Values", func() {
 		Entry("a channel", make(chan int), "bad"),
 		Entry("a function", func() {}, "bad"),
 		Entry("invalid raw JSON", json.RawMessage(`{"broken`), "bad"),
-		Entry("an invalid raw value of LaunchDarkly's", ldvalue.Raw([]byte(`{"a":`)), "bad"),
+		Entry("an invalid raw ldvalue.Value", ldvalue.Raw([]byte(`{"a":`)), "bad"),
 		Entry("NaN in a map", map[string]float64{"nan": math.NaN()}, "/bad/nan"),
 		Entry("NaN in an array", []float64{1, math.NaN()}, "/bad/1"),
 		Entry("NaN in a struct", cart{Total: math.NaN()}, "/bad/Total"),
 		Entry("a cycle", cycle, "/bad/self"),
 	)
 
-	DescribeTable("of integers that no float64 holds are rounded, and named",
+	DescribeTable("of integers that float64 cannot represent are rounded, and reported by name",
 		func(value any, path string) {
 			p := start()
 			p.track("event", user("sandy", "id", value), details(1, "id", value))
@@ -146,7 +146,7 @@ var _ = Describe("Values", func() {
 				ContainSubstring("9007199254740992"), Not(ContainSubstring("9007199254740993"))))
 			Expect(p.log.String()).To(ContainSubstring("attribute=id "))
 
-			// A rule for the rounded number matches: that is why IDs of this size belong in strings.
+			// A rule for the rounded number matches, so IDs of this size should be strings.
 			p.client.Boolean(context.Background(), "flag", false, user("sandy", "id", value))
 			Expect(warningLines(p)).To(ContainElement(ContainSubstring("flag=flag")))
 		},
@@ -157,7 +157,7 @@ var _ = Describe("Values", func() {
 		Entry("in raw JSON", json.RawMessage(`{"order": 9007199254740993}`), "/id/order"),
 	)
 
-	It("nested beyond 100 levels lose what is deeper", func() {
+	It("nested beyond 100 levels are cut off", func() {
 		p := start()
 		p.track("event", user("sandy", "deep", nested(101), "good", true), details(1, "deep", nested(101), "good", true))
 		Expect(p.problems.all()).To(HaveLen(2))
@@ -169,7 +169,7 @@ var _ = Describe("Values", func() {
 		Expect(strings.Count(event.Context.GetByKey("deep").JSONString(), "[")).To(Equal(100))
 	})
 
-	DescribeTable("of time work with LaunchDarkly's operators",
+	DescribeTable("of type time.Time work with LaunchDarkly's operators",
 		func(op ldmodel.Operator, limit string, attribute any, matches bool) {
 			p := start(given(func(box *launchdarklytest.Server) {
 				box.SetFlags(ruled(ldbuilders.Clause("signedUp", op, ldvalue.String(limit))))
@@ -177,7 +177,7 @@ var _ = Describe("Values", func() {
 			Expect(p.client.Boolean(context.Background(), "flag", !matches, user("sandy", "signedUp", attribute))).
 				To(Equal(matches))
 		},
-		// Noon in Amsterdam is 10:00 UTC: without the zone, these would go wrong.
+		// Noon in Amsterdam is 10:00 UTC: without the zone, the comparisons would fail.
 		Entry("before", ldmodel.OperatorBefore, "2026-07-01T11:00:00Z", noon, true),
 		Entry("not before", ldmodel.OperatorBefore, "2026-07-01T09:00:00Z", noon, false),
 		Entry("after", ldmodel.OperatorAfter, "2026-07-01T09:00:00Z", noon, true),
@@ -187,7 +187,7 @@ var _ = Describe("Values", func() {
 		Entry("by pointer", ldmodel.OperatorBefore, "2026-07-01T11:00:00Z", &noon, true),
 	)
 
-	DescribeTable("can be targeted",
+	DescribeTable("can be used in targeting rules",
 		func(clause ldmodel.Clause, attribute any) {
 			p := start(given(func(box *launchdarklytest.Server) { box.SetFlags(ruled(clause)) }))
 			Expect(p.client.Boolean(context.Background(), "flag", false, user("sandy", "attribute", attribute))).To(BeTrue())
@@ -208,14 +208,14 @@ var _ = Describe("Values", func() {
 	)
 })
 
-// ruled is a boolean flag that is true where the clause holds.
+// ruled returns a boolean flag that is true if the clause matches.
 func ruled(clause ldmodel.Clause) ldmodel.FeatureFlag {
 	return ldbuilders.NewFlagBuilder("flag").On(true).OffVariation(0).FallthroughVariation(0).
 		Variations(ldvalue.Bool(false), ldvalue.Bool(true)).
 		AddRule(ldbuilders.NewRuleBuilder().Variation(1).Clauses(clause)).Build()
 }
 
-// timestamp is like those of protobuf.
+// timestamp imitates a protobuf timestamp.
 type timestamp struct{ Seconds int64 }
 
 func (t *timestamp) AsTime() time.Time { return time.Unix(t.Seconds, 0) }

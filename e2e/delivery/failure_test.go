@@ -12,8 +12,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-var _ = Describe("An events service", func() {
-	It("may be out for a while", Label("long"), func() {
+var _ = Describe("Events are delivered after the events service", func() {
+	It("was unavailable for some time", Label("long"), func() {
 		const perSecond = 2_000
 		outage := sized(time.Second, 30*time.Second)
 		p := start()
@@ -26,7 +26,7 @@ var _ = Describe("An events service", func() {
 		during := p.accounts()
 		grown := suite.Heap() - before
 		p.box.AcceptEvents()
-		<-suite.Within(outage / 10).Done() // under load, still
+		<-suite.Within(outage / 10).Done() // still under load
 		close(done)
 		n := <-tracked
 		p.flush()
@@ -40,19 +40,19 @@ var _ = Describe("An events service", func() {
 			n, outage, during.Waiting, grown>>20, s.Retries)
 	})
 
-	It("may be flaky", Label("long"), func() {
+	It("lost responses, limited the rate, and was slow", Label("long"), func() {
 		const each = 2_000
 		rounds := sized(4, 20)
 		p := start(delivery.WithRequestEvents(500))
 		for round := range rounds {
 			switch round % 4 {
-			case 0: // processed, and the answer lost
+			case 0: // accepted, and the response lost
 				p.box.ResetEvents(2)
 			case 1:
 				p.box.RefuseEvents(http.StatusTooManyRequests, launchdarklytest.RetryAfter(time.Second), launchdarklytest.Times(1))
 			case 2:
 				p.box.DelayEvents(20 * time.Millisecond)
-			case 3: // all of it
+			case 3: // several faults
 				p.box.ResetEvents(2)
 				p.box.RefuseEvents(http.StatusServiceUnavailable, launchdarklytest.Times(2))
 			}
@@ -76,11 +76,11 @@ var _ = Describe("An events service", func() {
 		Expect([]int{reset, limited, duplicates}).To(HaveEach(BeNumerically(">=", rounds/4)))
 		s := p.accounts()
 		Expect(s.Retries).To(BeNumerically(">=", reset+limited))
-		suite.Report("flaky", "%d events; %d connections reset, %d requests told to come back, %d repeated ones; %d retries",
+		suite.Report("flaky", "%d events; %d connections reset, %d requests rate-limited, %d repeated; %d retries",
 			rounds*each, reset, limited, duplicates, s.Retries)
 	})
 
-	It("may take no more than 1,000 events at a time", func() {
+	It("refused requests of more than 1,000 events", func() {
 		each := sized(20_000, 200_000)
 		p := start()
 		p.box.LimitEvents(1_000)
@@ -98,7 +98,7 @@ var _ = Describe("An events service", func() {
 		suite.Report("413", "%d events in %d requests, %d of them too large", 2*each, len(p.box.Requests()), refused)
 	})
 
-	DescribeTable("may refuse the SDK key for a while", Label("long"), func(status int) {
+	DescribeTable("refused the SDK key for some time", Label("long"), func(status int) {
 		const each = 2_000
 		refused := sized(time.Second, 5*time.Second)
 		p := start()
@@ -124,7 +124,7 @@ var _ = Describe("An events service", func() {
 		Entry("403", http.StatusForbidden),
 	)
 
-	It("may be out while exposures are recorded", Label("long"), func() {
+	It("was unavailable while exposures were recorded", Label("long"), func() {
 		users := sized(1_000, 10_000)
 		outage := sized(time.Second, 20*time.Second)
 		p := start()
@@ -139,8 +139,8 @@ var _ = Describe("An events service", func() {
 			users, users, outage, s.Retries)
 	})
 
-	It("may be down for good", func() {
-		// Nobody may wait for room: this would take longer than the suite may.
+	It("was unavailable, as far as the queue has room, and Track does not block", func() {
+		// If Track waited for room, the suite would time out.
 		bound := sized(10_000, delivery.DefaultMaxEvents)
 		p := start(delivery.WithMaxEvents(bound), delivery.WithMaxWait(time.Hour))
 		p.box.RefuseEvents(http.StatusBadGateway)

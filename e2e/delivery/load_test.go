@@ -16,7 +16,7 @@ import (
 )
 
 var _ = Describe("Tracked events", func() {
-	It("arrive through a storm of evaluations", Label("long"), func() {
+	It("arrive under a high rate of evaluations", Label("long"), func() {
 		const perSecond = 1_000
 		storm := sized(time.Second, 10*time.Second)
 		p := start()
@@ -42,13 +42,13 @@ var _ = Describe("Tracked events", func() {
 		close(done)
 		n := <-tracked
 		evaluating.Wait()
-		_ = p.provider.Flush(waiting()) // which reports the evaluations that found their queue full
+		_ = p.provider.Flush(waiting()) // reports dropped evaluation events
 		p.arrivedInOrder(1, n)
 		Expect(p.accounts().Dropped.Total()).To(BeZero())
-		suite.Report("storm", "%d events tracked next to %d evaluations in %s", n, evaluations.Load(), storm)
+		suite.Report("storm", "%d events tracked during %d evaluations in %s", n, evaluations.Load(), storm)
 	})
 
-	It("arrive through a storm of exposures, which are counted where they are dropped", Label("long"), func() {
+	It("arrive under a high rate of exposures, and dropped exposures are counted", Label("long"), func() {
 		storm := sized(time.Second, 10*time.Second)
 		p := start()
 		done := make(chan struct{})
@@ -71,18 +71,18 @@ var _ = Describe("Tracked events", func() {
 		close(done)
 		n := <-tracked
 		exposing.Wait()
-		_ = p.provider.Flush(waiting()) // which reports the exposures that were dropped
+		_ = p.provider.Flush(waiting()) // reports dropped exposures
 		p.arrivedInOrder(1, n)
 		s := p.accounts()
 		e := s.EvaluationEvents
 		Expect(s.Dropped.Total()).To(BeZero())
 		Expect(p.box.EventCount(launchdarklytest.KindFeature)).To(BeNumerically("<=", int(e.Delivered)))
 		Expect(p.reported.evaluations.Load()).To(Equal(e.Dropped.Total()))
-		suite.Report("storm of exposures", "all of %d tracked events arrived next to %d evaluations in %s, of which %.1f%% were "+
+		suite.Report("storm of exposures", "all of %d tracked events arrived during %d evaluations in %s, of which %.1f%% were "+
 			"dropped and counted", n, s.Evaluations, storm, 100*float64(e.Dropped.Total())/float64(s.Evaluations))
 	})
 
-	It("count as exposures, too: those of a healthy service arrive", Label("long"), func() {
+	It("and exposures arrive at 6,500 a second", Label("long"), func() {
 		users := sized(6_500, 80_000)
 		p := start()
 		p.exposeAtRate(users, 6_500)
@@ -92,7 +92,7 @@ var _ = Describe("Tracked events", func() {
 		suite.Report("exposures", "%d of %d exposures at 6,500 a second arrived, once", users, users)
 	})
 
-	It("arrive, whatever poison is among them", func() {
+	It("arrive although some have invalid values", func() {
 		events := sized(10_000, 100_000)
 		loop := map[string]any{}
 		loop["self"] = loop
@@ -120,6 +120,6 @@ var _ = Describe("Tracked events", func() {
 		for _, r := range p.box.Requests() {
 			Expect(r.Problem).To(BeEmpty())
 		}
-		suite.Report("poison", "%d events, of which %d poisoned", events, events/100)
+		suite.Report("invalid values", "%d events, %d of them with invalid values", events, events/100)
 	})
 })

@@ -33,11 +33,11 @@ type program struct {
 	reported *reported
 }
 
-// tracked is a flag each of whose evaluations is an event of its own.
+// tracked is a flag with an evaluation event for each evaluation.
 var tracked = ldbuilders.NewFlagBuilder("tracked").On(true).FallthroughVariation(0).OffVariation(0).
 	Variations(ldvalue.Bool(true)).TrackEvents(true).Build()
 
-// start makes a program. The options are those of delivery.
+// start starts a program with options for delivery.
 func start(options ...delivery.Option) *program {
 	GinkgoHelper()
 	p := &program{box: launchdarklytest.NewServer(), log: new(logbook), reported: new(reported)}
@@ -47,15 +47,15 @@ func start(options ...delivery.Option) *program {
 	config := p.box.Config()
 	providerOptions := []launchdarkly.Option{
 		launchdarkly.WithLogger(slog.New(slog.NewTextHandler(p.log, nil))),
-		launchdarkly.WithErrorHandler(p.reported.hear),
+		launchdarkly.WithErrorHandler(p.reported.handle),
 	}
-	if options != nil { // otherwise the provider comes as it is
+	if options != nil { // otherwise, the provider has its defaults
 		providerOptions = append(providerOptions, launchdarkly.WithDelivery(options...))
 	}
 	var err error
 	p.provider, err = launchdarkly.NewProvider(p.box.SDKKey(), append(providerOptions, launchdarkly.WithConfig(config))...)
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { _ = p.provider.ShutdownWithContext(suite.Within(0)) }) // unless the spec has done it
+	DeferCleanup(func() { _ = p.provider.ShutdownWithContext(suite.Within(0)) }) // does nothing if the spec has shut it down
 	api := isolated.NewAPI()
 	DeferCleanup(func() { _ = api.Shutdown(suite.Within(time.Second)) })
 	Expect(api.SetProviderAndWait(waiting(), p.provider)).To(Succeed())
@@ -65,7 +65,7 @@ func start(options ...delivery.Option) *program {
 
 var sandy = openfeature.NewEvaluationContext("sandy", nil)
 
-// track tracks the events from first to first+n, whose serial number is their metric.
+// track tracks n events from first on, with the serial number as the metric value.
 func (p *program) track(first, n int) {
 	ctx := context.Background()
 	for serial := first; serial < first+n; serial++ {
@@ -73,7 +73,7 @@ func (p *program) track(first, n int) {
 	}
 }
 
-// trackFrom has goroutines track so many events each, and returns when they have.
+// trackFrom tracks events from several goroutines, and returns once they have ended.
 func (p *program) trackFrom(goroutines, each int) {
 	var tracking sync.WaitGroup
 	for g := range goroutines {
@@ -82,7 +82,7 @@ func (p *program) trackFrom(goroutines, each int) {
 	tracking.Wait()
 }
 
-// trackAtRate tracks so many events a second until done, and returns how many they were.
+// trackAtRate tracks perSecond events a second until done, and returns their number.
 func (p *program) trackAtRate(perSecond int, done <-chan struct{}) int {
 	const ticksPerSecond = 100
 	ticker := time.NewTicker(time.Second / ticksPerSecond)
@@ -106,7 +106,7 @@ func (p *program) expose(n int) {
 		openfeature.NewEvaluationContext(fmt.Sprint("user-", n), nil))
 }
 
-// exposeAtRate exposes so many distinct users.
+// exposeAtRate evaluates the tracked flag for distinct users.
 func (p *program) exposeAtRate(users, perSecond int) {
 	const ticksPerSecond = 100
 	ticker := time.NewTicker(time.Second / ticksPerSecond)
@@ -120,7 +120,7 @@ func (p *program) exposeAtRate(users, perSecond int) {
 	}
 }
 
-// exposed is that the exposures of so many users have arrived, each once.
+// exposed asserts that the exposures of all users have arrived, once each.
 func (p *program) exposed(users int) {
 	GinkgoHelper()
 	seen := make(map[string]int, users)
@@ -140,14 +140,14 @@ func (p *program) flush() {
 	Expect(p.provider.Flush(waiting())).To(Succeed())
 }
 
-// arrived is that all events of all goroutines have, each once. Events that were part of a request that failed for long may
-// come after later ones.
+// arrived asserts that all events of all goroutines have arrived, once each. Events of a request
+// that failed for long may arrive after later ones.
 func (p *program) arrived(goroutines, each int) {
 	GinkgoHelper()
 	Expect(p.misplaced(goroutines, each, false)).To(Succeed())
 }
 
-// arrivedInOrder is the same, and that the events of each goroutine are in order.
+// arrivedInOrder asserts the same, and that the events of each goroutine are in order.
 func (p *program) arrivedInOrder(goroutines, each int) {
 	GinkgoHelper()
 	Expect(p.misplaced(goroutines, each, true)).To(Succeed())
@@ -187,7 +187,7 @@ func (p *program) misplaced(goroutines, each int, ordered bool) error {
 	return nil
 }
 
-// accounts is that they add up.
+// accounts asserts that the counters add up, and returns them.
 func (p *program) accounts() launchdarkly.Stats {
 	GinkgoHelper()
 	s := p.provider.Stats()
@@ -195,7 +195,7 @@ func (p *program) accounts() launchdarkly.Stats {
 	return s
 }
 
-// undelivered is how many events err says are not delivered.
+// undelivered returns the number of undelivered events in err.
 func undelivered(err error) int {
 	GinkgoHelper()
 	u, ok := errors.AsType[*delivery.UndeliveredError](err)
@@ -203,7 +203,7 @@ func undelivered(err error) int {
 	return u.Events
 }
 
-// logbook keeps what is logged.
+// logbook records log lines.
 type logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -216,7 +216,7 @@ func (l *logbook) Write(line []byte) (int, error) {
 	return l.text.Write(line)
 }
 
-// lines are those that contain the text.
+// lines returns the lines that contain the text.
 func (l *logbook) lines(with string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -229,13 +229,13 @@ func (l *logbook) lines(with string) []string {
 	return found
 }
 
-// reported counts the events that the error handler was told are dropped.
+// reported counts the dropped events that were passed to the error handler.
 type reported struct {
 	dropped     atomic.Uint64
 	evaluations atomic.Uint64
 }
 
-func (r *reported) hear(_ context.Context, err error) {
+func (r *reported) handle(_ context.Context, err error) {
 	drop, ok := errors.AsType[*delivery.DropError](err)
 	if !ok {
 		return

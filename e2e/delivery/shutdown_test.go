@@ -14,7 +14,7 @@ import (
 var _ = Describe("Shutdown", func() {
 	const events = 50_000
 
-	It("delivers what waits", func() {
+	It("delivers queued events", func() {
 		p := start()
 		p.box.RefuseEvents(http.StatusServiceUnavailable)
 		p.track(0, events)
@@ -29,7 +29,7 @@ var _ = Describe("Shutdown", func() {
 		suite.Report("shutdown", "%d events that waited were delivered in %s", events, took.Round(time.Millisecond))
 	})
 
-	It("says what it could not deliver within its deadline", func() {
+	It("returns the number of events that it did not deliver by its deadline", func() {
 		const deadline = time.Second
 		p := start()
 		p.box.RefuseEvents(http.StatusServiceUnavailable)
@@ -40,7 +40,7 @@ var _ = Describe("Shutdown", func() {
 		took := time.Since(began)
 		Expect(err).To(MatchError(context.DeadlineExceeded))
 		Expect(undelivered(err)).To(Equal(events))
-		Expect(took).To(BeNumerically("<", deadline+patience/10)) // a busy machine
+		Expect(took).To(BeNumerically("<", deadline+patience/10)) // allows for a busy machine
 		Eventually(func() uint64 { return p.provider.Stats().Waiting }).Should(BeZero())
 		Expect(p.accounts().Dropped.Closed).To(BeEquivalentTo(events))
 		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(events))

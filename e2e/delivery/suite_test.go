@@ -1,13 +1,15 @@
-// Package delivery holds what lossless delivery promises, case by case: whole programs, OpenFeature's SDK, the provider
-// and LaunchDarkly's SDK, over real HTTP against launchdarklytest. Each tracked event carries a serial number, by which
-// LaunchDarkly's side checks that every one arrives, once, and in the order of the goroutine that tracked it.
+// Package delivery tests lossless delivery case by case, in whole programs: OpenFeature's SDK, the
+// provider and LaunchDarkly's SDK, over real HTTP against launchdarklytest. Each tracked event has
+// a serial number, with which specs check that it arrives once, and in the order of the goroutine
+// that tracked it.
 //
-// By default the cases run in a shortened form, in some seconds. The environment variable DELIVERY_E2E=full makes them
-// run at full size, in some minutes; the figures that they measure are in the suite's report:
+// By default, the cases run in a shortened form, in some seconds. With the environment variable
+// DELIVERY_E2E=full, they run at full size, in some minutes. The suite's report has the figures
+// that they measure:
 //
 //	DELIVERY_E2E=full go test ./e2e/delivery -count=1 -timeout=20m -ginkgo.v
 //
-// Those that take long at full size have the label "long".
+// Cases that take long at full size have the label "long".
 package delivery
 
 import (
@@ -24,7 +26,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
-// patience is how long specs wait for what must happen. None waits that long when all is well.
+// patience is the timeout of all waits. It is reached only if a spec fails.
 const patience = time.Minute
 
 func TestDelivery(t *testing.T) {
@@ -33,7 +35,7 @@ func TestDelivery(t *testing.T) {
 	RunSpecs(t, "Delivery")
 }
 
-// sized is how much a case takes on: less of it, unless the full size is asked for.
+// sized returns the size of a case: short, unless DELIVERY_E2E asks for the full size.
 func sized[T int | time.Duration](short, full T) T {
 	if os.Getenv("DELIVERY_E2E") == "full" {
 		return full
@@ -41,7 +43,7 @@ func sized[T int | time.Duration](short, full T) T {
 	return short
 }
 
-// Whatever a spec starts has to end with it.
+// Goroutines that a spec starts must end with it.
 var _ = BeforeEach(func() {
 	leaks := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
 	DeferCleanup(func() {
@@ -49,5 +51,5 @@ var _ = BeforeEach(func() {
 	})
 })
 
-// waiting is a context that ends when a spec has waited for too long.
+// waiting returns a context that ends after patience.
 func waiting() context.Context { return suite.Within(patience) }

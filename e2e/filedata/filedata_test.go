@@ -23,7 +23,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// patience is how long specs wait for what must happen. None waits that long when all is well.
+// patience is the timeout of all waits. It is reached only if a spec fails.
 const patience = 20 * time.Second
 
 func TestFileData(t *testing.T) {
@@ -35,14 +35,14 @@ func TestFileData(t *testing.T) {
 
 var sandy = openfeature.NewEvaluationContext("sandy", nil)
 
-// flag is the content of a file that serves a value for the flag named flag. Without versions that rise, LaunchDarkly's SDK
-// does not tell that it has changed.
+// flag returns the content of a file that serves a value for the flag named flag. Without
+// increasing versions, LaunchDarkly's SDK does not report changes.
 func flag(value string, version int) string {
 	return fmt.Sprintf("flags: {flag: {key: flag, version: %d, 'on': true, variations: [%s], fallthrough: {variation: 0}}}",
 		version, value)
 }
 
-var _ = Describe("A provider whose flags come from a file", func() {
+var _ = Describe("A provider with flags from a file", func() {
 	var (
 		box  *launchdarklytest.Server
 		path string
@@ -52,7 +52,7 @@ var _ = Describe("A provider whose flags come from a file", func() {
 		DeferCleanup(box.Close)
 		path = filepath.Join(GinkgoT().TempDir(), "flags.yaml")
 	})
-	// write replaces the file at once, as deployments do.
+	// write replaces the file atomically, as deployments do.
 	write := func(content string) {
 		GinkgoHelper()
 		Expect(os.WriteFile(path+".new", []byte(content), 0o600)).To(Succeed())
@@ -77,7 +77,7 @@ var _ = Describe("A provider whose flags come from a file", func() {
 		return client.String(context.Background(), "flag", "default", sandy)
 	}
 
-	It("is ready, evaluates, tracks, and sees what is written", func(ctx SpecContext) {
+	It("becomes ready, evaluates, tracks, and uses changes of the file", func(ctx SpecContext) {
 		write(flag("a", 1))
 		api, client := newClient()
 		changes := make(chan []string, 10)
@@ -99,16 +99,17 @@ var _ = Describe("A provider whose flags come from a file", func() {
 		write("flagValues: {flag: ")
 		Eventually(client.State).Should(Equal(openfeature.StaleState))
 		Expect(value(client)).To(Equal("b"), "what can't be read changes nothing")
-		write("flagValues: {flag: c}") // the short form has no versions, so that no change is told
+		write("flagValues: {flag: c}") // the short form has no versions, so no change is reported
 		Eventually(client.State).Should(Equal(openfeature.ReadyState))
 		Eventually(value).WithArguments(client).Should(Equal("c"))
 		Expect(box.StreamRequests()).To(BeEmpty())
 	}, SpecTimeout(patience))
 
-	// As of LaunchDarkly's SDK 7.15.5, the file data source notes without a lock that it has read its first file, while
-	// every evaluation, and the provider, may ask for that: the race detector would rightly object.
+	// As of LaunchDarkly's SDK 7.15.5, the file data source records without a lock that it has read
+	// its first file, while evaluations and the provider read that state: the race detector reports
+	// a data race.
 	if !race.Enabled {
-		It("is not ready without the file, and is when it comes", func(ctx SpecContext) {
+		It("becomes ready once the file exists", func(ctx SpecContext) {
 			api, client := newClient()
 			err := api.SetProviderAndWait(ctx, newProvider(launchdarkly.WithInitTimeout(50*time.Millisecond)))
 			Expect(err).To(MatchError(ld.ErrInitializationTimeout))

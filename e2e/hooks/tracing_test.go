@@ -80,7 +80,7 @@ var _ = Describe("A hook of LaunchDarkly's SDK", func() {
 		"track visit", "track revenue", "track search",
 	}
 
-	It("sees the caller's span in evaluations and in Track", func(ctx SpecContext) {
+	It("receives the caller's span in evaluations and in Track", func(ctx SpecContext) {
 		box := newBox()
 		box.SetValue("bool", ldvalue.Bool(true))
 		config := box.Config()
@@ -90,7 +90,7 @@ var _ = Describe("A hook of LaunchDarkly's SDK", func() {
 		Expect(request(ctx, client)).To(Equal(expected))
 	})
 
-	It("sees it too if the client belongs to the application", func(ctx SpecContext) {
+	It("receives the caller's span with a client that the application made", func(ctx SpecContext) {
 		box := newBox()
 		config := box.Config()
 		config.Hooks = []ldhooks.Hook{tracing{}}

@@ -55,7 +55,7 @@ func register(ctx context.Context, provider openfeature.FeatureProvider) (*openf
 }
 
 var _ = Describe("A hook that tracks evaluations", func() {
-	It("reports an exposure to LaunchDarkly once, for the context that was evaluated", func(ctx SpecContext) {
+	It("reports an exposure to LaunchDarkly once, for the evaluated context", func(ctx SpecContext) {
 		box := newBox()
 		box.SetValue("new-checkout", ldvalue.Bool(true))
 		provider := connect(box)
@@ -89,7 +89,7 @@ var _ = Describe("A hook that tracks evaluations", func() {
 			WithContext(map[string]any{"kind": "user", "key": "sandy", "plan": "gold", "region": "eu"})))
 	})
 
-	It("reports each flag that was evaluated for the context", func(ctx SpecContext) {
+	It("reports each flag that is evaluated for a context", func(ctx SpecContext) {
 		box := newBox()
 		box.SetValue("header", ldvalue.Bool(true))
 		box.SetValue("footer", ldvalue.Bool(true))
@@ -108,7 +108,7 @@ var _ = Describe("A hook that tracks evaluations", func() {
 		))
 	})
 
-	It("reports flags that another system serves, so that LaunchDarkly can measure them", func(ctx SpecContext) {
+	It("reports flags of another provider to LaunchDarkly", func(ctx SpecContext) {
 		box := newBox()
 		provider := connect(box)
 		_, client := register(ctx, memprovider.NewInMemoryProvider(map[string]memprovider.InMemoryFlag{
@@ -139,7 +139,7 @@ var _ = Describe("A hook that tracks evaluations", func() {
 		}
 	})
 
-	It("can be a hook of the provider, and reports errors", func(ctx SpecContext) {
+	It("works as a provider hook, and reports errors", func(ctx SpecContext) {
 		api := isolated.NewAPI()
 		client := api.NewClient()
 		box := newBox()
@@ -214,7 +214,7 @@ var _ = Describe("A hook that logs evaluations", func() {
 		_, client := register(ctx, provider)
 		client.AddHooks(hooks.NewEvaluationHook(hooks.NewMultiSink(
 			hooks.NewSlogSink(logger, slog.LevelInfo),
-			hooks.NewSlogSink(logger, slog.LevelDebug), // which the logger does not take
+			hooks.NewSlogSink(logger, slog.LevelDebug), // below the logger's level
 		), hooks.WithExcludedAttributes("feature_flag.context.id")))
 
 		Expect(client.IntValue(ctx, "limit", 0, sandy)).To(BeEquivalentTo(500))

@@ -33,8 +33,8 @@ func (s *server) synchronized() {
 	Expect(s.do("SET", prefix+":big_segments_synchronized_on", uint64(ldtime.UnixMillisNow()))).To(Equal("OK"))
 }
 
-var _ = Describe("A provider whose big segments are in a Redis", func() {
-	It("finds the members, and reports in flag metadata how the store is", func() {
+var _ = Describe("A provider with big segments in Redis", func() {
+	It("evaluates memberships, and reports the store's status in flag metadata", func() {
 		redis := startServer()
 		redis.include("sandy", "customers")
 		redis.synchronized()

@@ -9,7 +9,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// app is an application with a LaunchDarkly of its own.
+// app is an application with its own LaunchDarkly.
 type app struct {
 	*program.Program
 	box *launchdarklytest.Server
@@ -21,13 +21,13 @@ func newBox() *launchdarklytest.Server {
 	return box
 }
 
-// newProgram makes a program whose provider is not registered yet.
+// newProgram returns a program whose provider is not registered yet.
 func newProgram(box *launchdarklytest.Server, change func(*ld.Config), options ...launchdarkly.Option) app {
 	GinkgoHelper()
 	return app{program.New(changed(box, change), options...), box}
 }
 
-// start makes a program and registers its provider.
+// start returns a program with a registered provider.
 func start(box *launchdarklytest.Server, change func(*ld.Config)) app {
 	GinkgoHelper()
 	return app{program.Start(changed(box, change)), box}
@@ -39,7 +39,7 @@ func changed(box *launchdarklytest.Server, change func(*ld.Config)) ld.Config {
 	return config
 }
 
-// storeAvailable asks LaunchDarkly's SDK.
+// storeAvailable returns the store status of LaunchDarkly's SDK.
 func (a app) storeAvailable() bool {
 	return a.Provider.Client().GetDataStoreStatusProvider().GetStatus().Available
 }

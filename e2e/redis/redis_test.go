@@ -16,7 +16,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// caching are the ways in which the SDK keeps in memory what it has read from a store.
+// caching configures the SDK's cache of a persistent store.
 type caching = func(*ldcomponents.PersistentDataStoreBuilder) *ldcomponents.PersistentDataStoreBuilder
 
 func notAtAll(b *ldcomponents.PersistentDataStoreBuilder) *ldcomponents.PersistentDataStoreBuilder {
@@ -31,12 +31,12 @@ func forEver(b *ldcomponents.PersistentDataStoreBuilder) *ldcomponents.Persisten
 	return b.CacheForever()
 }
 
-// streaming is a client that streams its flags and keeps them in the Redis.
+// streaming configures a client that streams flags and stores them in Redis.
 func streaming(s *server, cached caching) func(*ld.Config) {
 	return func(c *ld.Config) { c.DataStore = cached(stored(s)) }
 }
 
-// daemon is a client that reads what others keep in the Redis.
+// daemon configures a client that only reads flags from Redis.
 func daemon(s *server, cached caching) func(*ld.Config) {
 	return func(c *ld.Config) {
 		c.DataStore = cached(stored(s))
@@ -49,20 +49,20 @@ func daemonV2(s *server, cached caching) func(*ld.Config) {
 	return func(c *ld.Config) { c.DataSystem = ldcomponents.DataSystem().Daemon(cached(stored(s))) }
 }
 
-// serving is a LaunchDarkly that serves a value for the flag named flag.
+// serving returns a LaunchDarkly that serves a value for the flag named flag.
 func serving(value string) *launchdarklytest.Server {
 	box := newBox()
 	box.SetValue("flag", ldvalue.String(value))
 	return box
 }
 
-// short is an init timeout for what is not going to come.
+// short is an init timeout for flags that do not arrive.
 var short = launchdarkly.WithInitTimeout(100 * time.Millisecond)
 
-var _ = Describe("A provider whose flags are in a Redis", func() {
+var _ = Describe("A provider with flags in Redis", func() {
 	DescribeTableSubtree("that it reads only, as others fill it,",
 		func(readOnly func(*server, caching) func(*ld.Config)) {
-			It("is ready, evaluates and tracks without any stream, and sees what changes", func() {
+			It("becomes ready, evaluates and tracks without a stream, and uses changed flags", func() {
 				redis := startServer()
 				writer := start(serving("a"), streaming(redis, forAnHour))
 				readers := []app{
@@ -92,7 +92,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 				}
 			})
 
-			It("is ready before anybody has filled it, and has no flags until then", func() {
+			It("becomes ready with an empty store, and has no flags until the store is filled", func() {
 				redis := startServer()
 				reader := start(newBox(), readOnly(redis, notAtAll))
 				details, err := reader.Details()
@@ -102,7 +102,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 				Eventually(reader.Value).Should(Equal("a"))
 			})
 
-			It("is ready though it can't be reached, and each evaluation says what is wrong", func() {
+			It("becomes ready although Redis is unreachable, and evaluations return an error", func() {
 				redis := stoppedServer()
 				reader := start(newBox(), readOnly(redis, notAtAll))
 				details, err := reader.Details()
@@ -121,7 +121,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 				Eventually(reader.storeAvailable).Should(BeTrue())
 			})
 
-			It("takes the flags of its cache while the Redis is away", func() {
+			It("uses cached flags while Redis is unreachable", func() {
 				redis := startServer()
 				start(serving("a"), streaming(redis, forAnHour))
 				reader := start(newBox(), readOnly(redis, forAnHour))
@@ -137,8 +137,8 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 		Entry("with a DataSystem", daemonV2),
 	)
 
-	Describe("and that come by a stream", func() {
-		It("keeps them there, with what changes", func() {
+	Describe("that are streamed", func() {
+		It("stores the flags and their changes", func() {
 			redis := startServer()
 			p := start(serving("a"), streaming(redis, forAnHour))
 			Expect(redis.flag("flag")).To(ContainSubstring(`"a"`))
@@ -149,7 +149,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 			Eventually(p.Events.Count(openfeature.ProviderConfigChange)).Should(Equal(1))
 		})
 
-		It("starts with what an earlier run has left, and is stale until LaunchDarkly answers", func() {
+		It("starts with the flags of an earlier run, and is stale until LaunchDarkly responds", func() {
 			redis := startServer()
 			earlier := start(serving("earlier"), streaming(redis, forAnHour))
 			Expect(earlier.API.Shutdown(program.Waiting())).To(Succeed())
@@ -160,13 +160,13 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 			Expect(p.Register()).To(Succeed())
 			Eventually(p.Client.State).Should(Equal(openfeature.StaleState))
 			Expect(p.Value()).To(Equal("earlier"))
-			box.SetValue("flag", ldvalue.String("fresh")) // with a version above that of the earlier run's
+			box.SetValue("flag", ldvalue.String("fresh")) // with a higher version than in the earlier run
 			box.ReleaseStreams()
 			Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
 			Eventually(p.Value).Should(Equal("fresh"))
 		})
 
-		DescribeTable("goes on while the Redis is away, and has fresh flags when it is back",
+		DescribeTable("continues while Redis is unreachable, and has current flags once it is reachable",
 			func(cached caching, meanwhile string, code openfeature.ErrorCode) {
 				redis := startServer()
 				p := start(serving("a"), streaming(redis, cached))
@@ -181,7 +181,8 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 				details, err := p.Details()
 				Expect(err != nil).To(Equal(code != ""))
 				Expect(details.ErrorCode).To(Equal(code))
-				// The SDK calls its data source valid again at once: it has heard of the flags, if not kept them.
+				// The SDK reports the data source as valid at once: it has received the flags,
+				// although it could not store them.
 				Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
 				Consistently(p.Client.State).Should(Equal(openfeature.ReadyState))
 				p.Track("in the outage")
@@ -191,7 +192,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 				Eventually(p.Value).Should(Equal("b"))
 				Eventually(redis.flag).WithArguments("flag").Should(ContainSubstring(`"b"`), "it is filled again")
 				Expect(redis.do("EXISTS", initedKey)).To(BeEquivalentTo(1))
-				// A change tells that the connection is as good as before.
+				// A change shows that the connection works again.
 				p.box.SetValue("flag", ldvalue.String("c"))
 				Eventually(p.Value).Should(Equal("c"))
 				Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
@@ -204,12 +205,12 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 					ldmatchers.CustomEvent("afterwards")))
 				Expect(p.Provider.Stats().Dropped.Total()).To(BeZero())
 			},
-			Entry("with a cache: with what it knew", forAnHour, "a", openfeature.ErrorCode("")),
-			Entry("with a cache for ever: with what it hears", forEver, "b", openfeature.ErrorCode("")),
+			Entry("with a finite cache: with cached flags", forAnHour, "a", openfeature.ErrorCode("")),
+			Entry("with an infinite cache: with streamed changes", forEver, "b", openfeature.ErrorCode("")),
 			Entry("without a cache: with defaults and errors", notAtAll, "default", openfeature.GeneralCode),
 		)
 
-		It("is not ready before its flags can be stored, and then is", func() {
+		It("becomes ready once its flags can be stored", func() {
 			redis := stoppedServer()
 			p := newProgram(serving("a"), streaming(redis, forAnHour), short)
 			Expect(p.Register()).To(MatchError(ld.ErrInitializationTimeout))
@@ -228,7 +229,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 			Expect(redis.flag("flag")).To(ContainSubstring(`"a"`))
 		})
 
-		It("is ready at once with a cache for ever, though its flags can't be stored, and stores them later", func() {
+		It("becomes ready with an infinite cache although flags cannot be stored, and stores them later", func() {
 			redis := stoppedServer()
 			p := start(serving("a"), streaming(redis, forEver))
 			Expect(p.Value()).To(Equal("a"))
@@ -239,7 +240,7 @@ var _ = Describe("A provider whose flags are in a Redis", func() {
 		})
 	})
 
-	It("and that come by a DataSystem keeps them, and does not need the Redis from then on", func() {
+	It("from a DataSystem stores the flags, and does not depend on Redis afterwards", func() {
 		redis := startServer()
 		box := serving("a")
 		p := start(box, func(c *ld.Config) {

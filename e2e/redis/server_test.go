@@ -13,14 +13,14 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
 )
 
-// Where LaunchDarkly documents that flags are kept.
+// The keys under which LaunchDarkly's Redis store documents flags.
 const (
 	prefix      = "launchdarkly"
 	featuresKey = prefix + ":features"
 	initedKey   = prefix + ":$inited"
 )
 
-// server is a redis-server that specs can look into. It forgets everything when it stops.
+// server is a redis-server that specs can query. It loses all data when it stops.
 type server struct{ *redisserver.Server }
 
 func startServer() *server {
@@ -31,7 +31,7 @@ func startServer() *server {
 	return &server{s}
 }
 
-// stoppedServer has an address where nobody answers, until it is started.
+// stoppedServer returns a server that is not running until it is started.
 func stoppedServer() *server {
 	GinkgoHelper()
 	s := startServer()
@@ -45,12 +45,12 @@ func (s *server) start() {
 	Expect(s.Start(program.Waiting())).To(Succeed())
 }
 
-// stored makes a client keep its flags in the Redis, under the SDK's cache.
+// stored configures Redis as the persistent store.
 func stored(s *server) *ldcomponents.PersistentDataStoreBuilder {
 	return ldcomponents.PersistentDataStore(ldredis.DataStore().URL(s.URL()))
 }
 
-// do sends a command past the SDK.
+// do sends a command directly, without the SDK.
 func (s *server) do(command string, args ...any) (any, error) {
 	connection, err := redis.DialURL(s.URL(), redis.DialConnectTimeout(program.Patience), redis.DialReadTimeout(program.Patience))
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *server) do(command string, args ...any) (any, error) {
 	return connection.Do(command, args...)
 }
 
-// flag is a flag's JSON as it is kept, empty when there is none.
+// flag returns the stored JSON of a flag, or an empty string if there is none.
 func (s *server) flag(key string) string {
 	GinkgoHelper()
 	text, err := redis.String(s.do("HGET", featuresKey, key))

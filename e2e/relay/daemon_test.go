@@ -13,8 +13,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-var _ = Describe("Providers in daemon mode, whose Redis a Relay Proxy fills", func() {
-	It("evaluate without a stream, see changes, and continue while the relay is down", func() {
+var _ = Describe("Providers in daemon mode, with a Redis that a Relay Proxy fills", func() {
+	It("evaluate without a stream, use changed flags, and continue while the relay is down", func() {
 		redisserver.Require(GinkgoT())
 		redis, err := redisserver.Start(program.Waiting())
 		Expect(err).NotTo(HaveOccurred())

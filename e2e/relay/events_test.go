@@ -29,10 +29,10 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// brief is how long specs wait for what cannot succeed.
+// brief is the timeout of operations that cannot succeed.
 const brief = 100 * time.Millisecond
 
-// briefly is an init timeout for flags that do not come.
+// briefly sets an init timeout for flags that do not arrive.
 var briefly = launchdarkly.WithInitTimeout(brief)
 
 var _ = Describe("Events behind a Relay Proxy", func() {
@@ -71,7 +71,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 			ForContext("user", "sandy").WithMetric(99.90).WithDataMember("currency", "EUR")).Times(1))
 	})
 
-	It("wait while the relay is down, and arrive when it is back", func() {
+	It("are queued while the relay is down, and arrive once it is up", func() {
 		box := serving("a")
 		relay := startRelay(box)
 		p := program.Start(relay.config())
@@ -83,8 +83,9 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		Eventually(box).Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")).Times(1))
 	})
 
-	// The Relay Proxy answers before it sends. It tries once more after a second, and then drops what it had.
-	It("count as delivered, and are lost, where the relay can't deliver them itself", func() {
+	// The Relay Proxy responds before it sends. It retries once after a second, and then drops the
+	// events.
+	It("count as delivered, and are lost if the relay cannot deliver them", func() {
 		box := serving("a")
 		p := program.Start(startRelay(box).config())
 		box.RefuseEvents(http.StatusServiceUnavailable)
@@ -105,7 +106,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 	})
 
 	Context("that does not forward events", func() {
-		It("are not delivered, and a flush and the log say so", func() {
+		It("are not delivered, and a flush and the log report it", func() {
 			box := serving("a")
 			log := gbytes.NewBuffer()
 			p := program.Start(startRelayWith(box, noForwarding).config(),
@@ -120,7 +121,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 			Expect(box.CustomEvents()).To(BeEmpty())
 		})
 
-		It("arrive where they go past it", func() {
+		It("arrive if they bypass the relay", func() {
 			box := serving("a")
 			relay := startRelayWith(box, noForwarding)
 			config := relay.config()
@@ -134,7 +135,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		})
 	})
 
-	It("are lost for good once LaunchDarkly has refused the relay's key for events", func() {
+	It("are lost once LaunchDarkly has refused the relay's key for events", func() {
 		box := serving("a")
 		p := program.Start(startRelay(box).config())
 		box.RefuseEvents(http.StatusUnauthorized, launchdarklytest.Times(1))
@@ -152,8 +153,8 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		Expect(p.Provider.Stats().Delivered).To(Equal(p.Provider.Stats().Tracked))
 	})
 
-	// The figures of a burst in README.md. Whatever arrives, the relay has accepted all of it.
-	DescribeTable("of a burst arrive as far as the relay's capacity reaches",
+	// The relay accepts all events in each case.
+	DescribeTable("of a burst arrive up to the relay's capacity",
 		func(arrives types.GomegaMatcher, settings ...string) {
 			const burst = 20_000
 			box := serving("a")
@@ -164,7 +165,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 			p.Flush()
 			Expect(p.Provider.Stats().Delivered).To(BeEquivalentTo(burst))
 
-			// An event that arrives afterwards shows that the relay has sent what it kept.
+			// An event that arrives afterwards shows that the relay has sent its buffer.
 			Eventually(func() []launchdarklytest.Event {
 				p.Track("marker")
 				p.Flush()
@@ -179,8 +180,9 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		Entry("of 100,000 events in 5 s", Equal(20_000), largeCapacity),
 	)
 
-	// The relay keeps 1,000 events for each 200 ms; no more are sent in a whole second, for a relay that is late.
-	It("of a burst arrive, all, at a rate that fits the relay's default capacity", func() {
+	// The relay keeps 1,000 events for each 200ms. The rate is 1,000 a second, because the relay
+	// may flush late.
+	It("of a burst all arrive at a rate below the relay's default capacity", func() {
 		const burst, users = 3_000, 350
 		box := serving("a")
 		p := program.Start(startRelayWith(box, forwardEvents, "EVENTS_FLUSH_INTERVAL=200ms").config(),
@@ -203,14 +205,14 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 
 	const lossy = "events go through a Relay Proxy"
 
-	It("are warned of where the relay may lose them", func() {
+	It("cause a warning if the relay may lose them", func() {
 		log := gbytes.NewBuffer()
 		program.Start(startRelay(serving("a")).config(), launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 		Eventually(log).Should(gbytes.Say("level=WARN.*" + lossy + ".*EVENTS_CAPACITY"))
 		Consistently(log).ShouldNot(gbytes.Say(lossy), "once")
 	})
 
-	DescribeTable("are not warned of",
+	DescribeTable("cause no warning",
 		func(change func(config *ld.Config, box *launchdarklytest.Server), options ...launchdarkly.Option) {
 			log := gbytes.NewBuffer()
 			box := serving("a")
@@ -225,9 +227,9 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		},
 		Entry("at a rate", func(*ld.Config, *launchdarklytest.Server) {},
 			launchdarkly.WithDelivery(delivery.WithMaxRate(900, 6*time.Second))),
-		Entry("where they go past the relay", func(config *ld.Config, box *launchdarklytest.Server) {
+		Entry("if they bypass the relay", func(config *ld.Config, box *launchdarklytest.Server) {
 			config.ServiceEndpoints.Events = box.URL()
 		}),
-		Entry("where there is no relay", func(config *ld.Config, box *launchdarklytest.Server) { *config = box.Config() }),
+		Entry("without a relay", func(config *ld.Config, box *launchdarklytest.Server) { *config = box.Config() }),
 	)
 })

@@ -28,7 +28,7 @@ var _ = Describe("Flags behind a Relay Proxy", func() {
 		}
 	}
 
-	It("arrive, of every type, and so do changes of each", func() {
+	It("of all types arrive, and so do their changes", func() {
 		box := newBox()
 		box.SetValue("boolean", true)
 		box.SetValue("string", "a")
@@ -53,8 +53,9 @@ var _ = Describe("Flags behind a Relay Proxy", func() {
 		Expect(p.Client.State()).To(Equal(openfeature.ReadyState))
 	})
 
-	// As of version 8.16, the Relay Proxy has streams of LaunchDarkly's first protocol only for SDKs on servers.
-	DescribeTable("do not arrive where a service asks for what the Relay Proxy does not serve",
+	// As of version 8.16, the Relay Proxy serves server-side SDKs with streams of LaunchDarkly's
+	// first protocol only.
+	DescribeTable("do not arrive with protocols that the Relay Proxy does not serve",
 		func(change func(*ld.Config, string)) {
 			relay := startRelay(serving("a"))
 			config := relay.config()
@@ -69,7 +70,7 @@ var _ = Describe("Flags behind a Relay Proxy", func() {
 		}),
 	)
 
-	It("stay while the relay is down, when the provider is stale, and change when it is back", func() {
+	It("remain while the relay is down and the provider is stale, and change once it is up", func() {
 		box := serving("a")
 		relay := startRelay(box)
 		p := program.Start(relay.config())
@@ -87,7 +88,7 @@ var _ = Describe("Flags behind a Relay Proxy", func() {
 		Expect(p.Events.Count(openfeature.ProviderError)()).To(BeZero())
 	})
 
-	It("come late to a provider that starts before its relay", func() {
+	It("arrive once the relay has started after the provider", func() {
 		relay := startRelay(serving("a"))
 		relay.Stop()
 		p := program.New(relay.config(), briefly)
@@ -98,7 +99,7 @@ var _ = Describe("Flags behind a Relay Proxy", func() {
 		Expect(p.Value()).To(Equal("a"))
 	})
 
-	It("stay, and the provider ready, while the relay itself has lost LaunchDarkly", func() {
+	It("remain, and the provider remains ready, while the relay cannot reach LaunchDarkly", func() {
 		box := serving("a")
 		relay := startRelay(box)
 		p := program.Start(relay.config())
@@ -113,7 +114,7 @@ var _ = Describe("Flags behind a Relay Proxy", func() {
 		Eventually(p.Value).Should(Equal("b"))
 	})
 
-	It("reach ten providers at once", func() {
+	It("reach ten concurrent providers", func() {
 		box := serving("a")
 		relay := startRelay(box)
 		programs := make([]*program.Program, 10)

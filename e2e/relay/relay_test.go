@@ -13,7 +13,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// Settings of the Relay Proxy, as its documentation has them.
+// Settings of the Relay Proxy.
 const (
 	forwardEvents = "USE_EVENTS=true"
 	largeCapacity = "EVENTS_CAPACITY=100000"
@@ -27,13 +27,14 @@ type relay struct {
 	box *launchdarklytest.Server
 }
 
-// startRelay starts a Relay Proxy that has the box's flags, and forwards all events soon.
+// startRelay starts a Relay Proxy that serves the box's flags, and forwards events with a short
+// flush interval.
 func startRelay(box *launchdarklytest.Server, settings ...string) *relay {
 	GinkgoHelper()
 	return startRelayWith(box, append([]string{forwardEvents, largeCapacity, flushOften}, settings...)...)
 }
 
-// startRelayWith starts a Relay Proxy that has the box's flags and these settings only.
+// startRelayWith starts a Relay Proxy that serves the box's flags, with these settings only.
 func startRelayWith(box *launchdarklytest.Server, settings ...string) *relay {
 	GinkgoHelper()
 	server, err := relayserver.Start(program.Waiting(), relayserver.Config{
@@ -46,15 +47,15 @@ func startRelayWith(box *launchdarklytest.Server, settings ...string) *relay {
 	return &relay{server, box}
 }
 
-// start starts a relay again that is stopped.
+// start restarts a stopped relay.
 func (r *relay) start() {
 	GinkgoHelper()
 	Expect(r.Start(program.Waiting())).To(Succeed())
 }
 
-// config is the configuration of a service behind the relay.
+// config returns the configuration of a service behind the relay.
 func (r *relay) config() ld.Config {
-	config := r.box.Config() // for its short delay before a stream is opened again
+	config := r.box.Config() // for its short reconnect delay
 	config.ServiceEndpoints = ldcomponents.RelayProxyEndpoints(r.URL())
 	return config
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// await waits for so long, or until the end.
+// await waits for d, or until over ends.
 func await(over context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -25,15 +25,15 @@ func await(over context.Context, d time.Duration) {
 	}
 }
 
-// between is a random duration.
+// between returns a random duration between shortest and longest.
 func between(random *rand.Rand, shortest, longest time.Duration) time.Duration {
 	return shortest + time.Duration(random.Int64N(int64(longest-shortest)))
 }
 
-// fragile tells whether a flag is deleted, or broken, at times.
+// fragile reports whether a flag is deleted or malformed at times.
 func fragile(flag string) bool { return flag == stringFlag || flag == objectFlag }
 
-// streams changes flags, and cuts or refuses the connections by which changes come.
+// streams changes flags, and interrupts or refuses streams.
 func (w *world) streams(over context.Context, random *rand.Rand) {
 	for over.Err() == nil {
 		place := random.IntN(places)
@@ -71,8 +71,8 @@ func (w *world) streams(over context.Context, random *rand.Rand) {
 	}
 }
 
-// events has the events services fail, half of them at a time. Between two faults, there is none for as long as one lasts: a
-// service that fails whenever it is asked delays a shutdown for as long as it likes.
+// events makes the events services fail, half of them at a time. Each fault is followed by a pause
+// of the same length: a service that always fails would delay a shutdown indefinitely.
 func (w *world) events(over context.Context, random *rand.Rand) {
 	for over.Err() == nil {
 		half := random.IntN(2)
@@ -90,8 +90,9 @@ func (w *world) events(over context.Context, random *rand.Rand) {
 	}
 }
 
-// someFault draws what happens to an events service. Where requests that were taken come again, they must not be too large
-// then: in other requests than the first time, nobody could know their events. Each half of the services has one of the two.
+// someFault returns a random fault of an events service. Requests that were accepted and are
+// repeated must not be too large then: LaunchDarkly could not recognize their events in other
+// requests. So each half of the services has one of the two faults.
 func someFault(random *rand.Rand, half int) (string, func(*launchdarklytest.Server)) {
 	switch times := 1 + random.IntN(3); random.IntN(6) {
 	case 0:
@@ -122,7 +123,7 @@ func someFault(random *rand.Rand, half int) (string, func(*launchdarklytest.Serv
 	}
 }
 
-// acceptEvents undoes all that is wrong with an events service.
+// acceptEvents ends all faults of an events service.
 func acceptEvents(box *launchdarklytest.Server) {
 	box.AcceptEvents()
 	box.ResetEvents(0)
@@ -131,7 +132,7 @@ func acceptEvents(box *launchdarklytest.Server) {
 	box.LimitEventBytes(0)
 }
 
-// replacements has providers come and go, and flushes them.
+// replacements replaces and flushes providers.
 func (w *world) replacements(over context.Context, random *rand.Rand) {
 	for over.Err() == nil {
 		switch random.IntN(8) {
@@ -159,8 +160,9 @@ func (w *world) replacements(over context.Context, random *rand.Rand) {
 	}
 }
 
-// another is a provider that is not registered, and was perhaps. Registering one in its own place is something that
-// OpenFeature's SDK 1.20.0 does not get over: once it is replaced, the SDK's Shutdown never returns.
+// another returns a provider that is not registered, but may have been. It never returns the
+// current one: in OpenFeature's SDK 1.20.0, Shutdown never returns after a provider was registered
+// twice and then replaced.
 func (w *world) another(random *rand.Rand) *provider {
 	next := w.providers[random.IntN(borrowed+1)]
 	if next == w.current {
@@ -169,8 +171,8 @@ func (w *world) another(random *rand.Rand) *provider {
 	return next
 }
 
-// register has a provider take the place of the current one, and waits until that is shut down: OpenFeature does not wait,
-// so that it could shut down a provider that is registered again by then.
+// register replaces the current provider, and waits until that is shut down: OpenFeature does not
+// wait, and could shut down a provider that has been registered again.
 func (w *world) register(next *provider) {
 	previous := w.current
 	w.current = next

@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	plainEvent = "plain" // with a context that is valid, and a metric and data that tell what they have to be
-	oddEvent   = "odd"   // with anything
+	plainEvent = "plain" // with a valid context, and a metric value and data that identify it
+	oddEvent   = "odd"   // with arbitrary values
 )
 
-// eventName is a name that no other event has. The workers count their events.
+// eventName returns a unique name. Workers number their events.
 func eventName(kind string, worker, serial int) string {
 	return fmt.Sprintf("%s %d %d", kind, worker, serial)
 }
 
-// parseName is the opposite; false is for an event that is none of a worker's.
+// parseName parses the result of eventName. It returns false for other events.
 func parseName(name string) (kind string, worker, serial int, ok bool) {
 	parts := strings.Split(name, " ")
 	if len(parts) != 3 {
@@ -39,26 +39,26 @@ func parseName(name string) (kind string, worker, serial int, ok bool) {
 	return parts[0], worker, serial, err == nil
 }
 
-// maxProblems is how many problems are kept.
+// maxProblems is the maximum number of recorded problems.
 const maxProblems = 20
 
-// ledger keeps account of what was tracked and of what was refused.
+// ledger counts tracked and rejected events.
 type ledger struct {
 	tracked   atomic.Int64 // calls of Track
-	exposures atomic.Int64 // of these, by the hook
-	serials   [workers]int // how many events with a serial number each worker has tracked; set when it ends
+	exposures atomic.Int64 // those of the hook
+	serials   [workers]int // the number of numbered events of each worker; set when it ends
 
 	mu      sync.Mutex
-	refused map[string]int // events with a serial number, by name
+	refused map[string]int // numbered events, by name
 	unnamed uint64         // events without a name
-	closed  uint64         // events that came after a shutdown
-	invalid uint64         // events with an unusable context
-	found   []string       // what must not be
+	closed  uint64         // events tracked after a shutdown
+	invalid uint64         // events with an invalid context
+	found   []string       // violated expectations
 }
 
 func newLedger() *ledger { return &ledger{refused: make(map[string]int)} }
 
-// problem notes what must not be.
+// problem records a violated expectation.
 func (l *ledger) problem(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,10 +73,10 @@ func (l *ledger) problems() []string {
 	return l.found
 }
 
-// hear is the error handler.
-func (l *ledger) hear(_ context.Context, err error) {
+// handle is the error handler.
+func (l *ledger) handle(_ context.Context, err error) {
 	var name string
-	waited := false // events that wait are dropped without a name, and must not be
+	waited := false // queued events are dropped without a name; that must not happen
 	if t, ok := errors.AsType[*launchdarkly.TrackingError](err); ok {
 		if t.Sent {
 			return
@@ -108,8 +108,9 @@ func (l *ledger) hear(_ context.Context, err error) {
 	}
 }
 
-// misplaced tells of an event with a serial number that has neither arrived nor been refused, or more than once, or not
-// as it was tracked, or not in the order in which its worker tracked, as far as one provider promises it.
+// misplaced returns an error about a numbered event that neither arrived nor was rejected, or did
+// so more than once, or arrived with other contents, or out of its worker's order at the same
+// provider.
 func (l *ledger) misplaced(boxes []*launchdarklytest.Server) error {
 	var fates [workers][]byte
 	for worker := range fates {
@@ -124,7 +125,7 @@ func (l *ledger) misplaced(boxes []*launchdarklytest.Server) error {
 		var next [workers]int
 		for event := range box.AllEvents() {
 			if bytes.Contains(event.Raw, []byte(secret)) {
-				return fmt.Errorf("a private attribute got out: %s", event)
+				return fmt.Errorf("a private attribute was sent: %s", event)
 			}
 			if event.Kind != launchdarklytest.KindCustom {
 				continue
@@ -134,14 +135,14 @@ func (l *ledger) misplaced(boxes []*launchdarklytest.Server) error {
 			case !ok: // an exposure
 				continue
 			case worker >= workers || serial >= len(fates[worker]):
-				return fmt.Errorf("nobody tracked %s", event)
-			case serial < next[worker] && place != fresh: // one that is fresh still delivers while the next one begins
-				return fmt.Errorf("LaunchDarkly %d got, after later ones of the same worker: %s", place, event)
+				return fmt.Errorf("received an event that was not tracked: %s", event)
+			case serial < next[worker] && place != fresh: // a fresh provider still delivers while its successor starts
+				return fmt.Errorf("LaunchDarkly %d received after later events of the same worker: %s", place, event)
 			}
 			next[worker] = serial
 			fates[worker][serial]++
 			if kind == plainEvent && !asTracked(event, serial) {
-				return fmt.Errorf("not as it was tracked: %s", event)
+				return fmt.Errorf("other contents than tracked: %s", event)
 			}
 		}
 	}
@@ -149,7 +150,7 @@ func (l *ledger) misplaced(boxes []*launchdarklytest.Server) error {
 		for serial, n := range fates[worker] {
 			if n != 1 {
 				plain, odd := eventName(plainEvent, worker, serial), eventName(oddEvent, worker, serial)
-				return fmt.Errorf("event %d of worker %d was refused %d times, and has arrived: %v",
+				return fmt.Errorf("event %d of worker %d was rejected %d times, and has arrived: %v",
 					serial, worker, l.refused[plain]+l.refused[odd], arrivals(boxes, plain, odd))
 			}
 		}
@@ -157,7 +158,7 @@ func (l *ledger) misplaced(boxes []*launchdarklytest.Server) error {
 	return nil
 }
 
-// arrivals lists where and how the events have arrived.
+// arrivals lists the received events with these names.
 func arrivals(boxes []*launchdarklytest.Server, names ...string) []string {
 	var found []string
 	for place, box := range boxes {
@@ -168,12 +169,12 @@ func arrivals(boxes []*launchdarklytest.Server, names ...string) []string {
 	return found
 }
 
-// asTracked is about a plain event.
+// asTracked reports whether a plain event has the contents with which it was tracked.
 func asTracked(event launchdarklytest.Event, serial int) bool {
 	kind, key := event.Data.GetByKey("kind").StringValue(), event.Data.GetByKey("key").StringValue()
 	return event.MetricValue != nil && *event.MetricValue == float64(serial) && event.ContextKeys()[kind] == key &&
 		event.Data.GetByKey("cart").GetByIndex(0).IntValue() == serial
 }
 
-// forget is for the end.
+// forget releases memory.
 func (l *ledger) forget() { l.refused, l.found = nil, nil }

@@ -12,24 +12,25 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
-// maxLeftOver is how much memory may stay with a world that has ended, in bytes. The caches that it keeps, of hooks and of
-// log lines, are full after the warm-up already; losing track of a hundred events a second exceeds it in some minutes.
+// maxLeftOver is how much memory a world may retain after its end, in bytes. Its caches, of hooks
+// and of log lines, are full after the warm-up; a leak of a hundred events a second exceeds it
+// within some minutes.
 const maxLeftOver = 8 << 20
 
 var _ = Describe("The provider", Label("soak"), func() {
-	It("keeps its promises whatever goes on around it", func() {
+	It("accounts for each event and leaks nothing while faults are injected", func() {
 		duration, seed := howLong(), uint64(GinkgoRandomSeed())
 		GinkgoWriter.Printf("%s, seed %d\n", duration, seed)
 		leaks := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
 
-		// What the process keeps for good, it has after this.
+		// Allocates what the process keeps permanently.
 		warmUp := min(duration/4, 15*time.Second)
 		soak(seed, warmUp, leaks)
 		before := settledHeap()
 
 		w := soak(seed+1, duration-warmUp, leaks)
 		var grown int
-		Eventually(func() int { // connections take their time
+		Eventually(func() int { // connections close asynchronously
 			grown = suite.Heap() - before
 			return grown
 		}).WithPolling(time.Second).Should(BeNumerically("<", maxLeftOver))
@@ -39,7 +40,7 @@ var _ = Describe("The provider", Label("soak"), func() {
 	})
 })
 
-// settledHeap is how much memory is in use once connections that were closed are gone.
+// settledHeap returns the memory in use once closed connections are released.
 func settledHeap() int {
 	GinkgoHelper()
 	last := suite.Heap()
@@ -51,7 +52,7 @@ func settledHeap() int {
 	return last
 }
 
-// soak lets a world run for so long, checks its accounts, and returns what stays of it: the product's parts.
+// soak runs a world, checks its accounts, and returns it without the parts that belong to the test.
 func soak(seed uint64, duration time.Duration, leaks []goleak.Option) *world {
 	GinkgoHelper()
 	w := newWorld(seed)

@@ -1,10 +1,10 @@
-// Package soak lets everything go wrong at once, for as long as you like: goroutines evaluate flags of all types and track
-// events, for contexts of every kind and with values of every kind, while flags change, streams are cut, events are
-// refused, and providers come and go. At the end, the accounts have to balance: each event that was accepted has arrived,
-// once, and nothing is left behind.
+// Package soak injects many faults at once, for a configurable duration: goroutines evaluate flags
+// of all types and track events, with contexts and values of all kinds, while flags change, streams
+// are interrupted, events are refused, and providers are replaced. At the end, the accounts must
+// balance: each accepted event has arrived once, and nothing leaks.
 //
-// By default it takes some seconds. The environment variable SOAK is how long to go on, as a duration; what happens is
-// drawn with Ginkgo's seed, which the suite prints:
+// By default, it takes some seconds. The environment variable SOAK sets the duration. Faults are
+// derived from Ginkgo's seed, which the suite prints:
 //
 //	SOAK=5m go test ./e2e/soak -count=1 -timeout=10m -ginkgo.v
 //	SOAK=5m go test ./e2e/soak -count=1 -timeout=10m -ginkgo.v -ginkgo.seed=42
@@ -22,10 +22,10 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 )
 
-// patience is how long to wait for what must happen, once nothing is in its way any more.
+// patience is the timeout of all waits after the faults have ended.
 const patience = 2 * time.Minute
 
-// shortly is how long the suite goes on unless SOAK says otherwise.
+// shortly is the default duration.
 const shortly = 5 * time.Second
 
 func TestSoak(t *testing.T) {
@@ -34,7 +34,7 @@ func TestSoak(t *testing.T) {
 	RunSpecs(t, "Soak")
 }
 
-// howLong is what SOAK says.
+// howLong returns the duration that SOAK sets.
 func howLong() time.Duration {
 	GinkgoHelper()
 	text, ok := os.LookupEnv("SOAK")
@@ -47,5 +47,5 @@ func howLong() time.Duration {
 	return d
 }
 
-// waiting is a context that ends when the suite has waited for too long.
+// waiting returns a context that ends after patience.
 func waiting() context.Context { return suite.Within(patience) }

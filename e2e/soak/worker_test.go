@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	// people is how many keys contexts have.
+	// people is the number of context keys.
 	people = 500
-	// oddities is how many contexts and values are anything. More of them would fill LaunchDarkly's memory.
+	// oddities is the number of arbitrary contexts and values. More of them would fill
+	// LaunchDarkly's memory.
 	oddities = 500
-	// secret is in private attributes only.
+	// secret is the value of private attributes only.
 	secret = "sandy@example.com"
 )
 
@@ -29,9 +30,9 @@ type worker struct {
 	id     int
 	random *rand.Rand
 	serial int              // of the next event
-	cart   []any            // which every event brings, and which changes between
+	cart   []any            // part of each event, and modified between events
 	seen   map[string]int64 // the latest number of each flag, by LaunchDarkly
-	loop   map[string]any   // which holds itself
+	loop   map[string]any   // contains itself
 }
 
 func newWorker(w *world, id int) *worker {
@@ -40,7 +41,8 @@ func newWorker(w *world, id int) *worker {
 	return &worker{world: w, id: id, random: w.random(id), cart: []any{0}, seen: make(map[string]int64), loop: loop}
 }
 
-// run goes on until the context ends, with small breaks: what LaunchDarkly receives is kept until the end.
+// run evaluates and tracks until the context ends, with short pauses, because LaunchDarkly keeps
+// all events until the end.
 func (w *worker) run(over context.Context) {
 	const evaluations, pause = 16, 20 * time.Millisecond
 	ctx := context.Background()
@@ -50,7 +52,7 @@ func (w *worker) run(over context.Context) {
 		for range evaluations {
 			w.evaluate(ctx)
 		}
-		w.evaluate(ended) // which is no reason not to
+		w.evaluate(ended) // a canceled context does not affect evaluations
 		w.track(ctx)
 		w.track(ended)
 		await(over, time.Duration(w.random.Int64N(int64(pause))))
@@ -58,15 +60,15 @@ func (w *worker) run(over context.Context) {
 	w.ledger.serials[w.id] = w.serial
 }
 
-// who is somebody to evaluate and track for.
+// who is a context for evaluations and events.
 type who struct {
 	context openfeature.EvaluationContext
-	kind    string // and the key: of an odd context, nobody knows them
+	kind    string // kind and key are unknown for an odd context
 	key     string
 	odd     bool
 }
 
-// somebody is of any kind.
+// somebody returns a random context.
 func (w *worker) somebody() who {
 	key := fmt.Sprint("key-", w.random.IntN(people))
 	switch attributes := map[string]any{"plan": "gold", "cart": w.cart}; w.random.IntN(8) {
@@ -85,7 +87,7 @@ func (w *worker) somebody() who {
 	case 3:
 		attributes["email"], attributes["privateAttributes"] = secret, []any{"email"}
 		return who{context: openfeature.NewEvaluationContext(key, attributes), kind: "user", key: key}
-	case 4: // not readable, so that all is private
+	case 4: // unreadable, so all attributes are private
 		attributes["email"], attributes["privateAttributes"] = secret, 7
 		return who{context: openfeature.NewEvaluationContext(key, attributes), kind: "user", key: key}
 	case 5:
@@ -99,7 +101,7 @@ func (w *worker) somebody() who {
 	}
 }
 
-// oddity makes odd values, the same each time for each of the oddities.
+// oddity returns a generator of arbitrary values, deterministic for each of the oddities.
 func (w *worker) oddity() *fuzzvalue.Generator {
 	random := rand.New(rand.NewPCG(w.seed, uint64(w.random.IntN(oddities))))
 	data := make([]byte, 16+random.IntN(240))
@@ -109,7 +111,7 @@ func (w *worker) oddity() *fuzzvalue.Generator {
 	return fuzzvalue.New(data)
 }
 
-// track tracks an event, or two: a plain one, an odd one, one without a name.
+// track tracks a plain or an odd event, and sometimes one without a name.
 func (w *worker) track(ctx context.Context) {
 	about := w.somebody()
 	w.cart[0] = w.serial
@@ -159,7 +161,7 @@ func (w *worker) evaluate(ctx context.Context) {
 			e.number, _ = strconv.ParseInt(number, 10, 64)
 		}
 	case intFlag:
-		const byDefault = math.MinInt64 + 1 // which no float64 is
+		const byDefault = math.MinInt64 + 1 // not representable as float64
 		got, err := w.client.IntValueDetails(ctx, e.flag, byDefault, about.context)
 		e.err, e.details = err, got.EvaluationDetails
 		e.isDefault, e.number = got.Value == byDefault, got.Value
@@ -186,7 +188,7 @@ func (w *worker) evaluate(ctx context.Context) {
 	}
 }
 
-// evaluation is what came of one.
+// evaluation is the result of an evaluation.
 type evaluation struct {
 	flag      string
 	about     who
@@ -197,14 +199,14 @@ type evaluation struct {
 	number    int64 // of the value; see setFlag
 }
 
-// problem says what is wrong with it, if anything.
+// problem returns what is wrong with an evaluation, or an empty string.
 func (w *worker) problem(e evaluation) string {
 	if e.err != nil {
 		switch {
 		case !e.isDefault:
-			return "an error, and not the default"
+			return "an error without the default"
 		case !e.mayFail():
-			return "an error that has no cause"
+			return "an unexplained error"
 		}
 		return ""
 	}
@@ -212,7 +214,7 @@ func (w *worker) problem(e evaluation) string {
 	case e.wrongType:
 		return "a value of another type"
 	case e.details.ErrorCode != "" || e.details.Variant != strconv.Itoa(variation):
-		return "no error, and not the variation"
+		return "neither an error nor the variation"
 	case e.flag == boolFlag:
 		return ""
 	}
@@ -228,7 +230,7 @@ func (w *worker) problem(e evaluation) string {
 	return ""
 }
 
-// mayFail tells whether what goes on explains the error.
+// mayFail reports whether an injected fault or the context explains the error.
 func (e evaluation) mayFail() bool {
 	switch e.details.ErrorCode {
 	case openfeature.ProviderNotReadyCode:

@@ -29,44 +29,45 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// workers is how many goroutines evaluate and track.
+// workers is the number of goroutines that evaluate and track.
 const workers = 8
 
-// The providers of a world, each with a LaunchDarkly of its own: what a value was served by can be told from the value.
+// The providers of a world, each with its own LaunchDarkly, which can be derived from the values
+// that it serves.
 const (
-	ownA     = iota // with a client of its own, registered again and again
-	ownB            // another
-	borrowed        // with a client of the application's
-	fresh           // another provider each time
+	ownA     = iota // owns its client; registered repeatedly
+	ownB            // owns its client, too
+	borrowed        // uses a client that the application made
+	fresh           // a new provider for each registration
 	places
 )
 
-// world is an application with its LaunchDarklys, and everything that befalls it.
+// world is an application with its LaunchDarklys and the injected faults.
 type world struct {
 	seed   uint64
 	boxes  [places]*launchdarklytest.Server
-	issued [places]atomic.Int64 // the numbers that flags have had, see setFlag
+	issued [places]atomic.Int64 // the last number that flags were set to, see setFlag
 	ledger *ledger
 	faults *counters
 	logger *slog.Logger
 
 	api       *openfeature.EvaluationAPI
 	client    *openfeature.Client
-	app       *ld.LDClient // that of the provider that borrows it
-	providers []*provider  // in the order of places; then more that are fresh
-	current   *provider    // which is registered; the zookeeper's
+	app       *ld.LDClient // the client of the borrowed provider
+	providers []*provider  // in the order of places, then further fresh ones
+	current   *provider    // the registered one; used by replacements only
 
 	evaluations atomic.Int64
 	summary     string
 }
 
-// unread takes log lines that have been written: slog.DiscardHandler would not have them written.
+// unread discards formatted log lines. slog.DiscardHandler would skip the formatting.
 type unread struct{}
 
 // Write implements [io.Writer].
 func (unread) Write(line []byte) (int, error) { return len(line), nil }
 
-// provider tells when OpenFeature has shut it down.
+// provider reports when OpenFeature has shut it down.
 type provider struct {
 	*launchdarkly.Provider
 	shutdowns chan error
@@ -87,7 +88,7 @@ func newWorld(seed uint64) *world {
 		faults: newCounters(),
 		logger: slog.New(slog.NewTextHandler(unread{}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	DeferCleanup(w.dismantle) // which keeps nothing of what has arrived
+	DeferCleanup(w.dismantle) // releases all received events
 	for place := range w.boxes {
 		w.boxes[place] = launchdarklytest.NewServer()
 		for _, flag := range flags {
@@ -105,19 +106,19 @@ func newWorld(seed uint64) *world {
 	return w
 }
 
-// initTimeout is short, because nobody can register a provider meanwhile.
+// initTimeout is short, because no other provider can be registered meanwhile.
 const initTimeout = 300 * time.Millisecond
 
 func (w *world) options(config ld.Config) []launchdarkly.Option {
 	return []launchdarkly.Option{
 		launchdarkly.WithConfig(config),
 		launchdarkly.WithLogger(w.logger),
-		launchdarkly.WithErrorHandler(w.ledger.hear),
+		launchdarkly.WithErrorHandler(w.ledger.handle),
 		launchdarkly.WithInitTimeout(initTimeout),
 	}
 }
 
-// events are delivered often, so that faults meet requests.
+// events sets a short flush interval, so that faults affect requests.
 func events() *ldcomponents.EventProcessorBuilder {
 	return ldcomponents.SendEvents().FlushInterval(50 * time.Millisecond)
 }
@@ -137,7 +138,7 @@ func (w *world) newBorrower() *provider {
 	box := w.boxes[borrowed]
 	config := box.Config()
 	config.Events = delivery.Lossless(events(), delivery.WithLogger(w.logger),
-		delivery.WithErrorHandler(func(err error) { w.ledger.hear(context.Background(), err) }))
+		delivery.WithErrorHandler(func(err error) { w.ledger.handle(context.Background(), err) }))
 	var err error
 	w.app, err = ld.MakeCustomClient(box.SDKKey(), config, patience)
 	Expect(err).NotTo(HaveOccurred())
@@ -146,7 +147,7 @@ func (w *world) newBorrower() *provider {
 	return &provider{Provider: p, shutdowns: make(chan error, 1)}
 }
 
-// The flags, one of each type.
+// The flags, one for each type.
 const (
 	boolFlag   = "bool"
 	stringFlag = "string"
@@ -157,10 +158,11 @@ const (
 
 var flags = []string{boolFlag, stringFlag, intFlag, floatFlag, objectFlag}
 
-// variation is the index of the one that all flags serve.
+// variation is the index of the variation that all flags serve.
 const variation = 1
 
-// setFlag gives a flag a value that it never had: a number that tells which LaunchDarkly served it, and that grows.
+// setFlag sets a flag to a new value: an increasing number from which its LaunchDarkly can be
+// derived.
 func (w *world) setFlag(place int, key string, on bool) {
 	number := w.issued[place].Add(1)*places + int64(place)
 	var value ldvalue.Value
@@ -180,12 +182,13 @@ func (w *world) setFlag(place int, key string, on bool) {
 		Variations(ldvalue.Null(), value).FallthroughVariation(variation).OffVariation(variation).Build())
 }
 
-// random is a source of its own for each goroutine, so that what it does depends on the seed alone.
+// random returns a separate source for each goroutine, so that its behavior depends on the seed
+// only.
 func (w *world) random(goroutine int) *rand.Rand {
 	return rand.New(rand.NewPCG(w.seed, uint64(goroutine)))
 }
 
-// run lets the world go on for so long.
+// run runs the workers and the faults.
 func (w *world) run(duration time.Duration) {
 	over := suite.Within(duration)
 	var running sync.WaitGroup
@@ -198,7 +201,7 @@ func (w *world) run(duration time.Duration) {
 	running.Wait()
 }
 
-// recover undoes all faults.
+// recover ends all faults.
 func (w *world) recover() {
 	for _, box := range w.boxes {
 		box.AcceptStreams()
@@ -207,11 +210,11 @@ func (w *world) recover() {
 	}
 }
 
-// end delivers everything, and shuts everything down.
+// end delivers all events, and shuts all providers down.
 func (w *world) end() {
 	GinkgoHelper()
-	w.flush(waiting(), w.current)                                     // it may hear of evaluations that were lost before
-	Expect(w.current.Flush(waiting())).To(Succeed(), "nothing fails") // it must not
+	w.flush(waiting(), w.current) // it may hear of evaluations that were lost before
+	Expect(w.current.Flush(waiting())).To(Succeed(), "no fault is injected any more")
 	Expect(w.current.Stats().Waiting).To(BeZero())
 	Expect(w.api.Shutdown(waiting())).To(Succeed())
 	for _, p := range w.providers {
@@ -220,7 +223,7 @@ func (w *world) end() {
 	Expect(w.app.Close()).To(Succeed())
 }
 
-// dismantle forgets what belongs to the test: what stays is the product's.
+// dismantle releases what belongs to the test, so that the remaining memory is the product's.
 func (w *world) dismantle() {
 	for place, box := range w.boxes {
 		if box != nil {
@@ -229,11 +232,11 @@ func (w *world) dismantle() {
 		}
 	}
 	w.ledger.forget()
-	w.providers = slices.Clip(slices.Delete(w.providers, fresh, len(w.providers))) // nobody keeps those that were replaced
+	w.providers = slices.Clip(slices.Delete(w.providers, fresh, len(w.providers))) // applications do not keep replaced providers
 	w.current, w.client, w.faults = nil, nil, nil
 }
 
-// check is that the accounts balance.
+// check asserts that the accounts balance.
 func (w *world) check() {
 	GinkgoHelper()
 	var total launchdarkly.Stats
@@ -275,7 +278,7 @@ func (w *world) check() {
 	}))
 }
 
-// exposures tracks what the hook reports, with whatever provider is registered.
+// exposures tracks the hook's events with the registered provider.
 type exposures struct{ w *world }
 
 // Track implements [openfeature.Tracker].
@@ -287,12 +290,13 @@ func (e exposures) Track(
 	e.w.client.Track(ctx, name, about, details)
 }
 
-// flush is Flush, where a failure of the events service may lose evaluations, and a context that ends may leave events.
+// flush calls Flush. A fault of the events service may lose evaluation events, and a canceled
+// context may leave events.
 func (w *world) flush(ctx context.Context, p *provider) {
 	w.explain("flush", p.Flush(ctx), ctx.Err() != nil)
 }
 
-// explain notes an error that is more than lost evaluations.
+// explain records an error other than lost evaluation events.
 func (w *world) explain(what string, err error, late bool) {
 	u, ok := errors.AsType[*delivery.UndeliveredError](err)
 	if err != nil && !(ok && (u.Events == 0 || late)) {
@@ -300,7 +304,7 @@ func (w *world) explain(what string, err error, late bool) {
 	}
 }
 
-// counters count by name.
+// counters counts by name.
 type counters struct {
 	mu     sync.Mutex
 	counts map[string]int
@@ -314,7 +318,7 @@ func (c *counters) add(name string) {
 	c.counts[name]++
 }
 
-// String lists them.
+// String lists the counts.
 func (c *counters) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,8 +22,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-var _ = Describe("A directory that does not work", func() {
-	It("does not keep a process from starting, nor events from arriving", func() {
+var _ = Describe("A spool directory that cannot be used", func() {
+	It("prevents neither the start of a process nor delivery", func() {
 		w := newWorld()
 		Expect(os.WriteFile(w.directory, nil, 0o600)).To(Succeed()) // a file
 		p := w.start(roleDeliver, tracksSome)
@@ -35,7 +35,7 @@ var _ = Describe("A directory that does not work", func() {
 		Expect(strings.Count(p.log.String(), "writing to the spool failed")).To(Equal(1))
 	})
 
-	It("loses nothing where files may not become larger than 100 KiB", func() {
+	It("loses no events if files are limited to 100 KiB", func() {
 		w := newWorld()
 		w.box.RefuseEvents(503)
 		const many = 3000
@@ -49,20 +49,20 @@ var _ = Describe("A directory that does not work", func() {
 	})
 })
 
-var _ = Describe("A corrupted directory", func() {
-	It("never keeps a process from starting, nor ends it", func() {
+var _ = Describe("A corrupted spool directory", func() {
+	It("neither prevents the start of a process nor ends it", func() {
 		w := newWorld()
 		w.box.ResetEvents(-1)
 		p := w.start(roleTrack)
 		time.Sleep(500 * time.Millisecond)
 		p.kill(0)
 		times := sized(100, 3000)
-		elsewhere := newWorld() // what is corrupted may arrive more than once
+		elsewhere := newWorld() // corrupted events may arrive more than once
 		corrupted := w.start(roleCorrupt, eventsVariable+"="+strconv.Itoa(times), urlVariable+"="+elsewhere.box.URL())
 		Expect(corrupted.line()).To(Equal(fmt.Sprint("survived ", times)), corrupted.log.String())
 		Expect(corrupted.wait()).To(Succeed())
 		w.box.ResetEvents(0)
-		last := w.start(roleDeliver) // with the directory as it was
+		last := w.start(roleDeliver) // with the uncorrupted directory
 		var due []int
 		for serial := range p.tracked {
 			due = append(due, serial)
@@ -74,7 +74,7 @@ var _ = Describe("A corrupted directory", func() {
 	})
 })
 
-// startCorrupted starts event processors with copies of the directory, each of which is corrupted in another way.
+// startCorrupted starts event processors with copies of the directory, each corrupted differently.
 func startCorrupted(directory string, times int) int {
 	for seed := range uint64(times) {
 		copied, err := os.MkdirTemp("", "corrupted")
@@ -96,7 +96,7 @@ func startCorrupted(directory string, times int) int {
 		}); err != nil {
 			return fail(err)
 		}
-		time.Sleep(5 * time.Millisecond) // to adopt and to send
+		time.Sleep(5 * time.Millisecond) // time to adopt and to send
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = config.Processor().Shutdown(ctx)

@@ -14,7 +14,7 @@ const some = 500
 var tracksSome = eventsVariable + "=" + strconv.Itoa(some)
 
 var _ = Describe("A process that ends", func() {
-	DescribeTable("leaves what it could not deliver to the next one",
+	DescribeTable("leaves undelivered events to the next process",
 		func(role string, code int) {
 			w := newWorld()
 			w.box.RefuseEvents(503)
@@ -29,7 +29,7 @@ var _ = Describe("A process that ends", func() {
 		Entry("with a panic", rolePanic, 2),
 	)
 
-	It("reports what its shutdown left on disk, which is not lost", func() {
+	It("reports the events that its shutdown left on disk, which are not lost", func() {
 		w := newWorld()
 		w.box.RefuseEvents(503)
 		r := w.start(roleShutdown, tracksSome).reported()
@@ -48,7 +48,7 @@ var _ = Describe("A process that ends", func() {
 		Expect(w.content()).To(BeEmpty())
 	})
 
-	It("is inherited within a minute by one that runs already", func() {
+	It("leaves its events to a running process within a minute", func() {
 		w := newWorld()
 		w.box.RefuseEvents(503)
 		running := w.start(roleDeliver, tracksSome)
@@ -65,7 +65,7 @@ var _ = Describe("A process that ends", func() {
 })
 
 var _ = Describe("Processes that share a directory", func() {
-	DescribeTable("deliver everything, once",
+	DescribeTable("deliver all events once",
 		func(n int) {
 			w := newWorld()
 			w.box.RefuseEvents(503)
@@ -83,7 +83,7 @@ var _ = Describe("Processes that share a directory", func() {
 				p.kill(age)
 			}
 			w.box.AcceptEvents()
-			late := w.start(roleDeliver) // adopts at its start what the others find within a minute
+			late := w.start(roleDeliver) // adopts at its start; the others check once a minute
 			w.delivers(due)
 			for _, p := range processes[n/2:] {
 				Expect(p.end().Error).To(BeEmpty())

@@ -10,8 +10,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 )
 
-var _ = Describe("SIGKILL while 8 goroutines track, again and again", func() {
-	// Each returns what ends the trouble.
+var _ = Describe("Repeated SIGKILL while 8 goroutines track", func() {
+	// Each returns a function that ends the fault.
 	up := func(*world) func() { return func() {} }
 	down := func(w *world) func() {
 		w.box.RefuseEvents(503)
@@ -66,16 +66,16 @@ var _ = Describe("SIGKILL while 8 goroutines track, again and again", func() {
 			len(due), len(w.arrived()), slow)
 	}
 
-	DescribeTable("loses nothing that is older than 100ms, and delivers nothing twice",
+	DescribeTable("loses no event older than 100ms, and delivers none twice",
 		func(troubles ...func(*world) func()) { rounds(age, nil, troubles...) },
 		Entry("while the service is up", up),
 		Entry("while it is down", down),
-		Entry("while it comes back", coming),
-		Entry("while it cuts connections after it has taken a request", cutting),
-		Entry("while everything changes", up, down, cuttingNow, coming, cutting),
+		Entry("while it recovers", coming),
+		Entry("while it closes connections after it has accepted a request", cutting),
+		Entry("with all of these in turn", up, down, cuttingNow, coming, cutting),
 	)
 
-	It("loses nothing for which Track had returned, with WithSyncTrack", func() {
+	It("loses no event after Track has returned, with WithSyncTrack", func() {
 		rounds(0, []string{syncVariable + "=1"}, up, down, cuttingNow, coming, cutting)
 	})
 })

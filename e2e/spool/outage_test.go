@@ -17,8 +17,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 )
 
-// counter is an events service that keeps no events, so that it can take millions: it checks that their serial numbers
-// come in order.
+// counter is an events service that keeps no events, so that it can receive millions. It checks
+// that their serial numbers are in order.
 type counter struct {
 	*httptest.Server
 
@@ -102,7 +102,7 @@ var _ = Describe("An outage of an hour at 2,000 events a second", func() {
 		tracked := time.Since(began)
 		c.up()
 		began = time.Now()
-		for before := -1; before < c.count(); time.Sleep(2 * time.Second) { // until no more come
+		for before := -1; before < c.count(); time.Sleep(2 * time.Second) { // until no more arrive
 			before = c.count()
 		}
 		delivered := time.Since(began)
@@ -113,15 +113,15 @@ var _ = Describe("An outage of an hour at 2,000 events a second", func() {
 		return c, r, n
 	}
 
-	It("is on disk, and delivered afterwards, in order", func() {
+	It("is stored on disk, and delivered in order afterwards", func() {
 		c, r, n := outage(8<<30, delivery.DefaultMaxBytes)
 		Expect(c.count()).To(Equal(n))
 		Expect(r.Stats.Dropped.Total()).To(BeZero())
 		Expect(r.Peak).To(BeNumerically("<", 400<<20))
-		Expect(c.disorder).To(BeNumerically("<", 10)) // single events were tried during the outage
+		Expect(c.disorder).To(BeNumerically("<", 10)) // single events were retried during the outage
 	})
 
-	It("is counted as dropped as far as it is larger than the bound", func() {
+	It("is stored up to the bound, and dropped and counted beyond it", func() {
 		c, r, n := outage(sized(8<<20, 512<<20), sized(4<<20, delivery.DefaultMaxBytes))
 		Expect(r.Stats.Dropped.Total()).NotTo(BeZero())
 		Expect(r.Stats.Dropped.Total()).To(Equal(r.Stats.Dropped.QueueFull))

@@ -30,49 +30,49 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// How a process learns what to do.
+// The environment variables that configure a process.
 const (
 	roleVariable      = "SPOOL_ROLE"
 	urlVariable       = "SPOOL_URL"
 	keyVariable       = "SPOOL_KEY"
 	directoryVariable = "SPOOL_DIRECTORY"
-	firstVariable     = "SPOOL_FIRST"  // the serial number of its first event
-	eventsVariable    = "SPOOL_EVENTS" // how many it tracks, where that is not until its end
+	firstVariable     = "SPOOL_FIRST"  // serial number of the first event
+	eventsVariable    = "SPOOL_EVENTS" // number of events, unless it tracks until its end
 	syncVariable      = "SPOOL_SYNC"
 	bytesVariable     = "SPOOL_BYTES"
 	memoryVariable    = "SPOOL_MEMORY"
-	eventsURLVariable = "SPOOL_EVENTS_URL" // where it is not that of the flags
+	eventsURLVariable = "SPOOL_EVENTS_URL" // if different from the URL of flags
 )
 
-// What a process does.
+// The roles of processes.
 const (
 	roleTrack    = "track"    // tracks from 8 goroutines until it is killed
 	roleDeliver  = "deliver"  // runs until its input ends, then shuts down
 	roleExit     = "exit"     // tracks, and exits without a shutdown
 	rolePanic    = "panic"    // tracks, and panics
 	roleShutdown = "shutdown" // tracks, and shuts down with a deadline
-	roleLimited  = "limited"  // as roleDeliver, after tracking with a limit for the size of files
-	roleOutage   = "outage"   // the same, after tracking many events, faster than a service does
+	roleLimited  = "limited"  // as roleDeliver, after tracking with a file size limit
+	roleOutage   = "outage"   // as roleDeliver, after tracking many events, faster than a service does
 	roleCorrupt  = "corrupt"  // starts and shuts down with corrupted copies of the directory
 )
 
 const (
 	trackers = 8
-	// pace is how long each of them waits between two events.
+	// pace is the pause of each tracker between two events.
 	pace = time.Millisecond
-	// age is how old an event has to be at the end of a process without a shutdown to survive it.
+	// age is the age from which an event survives the end of a process without a shutdown.
 	age = 100 * time.Millisecond
 )
 
-// report is what a process says at its end.
+// report is written by a process at its end.
 type report struct {
 	Error string
-	Left  delivery.UndeliveredError // what its shutdown could not deliver
+	Left  delivery.UndeliveredError // undelivered at the shutdown
 	Stats launchdarkly.Stats
-	Peak  int // of its memory, in bytes
+	Peak  int // peak memory, in bytes
 }
 
-// play is the main function of such a process.
+// play is the main function of a process.
 func play(role string) int {
 	number := func(variable string) int {
 		n, _ := strconv.Atoi(os.Getenv(variable))
@@ -150,12 +150,12 @@ func fail(err error) int {
 	return 1
 }
 
-// player is the application in a process.
+// player is the application within a process.
 type player struct {
 	provider *launchdarkly.Provider
 	client   *openfeature.Client
 	next     int64
-	mu       sync.Mutex // of the standard output
+	mu       sync.Mutex // guards the standard output
 }
 
 func (p *player) event() int64 {
@@ -171,7 +171,7 @@ func (p *player) track(n int) {
 	}
 }
 
-// trackSteadily tracks 50,000 events a second at most: less than what is formatted in that time.
+// trackSteadily tracks at most 50,000 events a second, fewer than can be formatted.
 func (p *player) trackSteadily(n int) {
 	const together = 500
 	for range n / together {
@@ -181,7 +181,7 @@ func (p *player) trackSteadily(n int) {
 	}
 }
 
-// trackUntilKilled writes the serial number of each event, and when Track had returned.
+// trackUntilKilled writes the serial number of each event, and the time when Track returned.
 func (p *player) trackUntilKilled() {
 	var running sync.WaitGroup
 	for range trackers {
@@ -199,7 +199,7 @@ func (p *player) trackUntilKilled() {
 	running.Wait()
 }
 
-// shutdown shuts down, and reports.
+// shutdown shuts down, and writes a report.
 func (p *player) shutdown(ctx context.Context) int {
 	var r report
 	if err := p.provider.ShutdownWithContext(ctx); err != nil {
@@ -218,7 +218,7 @@ func (p *player) shutdown(ctx context.Context) int {
 	return 0
 }
 
-// peak is the most memory that the process has had, as far as the system knows.
+// peak returns the peak memory of the process, or 0 if the system does not report it.
 func peak() int {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -230,16 +230,16 @@ func peak() int {
 	return 0
 }
 
-// process is such a process, from outside.
+// process is a process that a spec has started.
 type process struct {
 	command *exec.Cmd
 	input   io.Closer
 	log     *logbook
 	lines   chan string
-	tracked map[int]time.Time // serial numbers, and when Track had returned; valid after its end
+	tracked map[int]time.Time // when Track returned, by serial number; valid after the end
 }
 
-// logbook is what a process logs.
+// logbook records the log lines of a process.
 type logbook struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -257,7 +257,7 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-// start starts a process, which ends with the spec at the latest.
+// start starts a process, which is killed after the spec.
 func (w *world) start(role string, variables ...string) *process {
 	GinkgoHelper()
 	command := exec.Command(os.Args[0])
@@ -281,7 +281,7 @@ func (w *world) start(role string, variables ...string) *process {
 	return p
 }
 
-// read collects what the process writes: a line for each tracked event, and others.
+// read reads the output of the process: a line for each tracked event, and others.
 func (p *process) read(output io.Reader) {
 	defer close(p.lines)
 	lines := bufio.NewScanner(output)
@@ -297,14 +297,14 @@ func (p *process) read(output io.Reader) {
 	}
 }
 
-// wait waits for its end.
+// wait waits for the end of the process.
 func (p *process) wait() error {
-	for range p.lines { // until its output ends
+	for range p.lines { // until the output ends
 	}
 	return p.command.Wait()
 }
 
-// kill kills it, and returns the events that had been tracked for so long by then.
+// kill kills the process, and returns the events that were tracked at least age before.
 func (p *process) kill(age time.Duration) (serials []int) {
 	GinkgoHelper()
 	at := time.Now()
@@ -318,7 +318,7 @@ func (p *process) kill(age time.Duration) (serials []int) {
 	return serials
 }
 
-// line waits for a line.
+// line waits for a line of output.
 func (p *process) line() string {
 	GinkgoHelper()
 	select {
@@ -326,12 +326,12 @@ func (p *process) line() string {
 		Expect(ok).To(BeTrue(), "the process has ended: %s", p.log)
 		return line
 	case <-waiting().Done():
-		Fail("the process says nothing: " + p.log.String())
+		Fail("no output from the process: " + p.log.String())
 		return ""
 	}
 }
 
-// end has it shut down, and returns its report.
+// end makes the process shut down, and returns its report.
 func (p *process) end() report {
 	GinkgoHelper()
 	Expect(p.input.Close()).To(Succeed())

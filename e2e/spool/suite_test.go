@@ -1,10 +1,11 @@
-// Package spool holds what a spool promises, with real processes that really end: killed at random moments, by an exit
-// without a shutdown, by a panic, with a deadline that ends. Each process is this test binary again, which evaluates and
-// tracks with OpenFeature's SDK, the provider and LaunchDarkly's SDK, over real HTTP against launchdarklytest. Each tracked
-// event carries a serial number, by which LaunchDarkly's side checks that it arrives, once.
+// Package spool tests the spool with real processes that end in different ways: killed at random
+// moments, by an exit without a shutdown, by a panic, by a shutdown whose deadline ends. Each
+// process runs this test binary, which evaluates and tracks with OpenFeature's SDK, the provider
+// and LaunchDarkly's SDK, over real HTTP against launchdarklytest. Each tracked event has a serial
+// number, with which specs check that it arrives once.
 //
-// By default the cases run in a shortened form. The environment variable SPOOL_E2E=full makes them run at full size, the
-// outage of an hour at 2,000 events a second for one:
+// By default, the cases run in a shortened form. With the environment variable SPOOL_E2E=full, they
+// run at full size, such as an outage of an hour at 2,000 events a second:
 //
 //	SPOOL_E2E=full go test ./e2e/spool -count=1 -timeout=30m -ginkgo.v
 package spool
@@ -21,10 +22,10 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 )
 
-// patience is how long specs wait for what must happen. None waits that long when all is well.
+// patience is the timeout of all waits. It is reached only if a spec fails.
 const patience = 90 * time.Second
 
-// TestMain is also the start of every process that the specs start.
+// TestMain is also the main function of the processes that specs start.
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(play(role))
@@ -38,7 +39,7 @@ func TestSpool(t *testing.T) {
 	RunSpecs(t, "Spool")
 }
 
-// sized is how much a case takes on: less of it, unless the full size is asked for.
+// sized returns the size of a case: short, unless SPOOL_E2E asks for the full size.
 func sized(short, full int) int {
 	if os.Getenv("SPOOL_E2E") == "full" {
 		return full
@@ -46,5 +47,5 @@ func sized(short, full int) int {
 	return short
 }
 
-// waiting is a context that ends when a spec has waited for too long.
+// waiting returns a context that ends after patience.
 func waiting() context.Context { return suite.Within(patience) }

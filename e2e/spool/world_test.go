@@ -14,7 +14,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// world is LaunchDarkly, and the directory that processes share.
+// world is a LaunchDarkly, and a spool directory that processes share.
 type world struct {
 	box       *launchdarklytest.Server
 	directory string
@@ -28,7 +28,7 @@ func newWorld() *world {
 	return w
 }
 
-// arrived returns how often each event did.
+// arrived returns how often each event has arrived.
 func (w *world) arrived() map[int]int {
 	times := map[int]int{}
 	for _, e := range w.box.CustomEvents("purchase") {
@@ -37,7 +37,7 @@ func (w *world) arrived() map[int]int {
 	return times
 }
 
-// delivers waits until all of the events have arrived, and checks that none came twice.
+// delivers waits until all of the events have arrived, and checks that none arrived twice.
 func (w *world) delivers(serials []int) {
 	GinkgoHelper()
 	Eventually(func() (missing []int) {
@@ -63,7 +63,7 @@ func (w *world) nothingTwice() {
 	Expect(twice).To(BeEmpty(), "events that arrived more than once")
 }
 
-// content returns what is in all files of the directory.
+// content returns the content of all files in the directory.
 func (w *world) content() string {
 	var all strings.Builder
 	_ = filepath.WalkDir(w.directory, func(path string, entry fs.DirEntry, err error) error {
@@ -76,7 +76,7 @@ func (w *world) content() string {
 	return all.String()
 }
 
-// diskWatch measures what the disk, and the machine, take for what a spool does every 20ms: a write and an fsync.
+// diskWatch measures the duration of a write and an fsync, which a spool does every 20ms.
 type diskWatch struct {
 	over    chan struct{}
 	slowest chan time.Duration
@@ -113,7 +113,7 @@ func (d *diskWatch) stop() time.Duration {
 	return <-d.slowest
 }
 
-// serials are those of n events from the first.
+// serials returns the serial numbers of n events from first on.
 func serials(first, n int) []int {
 	all := make([]int, n)
 	for i := range all {

@@ -1,5 +1,5 @@
-// Package program runs an application for a suite: an OpenFeature API of its own, with a provider and what OpenFeature
-// reports about it.
+// Package program runs an application for a suite: an OpenFeature API of its own, with a provider
+// and what OpenFeature reports about it.
 package program
 
 import (
@@ -20,16 +20,16 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// Patience is how long programs and specs wait for what must happen.
+// Patience is the timeout of all waits. It is reached only if a spec fails.
 const Patience = 20 * time.Second
 
 // Default is what Value and Details return for a flag without a value.
 const Default = "default"
 
-// Sandy is the user that programs evaluate and track for.
+// Sandy returns the evaluation context of programs.
 func Sandy() openfeature.EvaluationContext { return openfeature.NewEvaluationContext("sandy", nil) }
 
-// Program is an application. It ends with its spec.
+// Program is an application. It is shut down after its spec.
 type Program struct {
 	Provider *launchdarkly.Provider
 	API      *openfeature.EvaluationAPI
@@ -37,7 +37,7 @@ type Program struct {
 	Events   *Events
 }
 
-// New makes a program whose provider is not registered yet.
+// New returns a program whose provider is not registered yet.
 func New(config ld.Config, options ...launchdarkly.Option) *Program {
 	ginkgo.GinkgoHelper()
 	provider, err := launchdarkly.NewProvider(launchdarklytest.ValidSDKKey, append([]launchdarkly.Option{
@@ -52,7 +52,7 @@ func New(config ld.Config, options ...launchdarkly.Option) *Program {
 	return &Program{Provider: provider, API: api, Client: api.NewClient(), Events: listen(api)}
 }
 
-// Start makes a program and registers its provider.
+// Start returns a program with a registered provider.
 func Start(config ld.Config, options ...launchdarkly.Option) *Program {
 	ginkgo.GinkgoHelper()
 	p := New(config, options...)
@@ -85,7 +85,7 @@ func (p *Program) Flush() {
 	gomega.Expect(p.Provider.Flush(Waiting())).To(gomega.Succeed())
 }
 
-// Waiting returns a context that ends when a spec has waited too long.
+// Waiting returns a context that ends after Patience.
 func Waiting() context.Context { return suite.Within(Patience) }
 
 // Events counts the provider events that OpenFeature reports.
@@ -94,7 +94,8 @@ type Events struct {
 	seen []openfeature.EventType
 }
 
-// listen must be called before a provider is registered: later, OpenFeature reports the current state, too.
+// listen must be called before a provider is registered: later, OpenFeature reports the current
+// state, too.
 func listen(api *openfeature.EvaluationAPI) *Events {
 	e := &Events{}
 	for _, eventType := range []openfeature.EventType{

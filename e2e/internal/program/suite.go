@@ -13,7 +13,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
-// RunSpecs runs a suite of programs: assertions are patient, and a spec fails if goroutines outlive it.
+// RunSpecs runs a suite of programs. Assertions wait for Patience, and a spec fails if it leaks
+// goroutines.
 func RunSpecs(t *testing.T, description string) {
 	t.Helper()
 	gomega.RegisterFailHandler(ginkgo.Fail)

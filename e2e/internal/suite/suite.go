@@ -1,4 +1,5 @@
-// Package suite holds what the end-to-end suites share: contexts, leaks that are not ours, memory, figures.
+// Package suite has helpers of the end-to-end suites: contexts, ignored goroutines, memory,
+// figures, counters.
 package suite
 
 import (
@@ -13,15 +14,16 @@ import (
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 )
 
-// Within is a context that ends after d, by itself: cleanups need it, too.
+// Within returns a context that ends after d. It needs no cancel function, so cleanups can use it,
+// too.
 func Within(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	context.AfterFunc(ctx, cancel)
 	return ctx
 }
 
-// GinkgosOwn are the goroutines that Ginkgo starts in the processes of a parallel run, whenever it sees fit: connections to
-// its server, and the copying of what specs print.
+// GinkgosOwn returns options that ignore the goroutines that Ginkgo starts in the processes of a
+// parallel run: connections to its server, and copies of the specs' output.
 func GinkgosOwn() []goleak.Option {
 	return []goleak.Option{
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
@@ -32,7 +34,7 @@ func GinkgosOwn() []goleak.Option {
 	}
 }
 
-// Heap is how much memory is in use, in bytes.
+// Heap returns the memory in use, in bytes.
 func Heap() int {
 	runtime.GC()
 	var m runtime.MemStats
@@ -45,7 +47,7 @@ func Report(what, format string, args ...any) {
 	ginkgo.AddReportEntry(what, fmt.Sprintf(format, args...), ginkgo.ReportEntryVisibilityAlways)
 }
 
-// AddsUp returns an error that shows the counters where what was tracked is not what became of it.
+// AddsUp returns an error with the counters if the numbers of tracked and accounted events differ.
 func AddsUp(s launchdarkly.Stats) error {
 	if s.Tracked != s.Delivered+s.Waiting+s.HandedOver+s.Dropped.Total() {
 		return fmt.Errorf("tracked is not delivered + waiting + handed over + dropped: %+v", s)
