@@ -45,7 +45,7 @@ func (m contextMapper) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
 	b := contextBuilder{kindAttribute: m.kindAttribute}
-	err = b.build(out, targetingKey, attributes)
+	err = b.build(out, ldcontext.DefaultKind, targetingKey, attributes)
 	return b.warnings, err
 }
 
@@ -76,24 +76,6 @@ func (b *contextBuilder) qualified(attribute string) []string {
 	return []string{attribute}
 }
 
-func (b *contextBuilder) build(out *ldcontext.Context, targetingKey string, attributes map[string]any) error {
-	kind := ldcontext.DefaultKind
-	if v, ok := attributes[b.kindAttribute]; ok {
-		switch value, _, problems := b.budget.Convert(v); {
-		case value.IsString():
-			kind = ldcontext.Kind(value.StringValue())
-		case isTooLarge(problems):
-			return invalidContext(errKeysTooLarge)
-		default:
-			b.warn(ErrAttributeType, b.kindAttribute)
-		}
-	}
-	if kind == ldcontext.MultiKind {
-		return b.multi(out, attributes)
-	}
-	return b.individual(out, kind, targetingKey, attributes)
-}
-
 // individual is a context of one kind under construction.
 type individual struct {
 	kind         ldcontext.Kind
@@ -104,13 +86,10 @@ type individual struct {
 	private      privateAttributes
 }
 
-// individual converts the attributes of one context of the given kind.
-func (b *contextBuilder) individual(
+// build converts the attributes of a context, which is of the given kind unless they say otherwise.
+func (b *contextBuilder) build(
 	out *ldcontext.Context, kind ldcontext.Kind, targetingKey string, attributes map[string]any,
 ) error {
-	if kind == "" { // LaunchDarkly's builder would make it a user
-		return invalidContext(lderrors.ErrContextKindEmpty{})
-	}
 	attributes = b.limit(attributes)
 	c := individual{kind: kind, targetingKey: targetingKey}
 	if b.parent != "" {
@@ -122,14 +101,25 @@ func (b *contextBuilder) individual(
 	var few [8]string
 	others := few[:0]
 	for name, v := range attributes {
-		if name == b.kindAttribute && b.parent == "" {
-			continue // in a multi-context, the kind is the name of the context, and this an attribute like others
+		if name == openfeature.TargetingKey && targetingKey != "" {
+			continue
 		}
-		if value, ok := jsonvalue.Plain(v); ok && len(name) <= jsonvalue.MaxPlain {
+		switch value, ok := jsonvalue.Plain(v); {
+		case name == b.kindAttribute && b.parent == "": // inside a multi-context, the kind is the name of the context
+			if err := b.readKind(&c, v); err != nil {
+				return err
+			}
+		case ok && len(name) <= jsonvalue.MaxPlain:
 			b.read(&c, name, v, &value)
-		} else {
+		default:
 			others = append(others, name)
 		}
+	}
+	switch {
+	case c.kind == ldcontext.MultiKind && b.parent == "":
+		return b.multi(out, attributes)
+	case c.kind == "": // LaunchDarkly's builder would make it a user
+		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
 	slices.Sort(others)
 	for _, name := range others {
@@ -139,12 +129,25 @@ func (b *contextBuilder) individual(
 	if err != nil {
 		return err
 	}
-	*out = c.builder.Kind(kind).Key(key).Anonymous(c.anonymous).Build()
+	*out = c.builder.Kind(c.kind).Key(key).Anonymous(c.anonymous).Build()
 	if err := out.Err(); err != nil {
 		return invalidContext(err)
 	}
 	if c.private.all || len(c.private.refs) > 0 {
 		b.hide(&c, out)
+	}
+	return nil
+}
+
+// readKind reads the attribute that holds the kind.
+func (b *contextBuilder) readKind(c *individual, v any) error {
+	switch value, _, problems := b.budget.Convert(v); {
+	case value.IsString():
+		c.kind = ldcontext.Kind(value.StringValue())
+	case isTooLarge(problems):
+		return invalidContext(errKeysTooLarge)
+	default:
+		b.warn(ErrAttributeType, b.kindAttribute)
 	}
 	return nil
 }
@@ -281,7 +284,6 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 
 // multi converts an evaluation context whose attributes are contexts of their own, each under its kind.
 func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
-	attributes = b.limit(attributes)
 	b.attributes = 0 // those of the contexts count
 	b.shared = b.sharedPrivate(attributes)
 	var few [16]string
@@ -304,7 +306,7 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 			break
 		}
 		b.parent = kind
-		err := b.individual(out, ldcontext.Kind(kind), "", part)
+		err := b.build(out, ldcontext.Kind(kind), "", part)
 		b.parent = ""
 		if err != nil {
 			return err

@@ -141,14 +141,14 @@ func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat
 		return p.resolver.failure(ldreason.EvalErrorFlagNotFound, err), false
 	}
 	e.client, e.flag = s.client, jsonvalue.String(flag)
-	warnings, err := p.contexts.toLaunchDarkly(&e.context, "", flat)
+	targetingKey, ok := flat[openfeature.TargetingKey].(string)
+	warnings, err := p.contexts.toLaunchDarkly(&e.context, targetingKey, ok, flat)
 	if warnings != nil {
 		p.reporter.evaluation(ctx, e.flag, warnings)
 	}
 	if err != nil {
 		return p.resolver.contextFailure(err), false
 	}
-	targetingKey, _ := flat[openfeature.TargetingKey].(string)
 	if id := e.context.FullyQualifiedKey(); id != targetingKey {
 		e.contextID = id
 	}

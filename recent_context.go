@@ -21,18 +21,17 @@ type recentContexts struct {
 	pool   sync.Pool // of *recentContext
 }
 
-// toLaunchDarkly converts an evaluation context into *out, as [contextMapper.toLaunchDarkly] does.
+// toLaunchDarkly converts an evaluation context into *out, as [contextMapper.toLaunchDarkly] does. flattened tells that the
+// targeting key is also among the attributes, as in OpenFeature's flattened contexts.
 func (r *recentContexts) toLaunchDarkly(
-	out *ldcontext.Context, targetingKey string, attributes map[string]any,
+	out *ldcontext.Context, targetingKey string, flattened bool, attributes map[string]any,
 ) (warnings []error, err error) {
 	n := len(attributes)
-	// OpenFeature's flattened contexts have the targeting key among the attributes. It counts as one of them if it is none.
-	key, ok := attributes[openfeature.TargetingKey].(string)
-	flattened := ok && r.mapper.kindAttribute != openfeature.TargetingKey
 	if flattened {
-		n--
-		if targetingKey == "" {
-			targetingKey = key
+		if r.mapper.kindAttribute == openfeature.TargetingKey { // then it is none
+			targetingKey, flattened = "", false
+		} else {
+			n--
 		}
 	}
 	recent, _ := r.pool.Get().(*recentContext)

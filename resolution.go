@@ -150,48 +150,44 @@ func errorMessage(kind ldreason.EvalErrorKind) string {
 	}
 }
 
-// reasonKind returns the reason's kind as a string in an interface. That of a constant costs no allocation.
-func reasonKind(reason ldreason.EvaluationReason) any {
-	switch kind := reason.GetKind(); kind {
-	case ldreason.EvalReasonFallthrough:
-		return string(ldreason.EvalReasonFallthrough)
-	case ldreason.EvalReasonRuleMatch:
-		return string(ldreason.EvalReasonRuleMatch)
-	case ldreason.EvalReasonTargetMatch:
-		return string(ldreason.EvalReasonTargetMatch)
-	case ldreason.EvalReasonOff:
-		return string(ldreason.EvalReasonOff)
-	default:
-		return string(kind)
-	}
-}
-
 // flagMetadata converts an evaluation detail and a context ID, unless that is empty, to flag metadata. The map belongs to
 // the caller: wrappers of providers, such as OpenFeature's multi-provider, write to it.
 func (r *resolver) flagMetadata(detail *ldreason.EvaluationDetail, contextID string) openfeature.FlagMetadata {
-	reason := detail.Reason
-	metadata := openfeature.FlagMetadata{MetadataReasonKind: reasonKind(reason)}
-	set := func(key, value string) {
-		if value != "" {
-			metadata[key] = value
-		}
-	}
-	set(MetadataRuleID, reason.GetRuleID())
-	set(MetadataPrerequisiteKey, reason.GetPrerequisiteKey())
-	set(MetadataBigSegmentsStatus, string(reason.GetBigSegmentsStatus()))
-	set(MetadataErrorKind, string(reason.GetErrorKind()))
-	set(MetadataContextID, contextID)
+	metadata := openfeature.FlagMetadata{}
 	if index, ok := detail.VariationIndex.Get(); ok {
 		metadata[MetadataVariationIndex] = index
 	}
-	if index := reason.GetRuleIndex(); index >= 0 {
-		metadata[MetadataRuleIndex] = index
+	reason := &detail.Reason
+	switch kind := reason.GetKind(); kind { // a constant in an interface costs no allocation
+	case ldreason.EvalReasonFallthrough:
+		metadata[MetadataReasonKind] = string(ldreason.EvalReasonFallthrough)
+	case ldreason.EvalReasonOff:
+		metadata[MetadataReasonKind] = string(ldreason.EvalReasonOff)
+	case ldreason.EvalReasonTargetMatch:
+		metadata[MetadataReasonKind] = string(ldreason.EvalReasonTargetMatch)
+	case ldreason.EvalReasonRuleMatch:
+		metadata[MetadataReasonKind] = string(ldreason.EvalReasonRuleMatch)
+		metadata[MetadataRuleIndex] = reason.GetRuleIndex()
+		set(metadata, MetadataRuleID, reason.GetRuleID())
+	default:
+		metadata[MetadataReasonKind] = string(kind)
+		set(metadata, MetadataPrerequisiteKey, reason.GetPrerequisiteKey())
+		set(metadata, MetadataErrorKind, string(reason.GetErrorKind()))
 	}
 	if reason.IsInExperiment() {
 		metadata[MetadataInExperiment] = true
 	}
+	set(metadata, MetadataBigSegmentsStatus, string(reason.GetBigSegmentsStatus()))
+	set(metadata, MetadataContextID, contextID)
 	if id := r.environment.load(); id != nil {
 		metadata[MetadataFlagSetID] = id
 	}
 	return metadata
+}
+
+// set sets a key if it has a value.
+func set(metadata openfeature.FlagMetadata, key, value string) {
+	if value != "" {
+		metadata[key] = value
+	}
 }
