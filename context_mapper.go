@@ -90,7 +90,9 @@ type individual struct {
 func (b *contextBuilder) build(
 	out *ldcontext.Context, kind ldcontext.Kind, targetingKey string, attributes map[string]any,
 ) error {
-	attributes = b.limit(attributes)
+	if b.attributes += len(attributes); b.attributes > maxAttributes {
+		attributes = b.limit(attributes)
+	}
 	c := individual{kind: kind, targetingKey: targetingKey}
 	if b.parent != "" {
 		c.private = b.inherited()
@@ -98,7 +100,7 @@ func (b *contextBuilder) build(
 	if n := len(attributes); n > smallMap+1 { // one is likely to be the targeting key or the kind
 		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
 	}
-	var few [8]string
+	var few [4]string
 	others := few[:0]
 	for name, v := range attributes {
 		if name == openfeature.TargetingKey && targetingKey != "" {
@@ -121,7 +123,9 @@ func (b *contextBuilder) build(
 	case c.kind == "": // LaunchDarkly's builder would make it a user
 		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
-	slices.Sort(others)
+	if len(others) > 1 {
+		slices.Sort(others)
+	}
 	for _, name := range others {
 		b.convert(&c, name, attributes[name])
 	}
@@ -130,8 +134,10 @@ func (b *contextBuilder) build(
 		return err
 	}
 	*out = c.builder.Kind(c.kind).Key(key).Anonymous(c.anonymous).Build()
-	if err := out.Err(); err != nil {
-		return invalidContext(err)
+	if c.kind != ldcontext.DefaultKind { // nothing else can be invalid
+		if err := out.Err(); err != nil {
+			return invalidContext(err)
+		}
 	}
 	if c.private.all || len(c.private.refs) > 0 {
 		b.hide(&c, out)
@@ -227,18 +233,15 @@ func (b *contextBuilder) key(c *individual) (string, error) {
 	return jsonvalue.String(key), nil
 }
 
-// limit returns the attributes of one context that are within the bound.
+// limit returns those of the attributes of one context that are within the bound.
 func (b *contextBuilder) limit(attributes map[string]any) map[string]any {
-	if n := max(0, maxAttributes-b.attributes); len(attributes) > n {
-		kept := firstAttributes(attributes, n, b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute,
-			anonymousAttribute, privateAttributesAttribute, metaAttribute)
-		if len(kept) < len(attributes) {
-			b.warnings.add(errTooManyAttributes)
-		}
-		attributes = kept
+	n := max(0, len(attributes)+maxAttributes-b.attributes)
+	kept := firstAttributes(attributes, n, b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute,
+		anonymousAttribute, privateAttributesAttribute, metaAttribute)
+	if len(kept) < len(attributes) {
+		b.warnings.add(errTooManyAttributes)
 	}
-	b.attributes += len(attributes)
-	return attributes
+	return kept
 }
 
 // firstAttributes returns the attributes of the given names, and the n others whose names sort first: the same ones each

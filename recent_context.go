@@ -39,11 +39,13 @@ func (r *recentContexts) toLaunchDarkly(
 		recent = new(recentContext)
 	}
 	again := recent.targetingKey == targetingKey
-	if again && n == len(recent.attributes) && recent.is(attributes) {
+	if again && recent.known && n == len(recent.attributes) && recent.is(attributes) {
 		*out = recent.context
 	} else {
 		warnings, err = r.mapper.toLaunchDarkly(out, targetingKey, attributes)
-		recent.forget()
+		if recent.known {
+			recent.forget()
+		}
 		recent.targetingKey = targetingKey
 		if again && warnings == nil && err == nil {
 			recent.remember(attributes, flattened, out)
@@ -57,6 +59,7 @@ func (r *recentContexts) toLaunchDarkly(
 // values, or lists of strings such as privateAttributes, which are copied.
 type recentContext struct {
 	targetingKey string
+	known        bool        // the rest is set
 	attributes   []attribute // without the targeting key
 	context      ldcontext.Context
 }
@@ -68,11 +71,8 @@ type attribute struct {
 }
 
 // is reports whether the context was made of these attributes. The caller has compared the targeting keys and the numbers of
-// attributes.
+// attributes, and that the context is known.
 func (r *recentContext) is(attributes map[string]any) bool {
-	if !r.context.IsDefined() {
-		return false
-	}
 	for i := range r.attributes {
 		v, ok := attributes[r.attributes[i].name]
 		if !ok || !same(r.attributes[i].value, v) {
@@ -97,15 +97,13 @@ func (r *recentContext) remember(attributes map[string]any, flattened bool, cont
 		}
 		r.attributes = append(r.attributes, attribute{name, v})
 	}
-	r.context = *context
+	r.context, r.known = *context, true
 }
 
 // forget keeps the targeting key, and the room for attributes.
 func (r *recentContext) forget() {
-	if len(r.attributes) > 0 || r.context.IsDefined() {
-		clear(r.attributes)
-		*r = recentContext{targetingKey: r.targetingKey, attributes: r.attributes[:0]}
-	}
+	clear(r.attributes)
+	*r = recentContext{targetingKey: r.targetingKey, attributes: r.attributes[:0]}
 }
 
 // same reports whether two values of the commonest types are the same, in every bit. It is false for all others.

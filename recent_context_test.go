@@ -82,11 +82,11 @@ func TestRecentContextHoldsCopies(t *testing.T) {
 	var recent recentContext
 	recent.remember(map[string]any{"tags": tags, openfeature.TargetingKey: "sandy"}, true, &context)
 	tags[0] = "changed"
-	if !recent.is(map[string]any{"tags": []string{"a"}}) {
+	if !recent.known || !recent.is(map[string]any{"tags": []string{"a"}}) {
 		t.Errorf("holds %+v", recent)
 	}
 	recent.remember(map[string]any{"nested": map[string]any{}}, false, &context)
-	if recent.is(nil) {
+	if recent.known {
 		t.Error("a map is held")
 	}
 	for _, held := range recent.attributes[:cap(recent.attributes)] {
