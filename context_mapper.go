@@ -3,7 +3,6 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
@@ -94,37 +93,38 @@ func (b *contextBuilder) build(
 		attributes = b.limit(attributes)
 	}
 	c := individual{kind: kind, targetingKey: targetingKey}
-	if b.parent != "" {
+	if b.shared.all || len(b.shared.refs) > 0 {
 		c.private = b.inherited()
 	}
 	if n := len(attributes); n > smallMap+1 { // one is likely to be the targeting key or the kind
 		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
 	}
-	var few [4]string
-	others := few[:0]
+	var few [8]string
+	others := few[:0] // that are not plain
+	var value ldvalue.Value
 	for name, v := range attributes {
-		if name == openfeature.TargetingKey && targetingKey != "" {
-			continue
-		}
-		switch value, ok := jsonvalue.Plain(v); {
+		switch {
+		case name == openfeature.TargetingKey && targetingKey != "": // is known
 		case name == b.kindAttribute && b.parent == "": // inside a multi-context, the kind is the name of the context
 			if err := b.readKind(&c, v); err != nil {
 				return err
 			}
-		case ok && len(name) <= jsonvalue.MaxPlain:
+		case len(name) > jsonvalue.MaxPlain || !jsonvalue.Plain(&value, v):
+			others = append(others, name)
+		case hasMeaning(name):
 			b.read(&c, name, v, &value)
 		default:
-			others = append(others, name)
+			c.builder.SetValue(jsonvalue.String(name), value)
 		}
-	}
-	switch {
-	case c.kind == ldcontext.MultiKind && b.parent == "":
-		return b.multi(out, attributes)
-	case c.kind == "": // LaunchDarkly's builder would make it a user
-		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
 	if len(others) > 1 {
 		slices.Sort(others)
+	}
+	switch {
+	case c.kind == ldcontext.MultiKind && b.parent == "":
+		return b.multi(out, attributes, others)
+	case c.kind == "": // LaunchDarkly's builder would make it a user
+		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
 	for _, name := range others {
 		b.convert(&c, name, attributes[name])
@@ -147,8 +147,9 @@ func (b *contextBuilder) build(
 
 // readKind reads the attribute that holds the kind.
 func (b *contextBuilder) readKind(c *individual, v any) error {
-	switch value, _, problems := b.budget.Convert(v); {
-	case value.IsString():
+	var value ldvalue.Value
+	switch ok, problems := b.budget.Convert(&value, v); {
+	case ok && value.IsString():
 		c.kind = ldcontext.Kind(value.StringValue())
 	case isTooLarge(problems):
 		return invalidContext(errKeysTooLarge)
@@ -160,6 +161,17 @@ func (b *contextBuilder) readKind(c *individual, v any) error {
 
 // smallMap is the number of entries up to which Go's maps have one size.
 const smallMap = 8
+
+// hasMeaning reports whether an attribute of a context has a meaning to LaunchDarkly, or to this provider.
+func hasMeaning(name string) bool {
+	switch name {
+	case openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute, privateAttributesAttribute, metaAttribute,
+		ldattr.KindAttr, "":
+		return true
+	default:
+		return false
+	}
+}
 
 // convert reads an attribute that is not plain.
 func (b *contextBuilder) convert(c *individual, name string, v any) {
@@ -174,16 +186,21 @@ func (b *contextBuilder) convert(c *individual, name string, v any) {
 			return
 		}
 	}
-	value, ok, problems := b.budget.ConvertMember(name, v)
-	if ok {
+	var value ldvalue.Value
+	ok, problems := b.budget.ConvertMember(&value, name, v)
+	switch {
+	case !ok:
+	case hasMeaning(name):
 		b.read(c, name, v, &value)
+	default:
+		c.builder.SetValue(jsonvalue.String(name), value)
 	}
 	if problems != nil {
 		b.warnings.addParts(problems, b.qualified(name)...)
 	}
 }
 
-// read sets one attribute of a context. value is the conversion of v.
+// read reads an attribute with a meaning. value is the conversion of v.
 func (b *contextBuilder) read(c *individual, name string, v any, value *ldvalue.Value) {
 	switch name {
 	case openfeature.TargetingKey:
@@ -211,8 +228,6 @@ func (b *contextBuilder) read(c *individual, name string, v any, value *ldvalue.
 		}
 	case "":
 		b.warn(ErrAttributeIgnored, name)
-	default:
-		c.builder.SetValue(jsonvalue.String(name), *value)
 	}
 }
 
@@ -285,18 +300,16 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 		ErrTargetingKeyMissing, openfeature.TargetingKey, keyAttribute)
 }
 
-// multi converts an evaluation context whose attributes are contexts of their own, each under its kind.
-func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
-	b.attributes = 0 // those of the contexts count
+// multi converts an evaluation context whose attributes are contexts of their own, each under its kind. Only those of the
+// given names, in order, can be objects.
+func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any, kinds []string) error {
+	// So far, the attributes were read as those of one context.
+	b.warnings, b.attributes = nil, 0
 	b.shared = b.sharedPrivate(attributes)
-	var few [16]string
-	kinds := slices.AppendSeq(few[:0], maps.Keys(attributes))
-	slices.Sort(kinds) // if several errors are possible, always return the same one
 	multi := ldcontext.NewMultiBuilder()
 	contexts := 0
 	for _, kind := range kinds {
-		switch kind {
-		case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
+		if b.besideContexts(kind) {
 			continue
 		}
 		part, problem := b.object(kind, attributes[kind])
@@ -316,11 +329,28 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 		}
 		multi.Add(*out)
 	}
+	if len(kinds)+1 < len(attributes) { // there are others than the kind
+		for name := range attributes {
+			if _, ok := slices.BinarySearch(kinds, name); !ok && !b.besideContexts(name) {
+				b.warn(errNotAnObject, name)
+			}
+		}
+	}
 	*out = multi.Build()
 	if err := out.Err(); err != nil {
 		return invalidContext(err)
 	}
 	return nil
+}
+
+// besideContexts reports whether an attribute of a multi-context is none of its contexts.
+func (b *contextBuilder) besideContexts(attribute string) bool {
+	switch attribute {
+	case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
+		return true
+	default:
+		return false
+	}
 }
 
 // object returns the attributes of a context of a multi-context: those of a map, or of anything that is an object in JSON.
@@ -337,11 +367,12 @@ func (b *contextBuilder) object(kind string, v any) (map[string]any, error) {
 	case openfeature.EvaluationContext:
 		return jsonvalue.Flatten(v), nil
 	}
-	value, _, problems := b.budget.Convert(v) // the attributes count again when they are read
-	if isTooLarge(problems) {
+	var value ldvalue.Value
+	ok, problems := b.budget.Convert(&value, v) // the attributes count again when they are read
+	switch {
+	case isTooLarge(problems):
 		return nil, ErrTooLarge
-	}
-	if value.Type() != ldvalue.ObjectType {
+	case !ok || value.Type() != ldvalue.ObjectType:
 		return nil, errNotAnObject
 	}
 	attributes := membersOf(value)
