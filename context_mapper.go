@@ -92,6 +92,7 @@ func (b *contextBuilder) build(
 	if b.attributes += len(attributes); b.attributes > maxAttributes {
 		attributes = b.limit(attributes)
 	}
+	before := len(b.warnings)
 	c := individual{kind: kind, targetingKey: targetingKey}
 	if b.shared.all || len(b.shared.refs) > 0 {
 		c.private = b.inherited()
@@ -122,6 +123,7 @@ func (b *contextBuilder) build(
 	}
 	switch {
 	case c.kind == ldcontext.MultiKind && b.parent == "":
+		b.warnings = b.warnings[:before] // so far, the attributes were read as those of one context
 		return b.multi(out, attributes, others)
 	case c.kind == "": // LaunchDarkly's builder would make it a user
 		return invalidContext(lderrors.ErrContextKindEmpty{})
@@ -303,8 +305,7 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 // multi converts an evaluation context whose attributes are contexts of their own, each under its kind. Only those of the
 // given names, in order, can be objects.
 func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any, kinds []string) error {
-	// So far, the attributes were read as those of one context.
-	b.warnings, b.attributes = nil, 0
+	b.attributes = 0 // those of the contexts count
 	b.shared = b.sharedPrivate(attributes)
 	multi := ldcontext.NewMultiBuilder()
 	contexts := 0

@@ -94,7 +94,7 @@ func (b *Budget) Convert(out *ldvalue.Value, v any) (ok bool, problems []Problem
 	c := converter{spent: *b}
 	ok = c.any(out, v, 0)
 	if c.tooLarge {
-		b.overrun = b.overrun || c.spent.values > b.values+1+objectValues
+		b.overrun = b.overrun || c.spent.values > b.values+objectValues
 		return false, []Problem{{Err: ErrTooLarge}}
 	}
 	*b = c.spent

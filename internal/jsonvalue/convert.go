@@ -37,12 +37,9 @@ type converter struct {
 	problems []Problem
 }
 
-// any converts one value; depth is the number of arrays and objects around it. Common types come first, without
-// reflection; everything else is walked in reflect.go.
+// any converts one value, which the array or object around it has counted; depth is the number of those. Common types come
+// first, without reflection; everything else is walked in reflect.go.
 func (c *converter) any(out *ldvalue.Value, v any, depth int) bool {
-	if !c.spend(1, 0) {
-		return false
-	}
 	switch x := v.(type) {
 	case nil:
 		return null(out)
@@ -102,16 +99,17 @@ func (c *converter) spend(values, bytes int) bool {
 	return true
 }
 
-// fits reports whether an array or object of n values, inside depth others, is allowed.
-func (c *converter) fits(n, depth int) bool {
+// begin begins an array or object inside depth others, and adds its values to the payload. It returns false if that is not
+// allowed.
+func (c *converter) begin(values, depth int) bool {
 	if depth >= MaxDepth {
 		return c.fail(ErrTooDeep)
 	}
-	if c.spent.overrun || n > MaxValues-c.spent.values {
+	if c.spent.overrun {
 		c.tooLarge = true
 		return false
 	}
-	return true
+	return c.spend(values, 0)
 }
 
 // fail adds a problem with the current value, which has no JSON form. Callers add their own steps to the path. It returns
@@ -241,12 +239,12 @@ func (c *converter) strings(out *ldvalue.Value, s []string, depth int) bool {
 	if s == nil {
 		return null(out)
 	}
-	if !c.fits(len(s), depth) {
+	if !c.begin(len(s), depth) {
 		return false
 	}
 	array := *ldvalue.ValueArrayBuildWithCapacity(len(s))
 	for _, element := range s {
-		if !c.spend(1, len(element)) {
+		if !c.spend(0, len(element)) {
 			return false
 		}
 		array.Add(ldvalue.String(String(element)))
@@ -267,9 +265,9 @@ func (c *converter) add(array *ldvalue.ValueArrayBuilder, index int, value *ldva
 	array.Add(*value)
 }
 
-// object returns a builder for an object of at most n members.
+// object returns a builder for an object of at most n members, which it adds to the payload.
 func (c *converter) object(n, depth int) (object ldvalue.ValueMapBuilder, ok bool) {
-	if !c.fits(n, depth) || !c.spend(objectValues, 0) {
+	if !c.begin(objectValues+2*n, depth) {
 		return object, false
 	}
 	return *ldvalue.ValueMapBuildWithCapacity(n), true
@@ -301,7 +299,7 @@ func (c *converter) members(out *ldvalue.Value, m map[string]any, depth int) boo
 	}
 	var value ldvalue.Value
 	for name, member := range m {
-		if !c.spend(1, len(name)) {
+		if !c.spend(0, len(name)) {
 			return false
 		}
 		before := len(c.problems)
@@ -337,14 +335,14 @@ func (c *converter) ldvalue(out *ldvalue.Value, v ldvalue.Value, depth int) bool
 }
 
 func (c *converter) ldarray(out *ldvalue.Value, v ldvalue.ValueArray, depth int) bool {
-	if !c.fits(v.Count(), depth) {
+	if !c.begin(v.Count(), depth) {
 		return false
 	}
 	array := *ldvalue.ValueArrayBuildWithCapacity(v.Count())
 	var value ldvalue.Value
 	for i := range v.Count() {
 		before := len(c.problems)
-		ok := c.spend(1, 0) && c.ldvalue(&value, v.Get(i), depth+1)
+		ok := c.ldvalue(&value, v.Get(i), depth+1)
 		if c.tooLarge {
 			return false
 		}
@@ -362,7 +360,7 @@ func (c *converter) ldobject(out *ldvalue.Value, v ldvalue.ValueMap, depth int) 
 	var value ldvalue.Value
 	for _, name := range v.Keys(nil) {
 		before := len(c.problems)
-		ok := c.spend(2, len(name)) && c.ldvalue(&value, v.Get(name), depth+1)
+		ok := c.spend(0, len(name)) && c.ldvalue(&value, v.Get(name), depth+1)
 		if c.tooLarge {
 			return false
 		}

@@ -426,7 +426,7 @@ func TestConvertUnfolding(t *testing.T) {
 
 // TestBudgetKeepsWhatFits converts values that exceed the bounds together.
 func TestBudgetKeepsWhatFits(t *testing.T) {
-	list := make([]any, jsonvalue.MaxValues/2)
+	list := make([]any, jsonvalue.MaxValues/2+1)
 	nest := func(inner any) []any { return []any{inner} } // its length does not give it away
 	text := strings.Repeat("x", jsonvalue.MaxBytes/2)
 	raw := json.RawMessage("[" + strings.Repeat("1,", jsonvalue.MaxValues) + "1]")
@@ -467,7 +467,7 @@ func TestBudgetKeepsWhatFits(t *testing.T) {
 
 // TestObject checks that the same members are left out each time, though the order of a map is random.
 func TestObject(t *testing.T) {
-	half := make([]any, jsonvalue.MaxValues/2)
+	half := make([]any, jsonvalue.MaxValues/2+1)
 	members := map[string]any{
 		"a": half, "b": "text", "c": half, "d": half[:7], "e": math.NaN(), "f": map[string]any{"x": func() {}}, "g": int64(9007199254740993),
 	}

@@ -15,7 +15,7 @@ import (
 // report if the text is not JSON.
 func (c *converter) json(out *ldvalue.Value, text []byte, depth int, invalid error) bool {
 	before := c.spent.bytes
-	if !c.fits(0, 0) || !c.spend(0, len(text)) {
+	if !c.begin(0, 0) || !c.spend(0, len(text)) {
 		return false
 	}
 	if !json.Valid(text) { // refuses what is nested thousands of levels deep, too
@@ -137,7 +137,7 @@ func (c *converter) takeString() string {
 
 // parseArray parses an array.
 func (c *converter) parseArray(out *ldvalue.Value, depth int) bool {
-	if !c.fits(0, depth) {
+	if !c.begin(0, depth) {
 		c.skip()
 		return false
 	}

@@ -144,7 +144,7 @@ func (c *converter) part(out *ldvalue.Value, v reflect.Value, depth int) bool {
 		}
 		return c.any(out, v.Elem().Interface(), depth)
 	}
-	return c.spend(1, 0) && c.walk(out, v, depth)
+	return c.walk(out, v, depth)
 }
 
 func (c *converter) slice(out *ldvalue.Value, v reflect.Value, depth int) bool {
@@ -163,7 +163,7 @@ func (c *converter) slice(out *ldvalue.Value, v reflect.Value, depth int) bool {
 
 // elements converts the elements of a slice or an array.
 func (c *converter) elements(out *ldvalue.Value, v reflect.Value, depth int) bool {
-	if !c.fits(v.Len(), depth) {
+	if !c.begin(v.Len(), depth) {
 		return false
 	}
 	array := *ldvalue.ValueArrayBuildWithCapacity(v.Len())
@@ -211,7 +211,7 @@ func (c *converter) mapping(out *ldvalue.Value, v reflect.Value, depth int) bool
 			return c.fail(err)
 		}
 		before := len(c.problems)
-		ok := c.spend(1, len(name)) && c.part(&value, entries.Value(), depth+1)
+		ok := c.spend(0, len(name)) && c.part(&value, entries.Value(), depth+1)
 		if c.tooLarge {
 			return false
 		}
@@ -272,7 +272,7 @@ func (c *converter) structure(out *ldvalue.Value, v reflect.Value, depth int) bo
 			continue
 		}
 		before := len(c.problems)
-		ok := c.spend(1, len(f.name)) && c.field(&value, f, field, depth+1)
+		ok := c.spend(0, len(f.name)) && c.field(&value, f, field, depth+1)
 		if c.tooLarge {
 			return false
 		}
@@ -303,7 +303,7 @@ func (c *converter) quoted(out *ldvalue.Value, v reflect.Value, depth int) bool 
 			return ok // what has a JSON form of its own is not quoted
 		}
 	}
-	if v.Kind() == reflect.String && !c.spend(0, v.Len()) || !c.spend(1, 0) {
+	if v.Kind() == reflect.String && !c.spend(0, v.Len()) {
 		return false
 	}
 	text, err := json.Marshal(v.Interface())
