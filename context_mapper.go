@@ -3,7 +3,6 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
@@ -45,7 +44,7 @@ func (m contextMapper) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
 	b := contextBuilder{kindAttribute: m.kindAttribute}
-	err = b.build(out, targetingKey, attributes)
+	err = b.build(out, ldcontext.DefaultKind, targetingKey, attributes)
 	return b.warnings, err
 }
 
@@ -76,24 +75,6 @@ func (b *contextBuilder) qualified(attribute string) []string {
 	return []string{attribute}
 }
 
-func (b *contextBuilder) build(out *ldcontext.Context, targetingKey string, attributes map[string]any) error {
-	kind := ldcontext.DefaultKind
-	if v, ok := attributes[b.kindAttribute]; ok {
-		switch value, _, problems := b.budget.Convert(v); {
-		case value.IsString():
-			kind = ldcontext.Kind(value.StringValue())
-		case isTooLarge(problems):
-			return invalidContext(errKeysTooLarge)
-		default:
-			b.warn(ErrAttributeType, b.kindAttribute)
-		}
-	}
-	if kind == ldcontext.MultiKind {
-		return b.multi(out, attributes)
-	}
-	return b.individual(out, kind, targetingKey, attributes)
-}
-
 // individual is a context of one kind under construction.
 type individual struct {
 	kind         ldcontext.Kind
@@ -104,34 +85,49 @@ type individual struct {
 	private      privateAttributes
 }
 
-// individual converts the attributes of one context of the given kind.
-func (b *contextBuilder) individual(
+// build converts the attributes of a context, which is of the given kind unless they say otherwise.
+func (b *contextBuilder) build(
 	out *ldcontext.Context, kind ldcontext.Kind, targetingKey string, attributes map[string]any,
 ) error {
-	if kind == "" { // LaunchDarkly's builder would make it a user
-		return invalidContext(lderrors.ErrContextKindEmpty{})
+	if b.attributes += len(attributes); b.attributes > maxAttributes {
+		attributes = b.limit(attributes)
 	}
-	attributes = b.limit(attributes)
+	before := len(b.warnings)
 	c := individual{kind: kind, targetingKey: targetingKey}
-	if b.parent != "" {
+	if b.shared.all || len(b.shared.refs) > 0 {
 		c.private = b.inherited()
 	}
 	if n := len(attributes); n > smallMap+1 { // one is likely to be the targeting key or the kind
 		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
 	}
 	var few [8]string
-	others := few[:0]
+	others := few[:0] // that are not plain
+	var value ldvalue.Value
 	for name, v := range attributes {
-		if name == b.kindAttribute && b.parent == "" {
-			continue // in a multi-context, the kind is the name of the context, and this an attribute like others
-		}
-		if value, ok := jsonvalue.Plain(v); ok && len(name) <= jsonvalue.MaxPlain {
-			b.read(&c, name, v, &value)
-		} else {
+		switch {
+		case name == openfeature.TargetingKey && targetingKey != "": // is known
+		case name == b.kindAttribute && b.parent == "": // inside a multi-context, the kind is the name of the context
+			if err := b.readKind(&c, v); err != nil {
+				return err
+			}
+		case len(name) > jsonvalue.MaxPlain || !jsonvalue.Plain(&value, v):
 			others = append(others, name)
+		case hasMeaning(name):
+			b.read(&c, name, v, &value)
+		default:
+			c.builder.SetValue(jsonvalue.String(name), value)
 		}
 	}
-	slices.Sort(others)
+	if len(others) > 1 {
+		slices.Sort(others)
+	}
+	switch {
+	case c.kind == ldcontext.MultiKind && b.parent == "":
+		b.warnings = b.warnings[:before] // so far, the attributes were read as those of one context
+		return b.multi(out, attributes, others)
+	case c.kind == "": // LaunchDarkly's builder would make it a user
+		return invalidContext(lderrors.ErrContextKindEmpty{})
+	}
 	for _, name := range others {
 		b.convert(&c, name, attributes[name])
 	}
@@ -139,9 +135,11 @@ func (b *contextBuilder) individual(
 	if err != nil {
 		return err
 	}
-	*out = c.builder.Kind(kind).Key(key).Anonymous(c.anonymous).Build()
-	if err := out.Err(); err != nil {
-		return invalidContext(err)
+	*out = c.builder.Kind(c.kind).Key(key).Anonymous(c.anonymous).Build()
+	if c.kind != ldcontext.DefaultKind { // nothing else can be invalid
+		if err := out.Err(); err != nil {
+			return invalidContext(err)
+		}
 	}
 	if c.private.all || len(c.private.refs) > 0 {
 		b.hide(&c, out)
@@ -149,8 +147,33 @@ func (b *contextBuilder) individual(
 	return nil
 }
 
+// readKind reads the attribute that holds the kind.
+func (b *contextBuilder) readKind(c *individual, v any) error {
+	var value ldvalue.Value
+	switch ok, problems := b.budget.Convert(&value, v); {
+	case ok && value.IsString():
+		c.kind = ldcontext.Kind(value.StringValue())
+	case isTooLarge(problems):
+		return invalidContext(errKeysTooLarge)
+	default:
+		b.warn(ErrAttributeType, b.kindAttribute)
+	}
+	return nil
+}
+
 // smallMap is the number of entries up to which Go's maps have one size.
 const smallMap = 8
+
+// hasMeaning reports whether an attribute of a context has a meaning to LaunchDarkly, or to this provider.
+func hasMeaning(name string) bool {
+	switch name {
+	case openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute, privateAttributesAttribute, metaAttribute,
+		ldattr.KindAttr, "":
+		return true
+	default:
+		return false
+	}
+}
 
 // convert reads an attribute that is not plain.
 func (b *contextBuilder) convert(c *individual, name string, v any) {
@@ -165,16 +188,21 @@ func (b *contextBuilder) convert(c *individual, name string, v any) {
 			return
 		}
 	}
-	value, ok, problems := b.budget.ConvertMember(name, v)
-	if ok {
+	var value ldvalue.Value
+	ok, problems := b.budget.ConvertMember(&value, name, v)
+	switch {
+	case !ok:
+	case hasMeaning(name):
 		b.read(c, name, v, &value)
+	default:
+		c.builder.SetValue(jsonvalue.String(name), value)
 	}
 	if problems != nil {
 		b.warnings.addParts(problems, b.qualified(name)...)
 	}
 }
 
-// read sets one attribute of a context. value is the conversion of v.
+// read reads an attribute with a meaning. value is the conversion of v.
 func (b *contextBuilder) read(c *individual, name string, v any, value *ldvalue.Value) {
 	switch name {
 	case openfeature.TargetingKey:
@@ -202,8 +230,6 @@ func (b *contextBuilder) read(c *individual, name string, v any, value *ldvalue.
 		}
 	case "":
 		b.warn(ErrAttributeIgnored, name)
-	default:
-		c.builder.SetValue(jsonvalue.String(name), *value)
 	}
 }
 
@@ -224,18 +250,15 @@ func (b *contextBuilder) key(c *individual) (string, error) {
 	return jsonvalue.String(key), nil
 }
 
-// limit returns the attributes of one context that are within the bound.
+// limit returns those of the attributes of one context that are within the bound.
 func (b *contextBuilder) limit(attributes map[string]any) map[string]any {
-	if n := max(0, maxAttributes-b.attributes); len(attributes) > n {
-		kept := firstAttributes(attributes, n, b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute,
-			anonymousAttribute, privateAttributesAttribute, metaAttribute)
-		if len(kept) < len(attributes) {
-			b.warnings.add(errTooManyAttributes)
-		}
-		attributes = kept
+	n := max(0, len(attributes)+maxAttributes-b.attributes)
+	kept := firstAttributes(attributes, n, b.kindAttribute, openfeature.TargetingKey, keyAttribute, nameAttribute,
+		anonymousAttribute, privateAttributesAttribute, metaAttribute)
+	if len(kept) < len(attributes) {
+		b.warnings.add(errTooManyAttributes)
 	}
-	b.attributes += len(attributes)
-	return attributes
+	return kept
 }
 
 // firstAttributes returns the attributes of the given names, and the n others whose names sort first: the same ones each
@@ -279,19 +302,15 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 		ErrTargetingKeyMissing, openfeature.TargetingKey, keyAttribute)
 }
 
-// multi converts an evaluation context whose attributes are contexts of their own, each under its kind.
-func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
-	attributes = b.limit(attributes)
+// multi converts an evaluation context whose attributes are contexts of their own, each under its kind. Only those of the
+// given names, in order, can be objects.
+func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any, kinds []string) error {
 	b.attributes = 0 // those of the contexts count
 	b.shared = b.sharedPrivate(attributes)
-	var few [16]string
-	kinds := slices.AppendSeq(few[:0], maps.Keys(attributes))
-	slices.Sort(kinds) // if several errors are possible, always return the same one
 	multi := ldcontext.NewMultiBuilder()
 	contexts := 0
 	for _, kind := range kinds {
-		switch kind {
-		case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
+		if b.besideContexts(kind) {
 			continue
 		}
 		part, problem := b.object(kind, attributes[kind])
@@ -304,18 +323,35 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 			break
 		}
 		b.parent = kind
-		err := b.individual(out, ldcontext.Kind(kind), "", part)
+		err := b.build(out, ldcontext.Kind(kind), "", part)
 		b.parent = ""
 		if err != nil {
 			return err
 		}
 		multi.Add(*out)
 	}
+	if len(kinds)+1 < len(attributes) { // there are others than the kind
+		for name := range attributes {
+			if _, ok := slices.BinarySearch(kinds, name); !ok && !b.besideContexts(name) {
+				b.warn(errNotAnObject, name)
+			}
+		}
+	}
 	*out = multi.Build()
 	if err := out.Err(); err != nil {
 		return invalidContext(err)
 	}
 	return nil
+}
+
+// besideContexts reports whether an attribute of a multi-context is none of its contexts.
+func (b *contextBuilder) besideContexts(attribute string) bool {
+	switch attribute {
+	case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
+		return true
+	default:
+		return false
+	}
 }
 
 // object returns the attributes of a context of a multi-context: those of a map, or of anything that is an object in JSON.
@@ -332,11 +368,12 @@ func (b *contextBuilder) object(kind string, v any) (map[string]any, error) {
 	case openfeature.EvaluationContext:
 		return jsonvalue.Flatten(v), nil
 	}
-	value, _, problems := b.budget.Convert(v) // the attributes count again when they are read
-	if isTooLarge(problems) {
+	var value ldvalue.Value
+	ok, problems := b.budget.Convert(&value, v) // the attributes count again when they are read
+	switch {
+	case isTooLarge(problems):
 		return nil, ErrTooLarge
-	}
-	if value.Type() != ldvalue.ObjectType {
+	case !ok || value.Type() != ldvalue.ObjectType:
 		return nil, errNotAnObject
 	}
 	attributes := membersOf(value)

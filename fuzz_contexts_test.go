@@ -69,7 +69,7 @@ func checkContexts(t *testing.T, cache *recentContexts, key string, attributes m
 		group.Go(func() {
 			for range 2 {
 				results[i] = ldcontext.Context{}
-				warnings, err := cache.toLaunchDarkly(&results[i], key, attributes)
+				warnings, err := cache.toLaunchDarkly(&results[i], key, false, attributes)
 				if len(warnings) != len(wantWarnings) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 					t.Errorf("%q, %v: got %v, %v, want %v, %v", key, attributes, warnings, err, wantWarnings, wantErr)
 				}

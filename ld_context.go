@@ -28,7 +28,8 @@ import (
 func (p *Provider) LDContext(evaluationContext openfeature.EvaluationContext) (
 	context ldcontext.Context, warnings []error, err error,
 ) {
-	warnings, err = p.contexts.toLaunchDarkly(&context, evaluationContext.TargetingKey(), evaluationContext.Attributes())
+	warnings, err = p.contexts.toLaunchDarkly(&context, evaluationContext.TargetingKey(), false,
+		evaluationContext.Attributes())
 	if err != nil {
 		return ldcontext.Context{}, warnings, err
 	}

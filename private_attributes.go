@@ -97,7 +97,8 @@ func (b *contextBuilder) isPublic(attribute string) bool {
 func (b *contextBuilder) addMeta(p *privateAttributes, v any) bool {
 	meta, ok := v.(map[string]any)
 	if !ok {
-		value, ok, problems := b.budget.Convert(v)
+		var value ldvalue.Value
+		ok, problems := b.budget.Convert(&value, v)
 		switch {
 		case ok && value.IsNull():
 			return true
@@ -112,12 +113,19 @@ func (b *contextBuilder) addMeta(p *privateAttributes, v any) bool {
 			if !b.addPrivate(p, v) {
 				return false
 			}
-		} else if value, ok, _ := b.budget.Convert(v); !ok || !value.IsNull() {
+		} else if !b.isNull(v) {
 			p.all = true
 			return false
 		}
 	}
 	return true
+}
+
+// isNull reports whether a value is null in JSON.
+func (b *contextBuilder) isNull(v any) bool {
+	var value ldvalue.Value
+	ok, _ := b.budget.Convert(&value, v)
+	return ok && value.IsNull()
 }
 
 // texts reads what is an array of strings in JSON. A nil slice is an empty list, as it is in Go; in JSON it would be null.
@@ -128,7 +136,8 @@ func (b *contextBuilder) texts(v any) (list []string, ok bool) {
 			return nil, true
 		}
 	}
-	value, ok, problems := b.budget.Convert(v)
+	var value ldvalue.Value
+	ok, problems := b.budget.Convert(&value, v)
 	if !ok || problems != nil || value.Type() != ldvalue.ArrayType {
 		return nil, false
 	}

@@ -131,90 +131,92 @@ type evaluation struct {
 	contextID string // if it differs from the targeting key
 }
 
-// prepare fills in an evaluation. It returns false, and the resolution details, if the client can't be asked.
-func (p *Provider) prepare(ctx context.Context, e *evaluation, flag string, flat openfeature.FlattenedContext) (
-	openfeature.ProviderResolutionDetail, bool,
-) {
+// prepare fills in an evaluation. If the client can't be asked, it fills in the resolution details, and returns false.
+func (p *Provider) prepare(
+	ctx context.Context, e *evaluation, out *openfeature.ProviderResolutionDetail, flag string, flat openfeature.FlattenedContext,
+) bool {
 	s := p.session.Load()
 	if s == nil {
 		err := openfeature.NewProviderNotReadyResolutionError("the provider is shut down")
-		return p.resolver.failure(ldreason.EvalErrorClientNotReady, err), false
+		*out = p.resolver.failure(ldreason.EvalErrorClientNotReady, err)
+		return false
 	}
 	if len(flag) > maxKeyBytes {
 		err := openfeature.NewFlagNotFoundResolutionError("no flag has a key of more than 64 KiB")
-		return p.resolver.failure(ldreason.EvalErrorFlagNotFound, err), false
+		*out = p.resolver.failure(ldreason.EvalErrorFlagNotFound, err)
+		return false
 	}
 	e.client, e.flag = s.client, jsonvalue.String(flag)
-	warnings, err := p.contexts.toLaunchDarkly(&e.context, "", flat)
+	targetingKey, ok := flat[openfeature.TargetingKey].(string)
+	warnings, err := p.contexts.toLaunchDarkly(&e.context, targetingKey, ok, flat)
 	if warnings != nil {
 		p.reporter.evaluation(ctx, e.flag, warnings)
 	}
 	if err != nil {
-		return p.resolver.contextFailure(err), false
+		*out = p.resolver.contextFailure(err)
+		return false
 	}
-	targetingKey, _ := flat[openfeature.TargetingKey].(string)
 	if id := e.context.FullyQualifiedKey(); id != targetingKey {
 		e.contextID = id
 	}
 	if s.offline {
-		return openfeature.ProviderResolutionDetail{
+		*out = openfeature.ProviderResolutionDetail{
 			Reason:       openfeature.DefaultReason,
 			FlagMetadata: openfeature.FlagMetadata{},
-		}, false
+		}
+		return false
 	}
-	return openfeature.ProviderResolutionDetail{}, true
+	return true
 }
 
 // BooleanEvaluation resolves a boolean flag (OpenFeature requirement 2.2.1). It returns the default on every error.
 func (p *Provider) BooleanEvaluation(
 	ctx context.Context, flag string, defaultValue bool, flatCtx openfeature.FlattenedContext,
-) openfeature.BoolResolutionDetail {
+) (resolution openfeature.BoolResolutionDetail) {
+	resolution.Value = defaultValue
 	var e evaluation
-	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
-		return openfeature.BoolResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	if !p.prepare(ctx, &e, &resolution.ProviderResolutionDetail, flag, flatCtx) {
+		return resolution
 	}
 	value, detail, err := e.client.BoolVariationDetailCtx(ctx, e.flag, e.context, defaultValue)
-	return openfeature.BoolResolutionDetail{
-		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
-	}
+	resolution.Value = value
+	p.resolver.resolve(&resolution.ProviderResolutionDetail, &detail, err, e.contextID)
+	return resolution
 }
 
 // StringEvaluation resolves a string flag (OpenFeature requirement 2.2.1). It returns the default on every error.
 func (p *Provider) StringEvaluation(
 	ctx context.Context, flag string, defaultValue string, flatCtx openfeature.FlattenedContext,
-) openfeature.StringResolutionDetail {
+) (resolution openfeature.StringResolutionDetail) {
+	resolution.Value = defaultValue
 	var e evaluation
-	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
-		return openfeature.StringResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	if !p.prepare(ctx, &e, &resolution.ProviderResolutionDetail, flag, flatCtx) {
+		return resolution
 	}
 	value, detail, err := e.client.StringVariationDetailCtx(ctx, e.flag, e.context, jsonvalue.String(defaultValue))
-	if detail.IsDefaultValue() {
-		value = defaultValue // invalid UTF-8 included
+	if !detail.IsDefaultValue() { // the default may have been invalid UTF-8
+		resolution.Value = value
 	}
-	return openfeature.StringResolutionDetail{
-		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
-	}
+	p.resolver.resolve(&resolution.ProviderResolutionDetail, &detail, err, e.contextID)
+	return resolution
 }
 
 // FloatEvaluation resolves a number flag (OpenFeature requirement 2.2.1). It returns the default on every error, NaN and
 // infinities included.
 func (p *Provider) FloatEvaluation(
 	ctx context.Context, flag string, defaultValue float64, flatCtx openfeature.FlattenedContext,
-) openfeature.FloatResolutionDetail {
+) (resolution openfeature.FloatResolutionDetail) {
+	resolution.Value = defaultValue
 	var e evaluation
-	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
-		return openfeature.FloatResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	if !p.prepare(ctx, &e, &resolution.ProviderResolutionDetail, flag, flatCtx) {
+		return resolution
 	}
 	value, detail, err := e.number(ctx, defaultValue)
-	if detail.IsDefaultValue() {
-		value = defaultValue
+	if !detail.IsDefaultValue() {
+		resolution.Value = value
 	}
-	return openfeature.FloatResolutionDetail{
-		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
-	}
+	p.resolver.resolve(&resolution.ProviderResolutionDetail, &detail, err, e.contextID)
+	return resolution
 }
 
 // number evaluates a number flag. LaunchDarkly's events contain the default, and one that JSON has no number for would make
@@ -235,26 +237,24 @@ func (e *evaluation) number(ctx context.Context, defaultValue float64) (float64,
 // beyond the range of int64 is a TYPE_MISMATCH. It returns the default on every error, also one that float64 can't hold.
 func (p *Provider) IntEvaluation(
 	ctx context.Context, flag string, defaultValue int64, flatCtx openfeature.FlattenedContext,
-) openfeature.IntResolutionDetail {
+) (resolution openfeature.IntResolutionDetail) {
+	resolution.Value = defaultValue
 	var e evaluation
-	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
-		return openfeature.IntResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	if !p.prepare(ctx, &e, &resolution.ProviderResolutionDetail, flag, flatCtx) {
+		return resolution
 	}
 	_, detail, err := e.client.IntVariationDetailCtx(ctx, e.flag, e.context, int(defaultValue))
-	value := defaultValue
 	if !detail.IsDefaultValue() {
 		number := detail.Value.Float64Value()
 		if number >= math.MinInt64 && number < -math.MinInt64 {
-			value = int64(number)
+			resolution.Value = int64(number)
 		} else {
 			detail = ldreason.NewEvaluationDetailForError(ldreason.EvalErrorWrongType, ldvalue.Null())
 			err = errors.New("the flag's value in LaunchDarkly is beyond the range of int64 (WRONG_TYPE)")
 		}
 	}
-	return openfeature.IntResolutionDetail{
-		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
-	}
+	p.resolver.resolve(&resolution.ProviderResolutionDetail, &detail, err, e.contextID)
+	return resolution
 }
 
 // ObjectEvaluation resolves a flag of any type (OpenFeature requirement 2.2.1) to what encoding/json would decode its
@@ -262,10 +262,11 @@ func (p *Provider) IntEvaluation(
 // error, it returns the default, the same value that was passed in.
 func (p *Provider) ObjectEvaluation(
 	ctx context.Context, flag string, defaultValue any, flatCtx openfeature.FlattenedContext,
-) openfeature.InterfaceResolutionDetail {
+) (resolution openfeature.InterfaceResolutionDetail) {
+	resolution.Value = defaultValue
 	var e evaluation
-	if failure, ok := p.prepare(ctx, &e, flag, flatCtx); !ok {
-		return openfeature.InterfaceResolutionDetail{Value: defaultValue, ProviderResolutionDetail: failure}
+	if !p.prepare(ctx, &e, &resolution.ProviderResolutionDetail, flag, flatCtx) {
+		return resolution
 	}
 	recorded, _, unrecorded := jsonvalue.Convert(defaultValue) // for LaunchDarkly's events
 	if unrecorded != nil {
@@ -273,13 +274,10 @@ func (p *Provider) ObjectEvaluation(
 		warnings.addParts(unrecorded, "defaultValue")
 		p.reporter.evaluation(ctx, e.flag, warnings)
 	}
-	resolved, detail, err := e.client.JSONVariationDetailCtx(ctx, e.flag, e.context, recorded)
-	value := defaultValue
+	value, detail, err := e.client.JSONVariationDetailCtx(ctx, e.flag, e.context, recorded)
 	if !detail.IsDefaultValue() {
-		value = resolved.AsArbitraryValue()
+		resolution.Value = value.AsArbitraryValue()
 	}
-	return openfeature.InterfaceResolutionDetail{
-		Value:                    value,
-		ProviderResolutionDetail: p.resolver.resolution(&detail, err, e.contextID),
-	}
+	p.resolver.resolve(&resolution.ProviderResolutionDetail, &detail, err, e.contextID)
+	return resolution
 }

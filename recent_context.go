@@ -21,18 +21,17 @@ type recentContexts struct {
 	pool   sync.Pool // of *recentContext
 }
 
-// toLaunchDarkly converts an evaluation context into *out, as [contextMapper.toLaunchDarkly] does.
+// toLaunchDarkly converts an evaluation context into *out, as [contextMapper.toLaunchDarkly] does. flattened tells that the
+// targeting key is also among the attributes, as in OpenFeature's flattened contexts.
 func (r *recentContexts) toLaunchDarkly(
-	out *ldcontext.Context, targetingKey string, attributes map[string]any,
+	out *ldcontext.Context, targetingKey string, flattened bool, attributes map[string]any,
 ) (warnings []error, err error) {
 	n := len(attributes)
-	// OpenFeature's flattened contexts have the targeting key among the attributes. It counts as one of them if it is none.
-	key, ok := attributes[openfeature.TargetingKey].(string)
-	flattened := ok && r.mapper.kindAttribute != openfeature.TargetingKey
 	if flattened {
-		n--
-		if targetingKey == "" {
-			targetingKey = key
+		if r.mapper.kindAttribute == openfeature.TargetingKey { // then it is none
+			targetingKey, flattened = "", false
+		} else {
+			n--
 		}
 	}
 	recent, _ := r.pool.Get().(*recentContext)
@@ -40,11 +39,13 @@ func (r *recentContexts) toLaunchDarkly(
 		recent = new(recentContext)
 	}
 	again := recent.targetingKey == targetingKey
-	if again && n == len(recent.attributes) && recent.is(attributes) {
+	if again && recent.known && n == len(recent.attributes) && recent.is(attributes) {
 		*out = recent.context
 	} else {
 		warnings, err = r.mapper.toLaunchDarkly(out, targetingKey, attributes)
-		recent.forget()
+		if recent.known {
+			recent.forget()
+		}
 		recent.targetingKey = targetingKey
 		if again && warnings == nil && err == nil {
 			recent.remember(attributes, flattened, out)
@@ -58,6 +59,7 @@ func (r *recentContexts) toLaunchDarkly(
 // values, or lists of strings such as privateAttributes, which are copied.
 type recentContext struct {
 	targetingKey string
+	known        bool        // the rest is set
 	attributes   []attribute // without the targeting key
 	context      ldcontext.Context
 }
@@ -69,11 +71,8 @@ type attribute struct {
 }
 
 // is reports whether the context was made of these attributes. The caller has compared the targeting keys and the numbers of
-// attributes.
+// attributes, and that the context is known.
 func (r *recentContext) is(attributes map[string]any) bool {
-	if !r.context.IsDefined() {
-		return false
-	}
 	for i := range r.attributes {
 		v, ok := attributes[r.attributes[i].name]
 		if !ok || !same(r.attributes[i].value, v) {
@@ -98,15 +97,13 @@ func (r *recentContext) remember(attributes map[string]any, flattened bool, cont
 		}
 		r.attributes = append(r.attributes, attribute{name, v})
 	}
-	r.context = *context
+	r.context, r.known = *context, true
 }
 
 // forget keeps the targeting key, and the room for attributes.
 func (r *recentContext) forget() {
-	if len(r.attributes) > 0 || r.context.IsDefined() {
-		clear(r.attributes)
-		*r = recentContext{targetingKey: r.targetingKey, attributes: r.attributes[:0]}
-	}
+	clear(r.attributes)
+	*r = recentContext{targetingKey: r.targetingKey, attributes: r.attributes[:0]}
 }
 
 // same reports whether two values of the commonest types are the same, in every bit. It is false for all others.

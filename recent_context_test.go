@@ -54,7 +54,7 @@ func testRecentContexts(t *testing.T, recent *recentContexts, random *rand.Rand)
 		tags[0] = strconv.Itoa(i % 3) // what the application holds may change
 
 		var got ldcontext.Context
-		warnings, err := recent.toLaunchDarkly(&got, targetingKey, attributes)
+		warnings, err := recent.toLaunchDarkly(&got, targetingKey, false, attributes)
 		want, wantWarnings, wantErr := mappedBy(recent.mapper, targetingKey, attributes)
 		if len(warnings) != len(wantWarnings) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 			t.Fatalf("%q, %v: got %v, %v, want %v, %v", targetingKey, attributes, warnings, err, wantWarnings, wantErr)
@@ -82,11 +82,11 @@ func TestRecentContextHoldsCopies(t *testing.T) {
 	var recent recentContext
 	recent.remember(map[string]any{"tags": tags, openfeature.TargetingKey: "sandy"}, true, &context)
 	tags[0] = "changed"
-	if !recent.is(map[string]any{"tags": []string{"a"}}) {
+	if !recent.known || !recent.is(map[string]any{"tags": []string{"a"}}) {
 		t.Errorf("holds %+v", recent)
 	}
 	recent.remember(map[string]any{"nested": map[string]any{}}, false, &context)
-	if recent.is(nil) {
+	if recent.known {
 		t.Error("a map is held")
 	}
 	for _, held := range recent.attributes[:cap(recent.attributes)] {
@@ -117,8 +117,8 @@ func BenchmarkRecentContexts(b *testing.B) {
 			of   func(i int)
 		}{
 			{"mapper", func(i int) { _, _ = mapper.toLaunchDarkly(&out, "", attributes[i%64]) }},
-			{"another", func(i int) { _, _ = recent.toLaunchDarkly(&out, "", attributes[i%64]) }},
-			{"again", func(int) { _, _ = recent.toLaunchDarkly(&out, "", attributes[0]) }},
+			{"another", func(i int) { _, _ = recent.toLaunchDarkly(&out, "u", true, attributes[i%64]) }},
+			{"again", func(int) { _, _ = recent.toLaunchDarkly(&out, "u", true, attributes[0]) }},
 		} {
 			b.Run(fmt.Sprintf("attributes=%02d/%s", n, bench.name), func(b *testing.B) {
 				b.ReportAllocs()

@@ -43,21 +43,19 @@ type resolver struct {
 	environment     environmentID
 }
 
-// resolution returns the details of an evaluation. err is what the SDK returned next to the detail.
-func (r *resolver) resolution(
-	detail *ldreason.EvaluationDetail, err error, contextID string,
-) openfeature.ProviderResolutionDetail {
-	resolution := openfeature.ProviderResolutionDetail{
-		Reason:       r.reason(detail.Reason),
-		FlagMetadata: r.flagMetadata(detail, contextID),
-	}
+// resolve fills in the details of an evaluation. err is what the SDK returned next to its detail.
+func (r *resolver) resolve(
+	out *openfeature.ProviderResolutionDetail, detail *ldreason.EvaluationDetail, err error, contextID string,
+) {
+	kind := detail.Reason.GetKind()
+	out.Reason = r.reason(kind, &detail.Reason)
+	out.FlagMetadata = r.flagMetadata(kind, detail, contextID)
 	if index, ok := detail.VariationIndex.Get(); ok {
-		resolution.Variant = strconv.Itoa(index)
+		out.Variant = strconv.Itoa(index)
 	}
-	if detail.Reason.GetKind() == ldreason.EvalReasonError {
-		resolution.ResolutionError = evaluationError(detail.Reason.GetErrorKind(), err)
+	if kind == ldreason.EvalReasonError {
+		out.ResolutionError = evaluationError(detail.Reason.GetErrorKind(), err)
 	}
-	return resolution
 }
 
 // contextFailure returns the details for an evaluation context that could not be converted to a LaunchDarkly context.
@@ -77,14 +75,14 @@ func (r *resolver) failure(
 	return openfeature.ProviderResolutionDetail{
 		ResolutionError: err,
 		Reason:          openfeature.ErrorReason,
-		FlagMetadata:    r.flagMetadata(&detail, ""),
+		FlagMetadata:    r.flagMetadata(ldreason.EvalReasonError, &detail, ""),
 	}
 }
 
 // reason converts LaunchDarkly's reason. By default it keeps LaunchDarkly's own term if OpenFeature has no equivalent, as
 // LaunchDarkly's providers for other languages do.
-func (r *resolver) reason(reason ldreason.EvaluationReason) openfeature.Reason {
-	switch kind := reason.GetKind(); kind {
+func (r *resolver) reason(kind ldreason.EvalReasonKind, reason *ldreason.EvaluationReason) openfeature.Reason {
+	switch kind {
 	case ldreason.EvalReasonOff:
 		return openfeature.DisabledReason
 	case ldreason.EvalReasonTargetMatch:
@@ -93,18 +91,18 @@ func (r *resolver) reason(reason ldreason.EvaluationReason) openfeature.Reason {
 		return openfeature.ErrorReason
 	default:
 		if r.standardReasons {
-			return standardReason(reason)
+			return standardReason(kind, reason)
 		}
 		return openfeature.Reason(kind)
 	}
 }
 
 // standardReason converts the reasons for which OpenFeature has no equivalent to the nearest of its own.
-func standardReason(reason ldreason.EvaluationReason) openfeature.Reason {
+func standardReason(kind ldreason.EvalReasonKind, reason *ldreason.EvaluationReason) openfeature.Reason {
 	if reason.IsInExperiment() {
 		return openfeature.SplitReason
 	}
-	switch reason.GetKind() {
+	switch kind {
 	case ldreason.EvalReasonRuleMatch:
 		return openfeature.TargetingMatchReason
 	case ldreason.EvalReasonFallthrough, ldreason.EvalReasonPrerequisiteFailed:
@@ -150,48 +148,46 @@ func errorMessage(kind ldreason.EvalErrorKind) string {
 	}
 }
 
-// reasonKind returns the reason's kind as a string in an interface. That of a constant costs no allocation.
-func reasonKind(reason ldreason.EvaluationReason) any {
-	switch kind := reason.GetKind(); kind {
-	case ldreason.EvalReasonFallthrough:
-		return string(ldreason.EvalReasonFallthrough)
-	case ldreason.EvalReasonRuleMatch:
-		return string(ldreason.EvalReasonRuleMatch)
-	case ldreason.EvalReasonTargetMatch:
-		return string(ldreason.EvalReasonTargetMatch)
-	case ldreason.EvalReasonOff:
-		return string(ldreason.EvalReasonOff)
-	default:
-		return string(kind)
-	}
-}
-
 // flagMetadata converts an evaluation detail and a context ID, unless that is empty, to flag metadata. The map belongs to
 // the caller: wrappers of providers, such as OpenFeature's multi-provider, write to it.
-func (r *resolver) flagMetadata(detail *ldreason.EvaluationDetail, contextID string) openfeature.FlagMetadata {
-	reason := detail.Reason
-	metadata := openfeature.FlagMetadata{MetadataReasonKind: reasonKind(reason)}
-	set := func(key, value string) {
-		if value != "" {
-			metadata[key] = value
-		}
-	}
-	set(MetadataRuleID, reason.GetRuleID())
-	set(MetadataPrerequisiteKey, reason.GetPrerequisiteKey())
-	set(MetadataBigSegmentsStatus, string(reason.GetBigSegmentsStatus()))
-	set(MetadataErrorKind, string(reason.GetErrorKind()))
-	set(MetadataContextID, contextID)
+func (r *resolver) flagMetadata(
+	kind ldreason.EvalReasonKind, detail *ldreason.EvaluationDetail, contextID string,
+) openfeature.FlagMetadata {
+	metadata := openfeature.FlagMetadata{}
 	if index, ok := detail.VariationIndex.Get(); ok {
 		metadata[MetadataVariationIndex] = index
 	}
-	if index := reason.GetRuleIndex(); index >= 0 {
-		metadata[MetadataRuleIndex] = index
+	reason := &detail.Reason
+	switch kind { // a constant in an interface costs no allocation
+	case ldreason.EvalReasonFallthrough:
+		metadata[MetadataReasonKind] = string(ldreason.EvalReasonFallthrough)
+	case ldreason.EvalReasonOff:
+		metadata[MetadataReasonKind] = string(ldreason.EvalReasonOff)
+	case ldreason.EvalReasonTargetMatch:
+		metadata[MetadataReasonKind] = string(ldreason.EvalReasonTargetMatch)
+	case ldreason.EvalReasonRuleMatch:
+		metadata[MetadataReasonKind] = string(ldreason.EvalReasonRuleMatch)
+		metadata[MetadataRuleIndex] = reason.GetRuleIndex()
+		set(metadata, MetadataRuleID, reason.GetRuleID())
+	default:
+		metadata[MetadataReasonKind] = string(kind)
+		set(metadata, MetadataPrerequisiteKey, reason.GetPrerequisiteKey())
+		set(metadata, MetadataErrorKind, string(reason.GetErrorKind()))
 	}
 	if reason.IsInExperiment() {
 		metadata[MetadataInExperiment] = true
 	}
+	set(metadata, MetadataBigSegmentsStatus, string(reason.GetBigSegmentsStatus()))
+	set(metadata, MetadataContextID, contextID)
 	if id := r.environment.load(); id != nil {
 		metadata[MetadataFlagSetID] = id
 	}
 	return metadata
+}
+
+// set sets a key if it has a value.
+func set(metadata openfeature.FlagMetadata, key, value string) {
+	if value != "" {
+		metadata[key] = value
+	}
 }

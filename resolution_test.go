@@ -60,11 +60,11 @@ func TestResolution(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var r resolver
-			got := r.resolution(&test.detail, test.err, "")
+			got := resolved(&r, &test.detail, test.err, "")
 			if got.Reason != test.reason {
 				t.Errorf("reason %s, want %s", got.Reason, test.reason)
 			}
-			if standard := (&resolver{standardReasons: true}).resolution(&test.detail, test.err, ""); standard.Reason != test.standard {
+			if standard := resolved(&resolver{standardReasons: true}, &test.detail, test.err, ""); standard.Reason != test.standard {
 				t.Errorf("standard reason %s, want %s", standard.Reason, test.standard)
 			}
 			if test.code == "" {
@@ -91,9 +91,14 @@ func TestResolution(t *testing.T) {
 func TestMetadataBelongsToTheCaller(t *testing.T) {
 	detail := ldreason.NewEvaluationDetail(ldvalue.Bool(true), 0, ldreason.NewEvalReasonFallthrough())
 	var r resolver
-	r.resolution(&detail, nil, "").FlagMetadata["provider"] = "written by a wrapper"
+	resolved(&r, &detail, nil, "").FlagMetadata["provider"] = "written by a wrapper"
 	want := openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "variationIndex": 0, "contextId": "org:o"}
-	if got := r.resolution(&detail, nil, "org:o").FlagMetadata; !maps.Equal(got, want) {
+	if got := resolved(&r, &detail, nil, "org:o").FlagMetadata; !maps.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
+}
+
+func resolved(r *resolver, detail *ldreason.EvaluationDetail, err error, contextID string) (out openfeature.ProviderResolutionDetail) {
+	r.resolve(&out, detail, err, contextID)
+	return out
 }

@@ -62,7 +62,8 @@ func (p *Provider) Track(
 	}
 	name := jsonvalue.String(trackingEventName)
 	var who ldcontext.Context
-	warnings, err := p.contexts.toLaunchDarkly(&who, evaluationContext.TargetingKey(), evaluationContext.Attributes())
+	warnings, err := p.contexts.toLaunchDarkly(&who, evaluationContext.TargetingKey(), false,
+		evaluationContext.Attributes())
 	if err != nil {
 		p.tracked.invalidContext.Add(1)
 		p.reporter.notSent(ctx, name, err)

@@ -20,8 +20,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
 )
 
-// contextCase is one evaluation context in each of the compared forms: as an application passes it
-// to OpenFeature, and as it builds it with LaunchDarkly's SDK from the same inputs.
+// contextCase is one evaluation context in each of the forms that are compared: what an application passes to OpenFeature,
+// and what it would build with LaunchDarkly's SDK from the same inputs.
 type contextCase struct {
 	name       string
 	evaluation openfeature.EvaluationContext
@@ -29,29 +29,38 @@ type contextCase struct {
 	build      func() ldcontext.Context
 }
 
-func contextCases() []contextCase {
+// contextCases returns the cases for one user.
+func contextCases(key string) []contextCase {
 	return []contextCase{
-		withAttributes(0), withAttributes(1), withAttributes(10), withAttributes(30), nested(), multi(),
+		withAttributes(key, 0), withAttributes(key, 1), withAttributes(key, 10), withAttributes(key, 30), nested(key), multi(key),
 	}
 }
 
-// crowd is the number of users that a benchmark cycles through, so that no user's context is
-// cached.
+// crowd is the number of users that a benchmark goes through in turn, so that none of them is the same as the one before.
 const crowd = 64
 
-func withoutAttributes() ldcontext.Context { return ldcontext.New("user-key") }
+// crowds returns the cases of [contextCases] for many users each.
+func crowds() [][]contextCase {
+	var crowds [][]contextCase
+	for i := range crowd {
+		for j, c := range contextCases(fmt.Sprintf("user-%02d", i)) {
+			if i == 0 {
+				crowds = append(crowds, nil)
+			}
+			crowds[j] = append(crowds[j], c)
+		}
+	}
+	return crowds
+}
 
-// withAttributes returns a context with attributes of which a third each are strings, numbers and
-// booleans.
-func withAttributes(n int) contextCase { return userWithAttributes("user-key", n) }
-
-func userWithAttributes(key string, n int) contextCase {
+// withAttributes has strings of the user's own, numbers and booleans, a third each.
+func withAttributes(key string, n int) contextCase {
 	attributes := make(map[string]any, n)
 	for i := range n {
 		name := fmt.Sprintf("attribute%02d", i)
 		switch i % 3 {
 		case 0:
-			attributes[name] = "a value"
+			attributes[name] = "of " + key
 		case 1:
 			attributes[name] = i
 		default:
@@ -63,25 +72,25 @@ func userWithAttributes(key string, n int) contextCase {
 	})
 }
 
-func nested() contextCase {
-	address := map[string]any{"street": "a street", "city": map[string]any{"name": "a city", "zip": 12345}}
+func nested(key string) contextCase {
+	address := map[string]any{"street": "of " + key, "city": map[string]any{"name": "a city", "zip": 12345}}
 	tags := []string{"one", "two", "three"}
-	return newCase("nested", "user-key", map[string]any{"address": address, "tags": tags}, func() ldcontext.Context {
-		return ldcontext.NewBuilder("user-key").
+	return newCase("nested", key, map[string]any{"address": address, "tags": tags}, func() ldcontext.Context {
+		return ldcontext.NewBuilder(key).
 			SetValue("address", ldvalue.CopyArbitraryValue(address)).
 			SetValue("tags", ldvalue.CopyArbitraryValue(tags)).
 			Build()
 	})
 }
 
-func multi() contextCase {
+func multi(key string) contextCase {
 	return newCase("multi", "", map[string]any{
 		"kind": "multi",
-		"user": map[string]any{"key": "user-key", "plan": "gold"},
+		"user": map[string]any{"key": key, "plan": "gold"},
 		"org":  map[string]any{"key": "org-key", "employees": 250},
 	}, func() ldcontext.Context {
 		return ldcontext.NewMulti(
-			ldcontext.NewBuilder("user-key").SetString("plan", "gold").Build(),
+			ldcontext.NewBuilder(key).SetString("plan", "gold").Build(),
 			ldcontext.NewBuilder("org-key").Kind("org").SetInt("employees", 250).Build(),
 		)
 	})
@@ -99,7 +108,7 @@ func newCase(name, key string, attributes map[string]any, build func() ldcontext
 	}
 }
 
-// subjects are the compared implementations, with the same flags.
+// subjects are what is compared, all on the same flags.
 type subjects struct {
 	bare            *ld.LDClient
 	ours            *launchdarkly.Provider

@@ -4,71 +4,52 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 )
 
-// BenchmarkEvaluation evaluates a boolean flag for contexts of several sizes.
+// BenchmarkEvaluation evaluates a boolean flag for contexts of several sizes and shapes: for one user again and again, as in a
+// request, and for another user each time.
 func BenchmarkEvaluation(b *testing.B) {
 	s := newSubjects(b)
-	for _, c := range contextCases() {
-		prebuilt := c.build()
-		ctx := b.Context()
-		for _, subject := range []struct {
-			name     string
-			evaluate func()
-		}{
-			{"bare-prebuilt", func() { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", prebuilt, false) }},
-			{"bare", func() { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", c.build(), false) }},
-			{"ours", func() { s.ours.BooleanEvaluation(ctx, "bool", false, c.flat) }},
-			{"community", func() { s.theirs.BooleanEvaluation(ctx, "bool", false, c.flat) }},
-			{"noop-client", func() { _, _ = s.noProviderAtAll.BooleanValue(ctx, "bool", false, c.evaluation) }},
-			{"ours-client", func() { _, _ = s.oursClient.BooleanValue(ctx, "bool", false, c.evaluation) }},
-			{"community-client", func() { _, _ = s.theirsClient.BooleanValue(ctx, "bool", false, c.evaluation) }},
-		} {
-			b.Run(c.name+"/by="+subject.name, func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					subject.evaluate()
-				}
-			})
-		}
+	for _, others := range crowds() {
+		benchmarkEvaluation(b, s, "users=one", others[:1])
+		benchmarkEvaluation(b, s, "users=others", others)
 	}
 }
 
-// BenchmarkEvaluationOfOthers evaluates a boolean flag for a different user each time.
-// [BenchmarkEvaluation] evaluates it for the same user.
-func BenchmarkEvaluationOfOthers(b *testing.B) {
-	s := newSubjects(b)
-	for _, attributes := range []int{0, 1, 10, 30} {
-		users := make([]contextCase, crowd)
-		for i := range users {
-			users[i] = userWithAttributes(fmt.Sprintf("user-%02d", i), attributes)
-		}
-		ctx := b.Context()
-		for _, subject := range []struct {
-			name     string
-			evaluate func(c *contextCase)
-		}{
-			{"bare", func(c *contextCase) { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", c.build(), false) }},
-			{"ours", func(c *contextCase) { s.ours.BooleanEvaluation(ctx, "bool", false, c.flat) }},
-			{"community", func(c *contextCase) { s.theirs.BooleanEvaluation(ctx, "bool", false, c.flat) }},
-			{"ours-client", func(c *contextCase) { _, _ = s.oursClient.BooleanValue(ctx, "bool", false, c.evaluation) }},
-			{"community-client", func(c *contextCase) { _, _ = s.theirsClient.BooleanValue(ctx, "bool", false, c.evaluation) }},
-		} {
-			b.Run(users[0].name+"/by="+subject.name, func(b *testing.B) {
-				b.ReportAllocs()
-				for i := 0; b.Loop(); i++ {
-					subject.evaluate(&users[i%crowd])
-				}
-			})
-		}
+func benchmarkEvaluation(b *testing.B, s subjects, name string, users []contextCase) {
+	b.Helper()
+	prebuilt := make([]ldcontext.Context, len(users))
+	for i := range users {
+		prebuilt[i] = users[i].build()
+	}
+	ctx := b.Context()
+	for _, subject := range []struct {
+		name     string
+		evaluate func(i int)
+	}{
+		{"bare-prebuilt", func(i int) { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", prebuilt[i], false) }},
+		{"bare", func(i int) { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", users[i].build(), false) }},
+		{"ours", func(i int) { s.ours.BooleanEvaluation(ctx, "bool", false, users[i].flat) }},
+		{"community", func(i int) { s.theirs.BooleanEvaluation(ctx, "bool", false, users[i].flat) }},
+		{"noop-client", func(i int) { _, _ = s.noProviderAtAll.BooleanValue(ctx, "bool", false, users[i].evaluation) }},
+		{"ours-client", func(i int) { _, _ = s.oursClient.BooleanValue(ctx, "bool", false, users[i].evaluation) }},
+		{"community-client", func(i int) { _, _ = s.theirsClient.BooleanValue(ctx, "bool", false, users[i].evaluation) }},
+	} {
+		b.Run(name+"/"+users[0].name+"/by="+subject.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				subject.evaluate(i % len(users))
+			}
+		})
 	}
 }
 
 // BenchmarkTypes evaluates a flag of each type for a context of one attribute.
 func BenchmarkTypes(b *testing.B) {
 	s := newSubjects(b)
-	c := withAttributes(1)
+	c := withAttributes("user-key", 1)
 	ctx := b.Context()
 	null := ldvalue.Null()
 	for _, test := range []struct {
@@ -91,7 +72,7 @@ func BenchmarkTypes(b *testing.B) {
 			func() { _, _, _ = s.bare.Float64VariationDetailCtx(ctx, "float", c.build(), 0) },
 			func() { s.ours.FloatEvaluation(ctx, "float", 0, c.flat) },
 			func() { s.theirs.FloatEvaluation(ctx, "float", 0, c.flat) }},
-		{"object", // converted to a Go value, as an application needs it
+		{"object", // the application would need the value as Go has it
 			func() {
 				value, _, _ := s.bare.JSONVariationDetailCtx(ctx, "object", c.build(), null)
 				_ = value.AsArbitraryValue()
@@ -113,29 +94,38 @@ func BenchmarkTypes(b *testing.B) {
 	}
 }
 
-// BenchmarkParallel evaluates on all processors at once, for one user. Compare it with -cpu 1. The
-// SDK with a prebuilt context is the optimum.
+// BenchmarkParallel evaluates on all processors at once. Compare it with -cpu 1: the scaling of the SDK with contexts that are
+// built beforehand is as good as it gets.
 func BenchmarkParallel(b *testing.B) {
 	s := newSubjects(b)
-	c := withAttributes(10)
-	prebuilt := c.build()
+	users := make([]contextCase, crowd)
+	prebuilt := make([]ldcontext.Context, crowd)
+	for i := range users {
+		users[i] = withAttributes(fmt.Sprintf("user-%02d", i), 10)
+		prebuilt[i] = users[i].build()
+	}
 	ctx := b.Context()
-	for _, subject := range []struct {
-		name     string
-		evaluate func()
-	}{
-		{"bare-prebuilt", func() { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", prebuilt, false) }},
-		{"bare", func() { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", c.build(), false) }},
-		{"ours", func() { s.ours.BooleanEvaluation(ctx, "bool", false, c.flat) }},
-		{"community", func() { s.theirs.BooleanEvaluation(ctx, "bool", false, c.flat) }},
-	} {
-		b.Run("by="+subject.name, func(b *testing.B) {
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					subject.evaluate()
-				}
+	for _, n := range []struct {
+		name  string
+		users int
+	}{{"users=one", 1}, {"users=others", crowd}} {
+		for _, subject := range []struct {
+			name     string
+			evaluate func(i int)
+		}{
+			{"bare-prebuilt", func(i int) { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", prebuilt[i], false) }},
+			{"bare", func(i int) { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", users[i].build(), false) }},
+			{"ours", func(i int) { s.ours.BooleanEvaluation(ctx, "bool", false, users[i].flat) }},
+			{"community", func(i int) { s.theirs.BooleanEvaluation(ctx, "bool", false, users[i].flat) }},
+		} {
+			b.Run(n.name+"/by="+subject.name, func(b *testing.B) {
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					for i := 0; pb.Next(); i++ {
+						subject.evaluate(i % n.users)
+					}
+				})
 			})
-		})
+		}
 	}
 }

@@ -99,7 +99,7 @@ func (disabled) Emit(context.Context, hooks.Event) {}
 // context with ten attributes. by=none is without a hook; by=tracker has a repeated exposure.
 func BenchmarkHookedEvaluation(b *testing.B) {
 	s := newSubjects(b)
-	c := withAttributes(10)
+	c := withAttributes("user-key", 10)
 	all := spans(b)
 	none, api, sdk := all[0].ctx, all[1].ctx, all[2].ctx
 	for _, subject := range []struct {
@@ -134,7 +134,7 @@ func BenchmarkHook(b *testing.B) {
 	details := openfeature.InterfaceEvaluationDetails{Value: true, EvaluationDetails: openfeature.EvaluationDetails{
 		ResolutionDetail: openfeature.ResolutionDetail{Variant: "0", Reason: openfeature.TargetingMatchReason},
 	}}
-	for _, c := range []contextCase{withAttributes(10), multi()} {
+	for _, c := range []contextCase{withAttributes("user-key", 10), multi("user-key")} {
 		hc := openfeature.NewHookContext("bool", openfeature.Boolean, false, openfeature.NewClientMetadata(""),
 			openfeature.Metadata{Name: "LaunchDarkly"}, c.evaluation)
 		for _, subject := range []struct {

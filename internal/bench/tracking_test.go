@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
@@ -15,85 +16,60 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// BenchmarkTrack compares tracking up to the event processor, without delivery.
+// BenchmarkTrack tracks up to LaunchDarkly's event processor, without delivery: for one user again and again, and for another
+// user each time.
 func BenchmarkTrack(b *testing.B) {
 	bare, ours := newTrackers(b)
 	client := register(b, ours)
 	ctx := b.Context()
-	user := withAttributes(5)
-	given := details()
-	plain := openfeature.NewEvaluationContext("user-key", nil)
+	given, number := details(), openfeature.NewTrackingEventDetails(1.5)
+	var nothing openfeature.TrackingEventDetails
+	nobody := []contextCase{withAttributes("user-key", 0)}
+	users := make([]contextCase, crowd)
+	for i := range users {
+		users[i] = withAttributes(fmt.Sprintf("user-%02d", i), 5)
+	}
 
 	for _, test := range []struct {
-		name               string
-		bare, ours, client func()
+		name    string
+		users   []contextCase
+		details openfeature.TrackingEventDetails
+		bare    func(who ldcontext.Context)
 	}{
-		{"nothing",
-			func() { _ = bare.TrackEventCtx(ctx, "event", user.build()) },
-			func() { ours.Track(ctx, "event", user.evaluation, openfeature.TrackingEventDetails{}) },
-			func() { client.Track(ctx, "event", user.evaluation, openfeature.TrackingEventDetails{}) }},
-		{"metric",
-			func() { _ = bare.TrackMetricCtx(ctx, "event", user.build(), 1.5, ldvalue.Null()) },
-			func() { ours.Track(ctx, "event", user.evaluation, openfeature.NewTrackingEventDetails(1.5)) },
-			func() { client.Track(ctx, "event", user.evaluation, openfeature.NewTrackingEventDetails(1.5)) }},
-		{"metric-and-5-attributes",
-			func() { _ = bare.TrackMetricCtx(ctx, "event", user.build(), 1.5, dataByHand()) },
-			func() { ours.Track(ctx, "event", user.evaluation, given) },
-			func() { client.Track(ctx, "event", user.evaluation, given) }},
-		{"metric-and-5-attributes-of-nobody",
-			func() { _ = bare.TrackMetricCtx(ctx, "event", withoutAttributes(), 1.5, dataByHand()) },
-			func() { ours.Track(ctx, "event", plain, given) },
-			func() { client.Track(ctx, "event", plain, given) }},
+		{"users=one/nothing", users[:1], nothing, func(who ldcontext.Context) { _ = bare.TrackEventCtx(ctx, "event", who) }},
+		{"users=one/metric", users[:1], number,
+			func(who ldcontext.Context) { _ = bare.TrackMetricCtx(ctx, "event", who, 1.5, ldvalue.Null()) }},
+		{"users=one/metric-and-5-attributes", users[:1], given,
+			func(who ldcontext.Context) { _ = bare.TrackMetricCtx(ctx, "event", who, 1.5, dataByHand()) }},
+		{"users=others/metric-and-5-attributes", users, given,
+			func(who ldcontext.Context) { _ = bare.TrackMetricCtx(ctx, "event", who, 1.5, dataByHand()) }},
+		{"users=nobody/metric-and-5-attributes", nobody, given,
+			func(who ldcontext.Context) { _ = bare.TrackMetricCtx(ctx, "event", who, 1.5, dataByHand()) }},
 	} {
 		for _, subject := range []struct {
 			name  string
-			track func()
-		}{{"bare", test.bare}, {"ours", test.ours}, {"ours-client", test.client}} {
+			track func(c *contextCase)
+		}{
+			{"bare", func(c *contextCase) { test.bare(c.build()) }},
+			{"ours", func(c *contextCase) { ours.Track(ctx, "event", c.evaluation, test.details) }},
+			{"ours-client", func(c *contextCase) { client.Track(ctx, "event", c.evaluation, test.details) }},
+		} {
 			b.Run(test.name+"/by="+subject.name, func(b *testing.B) {
 				b.ReportAllocs()
-				for b.Loop() {
-					subject.track()
+				for i := 0; b.Loop(); i++ {
+					subject.track(&test.users[i%len(test.users)])
 				}
 			})
 		}
 	}
 }
 
-// BenchmarkTrackForOthers tracks for a different user each time. [BenchmarkTrack] tracks for the
-// same user.
-func BenchmarkTrackForOthers(b *testing.B) {
-	bare, ours := newTrackers(b)
-	client := register(b, ours)
-	ctx := b.Context()
-	given := details()
-	users := make([]contextCase, crowd)
-	for i := range users {
-		users[i] = userWithAttributes(fmt.Sprintf("user-%02d", i), 5)
-	}
-	for _, subject := range []struct {
-		name  string
-		track func(c *contextCase)
-	}{
-		{"bare", func(c *contextCase) { _ = bare.TrackMetricCtx(ctx, "event", c.build(), 1.5, dataByHand()) }},
-		{"ours", func(c *contextCase) { ours.Track(ctx, "event", c.evaluation, given) }},
-		{"ours-client", func(c *contextCase) { client.Track(ctx, "event", c.evaluation, given) }},
-	} {
-		b.Run("metric-and-5-attributes/by="+subject.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				subject.track(&users[i%crowd])
-			}
-		})
-	}
-}
-
-// newTrackers returns the SDK client and the provider, both with an event processor that discards
-// events.
+// newTrackers makes the bare client and the provider; both end in an event processor that forgets.
 func newTrackers(b *testing.B) (*ld.LDClient, *launchdarkly.Provider) {
 	b.Helper()
 	config := ld.Config{
 		DataSource: ldcomponents.ExternalUpdatesOnly(),
-		Events:     baseline.NopEventProcessor{},
+		Events:     baseline.Forgetful{},
 		Logging:    ldcomponents.NoLogging(),
 	}
 	bare, err := ld.MakeCustomClient("key", config, time.Second)
@@ -108,11 +84,11 @@ func newTrackers(b *testing.B) (*ld.LDClient, *launchdarkly.Provider) {
 	return bare, ours
 }
 
-// BenchmarkDelivery compares tracking and delivery to the events service. It flushes before the
-// SDK's buffer is full, so that neither side drops events.
+// BenchmarkDelivery compares all the way to the events service, flushed after as many events as the SDK can hold, so
+// that neither side drops any.
 func BenchmarkDelivery(b *testing.B) {
 	const batch = 2_000
-	user, given := withAttributes(5), details()
+	user, given := withAttributes("user-key", 5), details()
 	run := func(b *testing.B, track func(), flush func() bool, box *launchdarklytest.Server) {
 		b.ReportAllocs()
 		n := 0

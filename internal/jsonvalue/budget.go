@@ -28,39 +28,44 @@ const (
 // objectValues is what an object counts as, besides its members: the smallest map has room for so many.
 const objectValues = 8
 
-// Plain converts the values that most attributes are: nil, booleans, numbers, and strings of up to [MaxPlain] bytes, of Go's
-// own types. They don't count against a [Budget]. It returns false for every other value, and for numbers that have no JSON
-// form or can only be approximated.
-func Plain(v any) (ldvalue.Value, bool) {
+// Plain sets *out to the JSON value of v, if v is what most attributes are: nil, a boolean, a number, or a string of up to
+// [MaxPlain] bytes, of Go's own types. Such values don't count against a [Budget]. It returns false for every other value, and
+// for numbers that have no JSON form or can only be approximated.
+func Plain(out *ldvalue.Value, v any) bool {
 	if s, ok := v.(string); ok {
 		if len(s) > MaxPlain {
-			return ldvalue.Null(), false
+			return false
 		}
-		return ldvalue.String(String(s)), true
+		*out = ldvalue.String(String(s))
+		return true
 	}
-	return scalar(v)
+	return scalar(out, v)
 }
 
 // scalar is Plain for what is not a string.
-func scalar(v any) (ldvalue.Value, bool) {
+func scalar(out *ldvalue.Value, v any) bool {
 	switch x := v.(type) {
 	case bool:
-		return ldvalue.Bool(x), true
+		*out = ldvalue.Bool(x)
 	case int:
 		f := float64(x)
-		return ldvalue.Float64(f), isExact(int64(x), f)
+		*out = ldvalue.Float64(f)
+		return isExact(int64(x), f)
 	case float64:
-		return ldvalue.Float64(x), !math.IsNaN(x) && !math.IsInf(x, 0)
+		*out = ldvalue.Float64(x)
+		return !math.IsNaN(x) && !math.IsInf(x, 0)
 	case int64:
 		f := float64(x)
-		return ldvalue.Float64(f), isExact(x, f)
+		*out = ldvalue.Float64(f)
+		return isExact(x, f)
 	case int32:
-		return ldvalue.Float64(float64(x)), true
+		*out = ldvalue.Float64(float64(x))
 	case nil:
-		return ldvalue.Null(), true
+		*out = ldvalue.Null()
 	default:
-		return ldvalue.Null(), false
+		return false
 	}
+	return true
 }
 
 // isExact reports whether f, the conversion of i, is the same number.
@@ -80,58 +85,48 @@ type Budget struct {
 	overrun bool // an array or object was given up halfway
 }
 
-// Convert adds v to the payload, and returns it as a JSON value. ok is false if v has no JSON form, or does not fit;
-// problems then has the cause, with an empty path. Otherwise problems lists the parts of v that were left out (null inside
-// an array), or changed; it is nil if there are none.
+// Convert adds v to the payload, and sets *out to it as a JSON value. ok is false if v has no JSON form, or does not fit;
+// problems then has the cause, with an empty path, and *out does not count. Otherwise problems lists the parts of v that were
+// left out (null inside an array), or changed; it is nil if there are none.
 //
 // Convert never panics and always returns, whatever v is, as long as nobody else changes v while it runs.
-func (b *Budget) Convert(v any) (value ldvalue.Value, ok bool, problems []Problem) {
-	if value, ok := Plain(v); ok {
-		return value, true, nil
-	}
+func (b *Budget) Convert(out *ldvalue.Value, v any) (ok bool, problems []Problem) {
 	c := converter{spent: *b}
-	c.open = c.first[:0]
-	value, ok = c.any(v, 0)
+	ok = c.any(out, v, 0)
 	if c.tooLarge {
-		b.overrun = b.overrun || c.spent.values > b.values+1+objectValues
-		return ldvalue.Null(), false, []Problem{{Err: ErrTooLarge}}
+		b.overrun = b.overrun || c.spent.values > b.values+objectValues
+		return false, []Problem{{Err: ErrTooLarge}}
 	}
 	*b = c.spent
-	return value, ok, c.problems
-}
-
-// Convert is [Budget.Convert] for a payload of one value.
-func Convert(v any) (value ldvalue.Value, ok bool, problems []Problem) {
-	if value, ok := Plain(v); ok {
-		return value, true, nil
-	}
-	return new(Budget).Convert(v)
+	return ok, c.problems
 }
 
 // ConvertMember is [Budget.Convert] for a member of an object, whose name counts, too.
-func (b *Budget) ConvertMember(name string, v any) (value ldvalue.Value, ok bool, problems []Problem) {
-	if !b.spend(len(name)) {
-		return ldvalue.Null(), false, []Problem{{Err: ErrTooLarge}}
+func (b *Budget) ConvertMember(out *ldvalue.Value, name string, v any) (ok bool, problems []Problem) {
+	if len(name) > MaxBytes-b.bytes {
+		return false, []Problem{{Err: ErrTooLarge}}
 	}
-	return b.Convert(v)
+	b.bytes += len(name)
+	return b.Convert(out, v)
 }
 
-// spend adds n bytes of text to the payload. It returns false, and adds nothing, if they do not fit.
-func (b *Budget) spend(n int) bool {
-	if n > MaxBytes-b.bytes {
-		return false
+// Convert returns a value as a JSON value, as [Budget.Convert] does for a payload of one value.
+func Convert(v any) (value ldvalue.Value, ok bool, problems []Problem) {
+	ok, problems = new(Budget).Convert(&value, v)
+	if !ok {
+		value = ldvalue.Null()
 	}
-	b.bytes += n
-	return true
+	return value, ok, problems
 }
 
 // Object returns the members of a map as a JSON object. A member that does not fit is left out, always the same one: those
 // that are not plain are converted in the order of their names. The path of a problem begins with the name of the member.
 func Object(members map[string]any) (ldvalue.Value, []Problem) {
-	object := ldvalue.ObjectBuildWithCapacity(len(members))
+	object := *ldvalue.ValueMapBuildWithCapacity(len(members))
 	var others []string
+	var value ldvalue.Value
 	for name, v := range members {
-		if value, ok := Plain(v); ok && len(name) <= MaxPlain {
+		if len(name) <= MaxPlain && Plain(&value, v) {
 			object.Set(String(name), value)
 		} else {
 			others = append(others, name)
@@ -141,7 +136,7 @@ func Object(members map[string]any) (ldvalue.Value, []Problem) {
 	var budget Budget
 	var problems []Problem
 	for _, name := range others {
-		value, ok, found := budget.ConvertMember(name, members[name])
+		ok, found := budget.ConvertMember(&value, name, members[name])
 		if ok {
 			object.Set(String(name), value)
 		}
@@ -149,5 +144,5 @@ func Object(members map[string]any) (ldvalue.Value, []Problem) {
 			problems = append(problems, Problem{Path: append([]string{step(name)}, p.Path...), Err: p.Err})
 		}
 	}
-	return object.Build(), problems
+	return object.Build().AsValue(), problems
 }

@@ -7,28 +7,13 @@ import (
 	"errors"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/open-feature/go-sdk/openfeature"
 )
-
-// String returns s with each byte that is not part of valid UTF-8 replaced by U+FFFD, as encoding/json does. It does not
-// allocate if there is nothing to replace.
-func String(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	valid := make([]byte, 0, len(s)+len(s)/4)
-	for _, r := range s {
-		valid = utf8.AppendRune(valid, r)
-	}
-	return string(valid)
-}
 
 // Flatten returns the attributes of an evaluation context, with the targeting key among them as in OpenFeature's flattened
 // contexts. The map belongs to the caller.
@@ -40,69 +25,67 @@ func Flatten(e openfeature.EvaluationContext) map[string]any {
 	return attributes
 }
 
-// converter is the state of one conversion. Its methods return false for a value that has no JSON form, after adding the
-// problem. Once tooLarge is set, the value as a whole is given up.
+// converter is the state of one conversion. The methods that convert a value set *out, and return true. For a value that
+// has no JSON form, they add a problem and return false, and *out does not count. Once tooLarge is set, the value as a whole
+// is given up.
 type converter struct {
 	spent    Budget
 	tooLarge bool
-	open     []container  // the maps, slices and pointers around the current value
-	first    [4]container // room for the first of them
+	open     containers // around the current value
 	structs  map[reflect.Type][]field
+	text     string // raw JSON that is still to be parsed
 	problems []Problem
 }
 
-// container identifies a map, slice or pointer while the conversion is inside it.
-type container struct {
-	of      reflect.Type // a struct and its first field have the same address
-	pointer uintptr
-	length  int // of a slice, which may share its first element with a shorter one
-}
-
-// any converts one value; depth is the number of arrays and objects around it. Common types come first, without
-// reflection; everything else is walked in reflect.go.
-func (c *converter) any(v any, depth int) (ldvalue.Value, bool) {
-	if !c.spend(1, 0) {
-		return ldvalue.Null(), false
-	}
-	if s, ok := v.(string); ok {
-		return c.string(s)
-	}
-	if value, ok := scalar(v); ok {
-		return value, true
-	}
+// any converts one value, which the array or object around it has counted; depth is the number of those. Common types come
+// first, without reflection; everything else is walked in reflect.go.
+func (c *converter) any(out *ldvalue.Value, v any, depth int) bool {
 	switch x := v.(type) {
-	case float64:
-		return c.number(x)
-	case float32:
-		return c.float32(x)
+	case nil:
+		return null(out)
+	case string:
+		return c.string(out, x)
+	case bool:
+		*out = ldvalue.Bool(x)
+		return true
 	case int:
-		return c.integer(int64(x))
+		return c.integer(out, int64(x))
 	case int64:
-		return c.integer(x)
-	case json.Number:
-		return c.numeral(string(x))
-	case time.Time:
-		return c.time(x)
-	case ldvalue.Value:
-		return c.ldvalue(x, depth)
+		return c.integer(out, x)
+	case float64:
+		return c.number(out, x)
 	case map[string]any:
-		return c.members(x, depth)
+		return c.members(out, x, depth)
 	case []any:
-		return c.slice(reflect.ValueOf(v), depth)
+		return c.slice(out, reflect.ValueOf(v), depth)
 	case []string:
-		return c.strings(x, depth)
+		return c.strings(out, x, depth)
+	case float32:
+		return c.float32(out, x)
+	case json.Number:
+		return c.numeral(out, string(x))
+	case time.Time:
+		return c.time(out, x)
+	case ldvalue.Value:
+		return c.ldvalue(out, x, depth)
 	case []byte:
-		return c.base64(x)
+		return c.base64(out, x)
 	case json.RawMessage:
 		if x == nil {
-			return ldvalue.Null(), true
+			return null(out)
 		}
-		return c.json(x, depth, ErrInvalidJSON)
+		return c.json(out, x, depth, ErrInvalidJSON)
 	case openfeature.EvaluationContext:
-		return c.members(Flatten(x), depth)
+		return c.members(out, Flatten(x), depth)
 	default:
-		return c.walk(reflect.ValueOf(v), depth)
+		return c.walk(out, reflect.ValueOf(v), depth)
 	}
+}
+
+// null sets *out to null. It returns true.
+func null(out *ldvalue.Value) bool {
+	*out = ldvalue.Null()
+	return true
 }
 
 // spend adds values and bytes to the payload. If they do not fit, it returns false, and the conversion is given up.
@@ -116,10 +99,24 @@ func (c *converter) spend(values, bytes int) bool {
 	return true
 }
 
-// fail adds a problem with the current value, which has no JSON form. Callers add their own steps to the path.
-func (c *converter) fail(err error) (ldvalue.Value, bool) {
+// begin begins an array or object inside depth others, and adds its values to the payload. It returns false if that is not
+// allowed.
+func (c *converter) begin(values, depth int) bool {
+	if depth >= MaxDepth {
+		return c.fail(ErrTooDeep)
+	}
+	if c.spent.overrun {
+		c.tooLarge = true
+		return false
+	}
+	return c.spend(values, 0)
+}
+
+// fail adds a problem with the current value, which has no JSON form. Callers add their own steps to the path. It returns
+// false.
+func (c *converter) fail(err error) bool {
 	c.warn(err)
-	return ldvalue.Null(), false
+	return false
 }
 
 // warn adds a problem with the current value.
@@ -140,80 +137,72 @@ func (c *converter) locate(from int, name string) {
 	}
 }
 
-// enter begins a map, slice or pointer. It fails if the conversion is already inside it. Each enter that succeeds must be
-// followed by a leave.
-func (c *converter) enter(entered container) error {
-	if slices.Contains(c.open, entered) {
-		return ErrCycle
-	}
-	c.open = append(c.open, entered)
-	return nil
-}
-
-func (c *converter) leave() { c.open = c.open[:len(c.open)-1] }
-
-func (c *converter) string(s string) (ldvalue.Value, bool) {
+func (c *converter) string(out *ldvalue.Value, s string) bool {
 	if !c.spend(0, len(s)) {
-		return ldvalue.Null(), false
+		return false
 	}
-	return ldvalue.String(String(s)), true
+	*out = ldvalue.String(String(s))
+	return true
 }
 
-func (c *converter) number(f float64) (ldvalue.Value, bool) {
+func (c *converter) number(out *ldvalue.Value, f float64) bool {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return c.fail(ErrNotFinite)
 	}
-	return ldvalue.Float64(f), true
+	*out = ldvalue.Float64(f)
+	return true
 }
 
-func (c *converter) integer(i int64) (ldvalue.Value, bool) {
+func (c *converter) integer(out *ldvalue.Value, i int64) bool {
 	f := float64(i)
 	if !isExact(i, f) {
 		c.warn(ErrPrecision)
 	}
-	return ldvalue.Float64(f), true
+	*out = ldvalue.Float64(f)
+	return true
 }
 
-func (c *converter) unsigned(u uint64) (ldvalue.Value, bool) {
+func (c *converter) unsigned(out *ldvalue.Value, u uint64) bool {
 	f := float64(u)
 	if !isExactUint(u, f) {
 		c.warn(ErrPrecision)
 	}
-	return ldvalue.Float64(f), true
+	*out = ldvalue.Float64(f)
+	return true
 }
 
-// float32 returns the number that encoding/json would write: 0.1, and not its float64 expansion 0.10000000149011612.
-func (c *converter) float32(f float32) (ldvalue.Value, bool) {
+// float32 converts to the number that encoding/json would write: 0.1, and not its float64 expansion 0.10000000149011612.
+func (c *converter) float32(out *ldvalue.Value, f float32) bool {
 	wide := float64(f)
 	const exact = 1 << 24 // integers up to here are the same in both notations
 	if math.IsNaN(wide) || math.Abs(wide) <= exact && wide == math.Trunc(wide) {
-		return c.number(wide)
+		return c.number(out, wide)
 	}
 	shortest, err := strconv.ParseFloat(strconv.FormatFloat(wide, 'g', -1, 32), 64)
 	if err != nil {
-		return c.number(wide)
+		return c.number(out, wide)
 	}
-	return c.number(shortest)
+	return c.number(out, shortest)
 }
 
 // numeral converts a [json.Number]. As in encoding/json, an empty one is 0.
-func (c *converter) numeral(n string) (ldvalue.Value, bool) {
+func (c *converter) numeral(out *ldvalue.Value, n string) bool {
 	if n == "" {
-		return ldvalue.Float64(0), true
+		return c.number(out, 0)
 	}
 	// Other than strconv, JSON knows no hexadecimal, no underscores, and no words for infinity.
 	if first := n[0]; first != '-' && (first < '0' || first > '9') || !json.Valid([]byte(n)) {
 		return c.fail(ErrInvalidJSON)
 	}
-	return c.literal(n)
+	return c.literal(out, n)
 }
 
 // literal converts a number in its JSON notation. An integer that float64 can't hold is approximated, with a problem; a
 // fraction that float64 can't hold is what float64 is for.
-func (c *converter) literal(n string) (ldvalue.Value, bool) {
+func (c *converter) literal(out *ldvalue.Value, n string) bool {
 	const exact = 15                             // an integer of so many digits is exact
 	if len(n) > exact && !c.spend(len(n)/2, 0) { // parsing can take much longer
-		return ldvalue.Null(), false
+		return false
 	}
 	f, err := strconv.ParseFloat(n, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
@@ -222,174 +211,181 @@ func (c *converter) literal(n string) (ldvalue.Value, bool) {
 	if len(n) > exact && !math.IsInf(f, 0) && !strings.ContainsAny(n, ".eE") && strconv.FormatFloat(f, 'f', 0, 64) != n {
 		c.warn(ErrPrecision)
 	}
-	return c.number(f) // beyond float64's range, f is an infinity
+	return c.number(out, f) // beyond float64's range, f is an infinity
 }
 
-// time returns what time.Time's own marshaler would for the time in UTC: RFC 3339 has four digits for the year.
-func (c *converter) time(t time.Time) (ldvalue.Value, bool) {
+// time converts as time.Time's own marshaler does, but in UTC. RFC 3339 has four digits for the year.
+func (c *converter) time(out *ldvalue.Value, t time.Time) bool {
 	const lastYear = 9999
 	t = t.UTC()
 	if year := t.Year(); year < 0 || year > lastYear {
 		return c.fail(ErrMarshal)
 	}
-	return c.string(t.Format(time.RFC3339Nano))
+	return c.string(out, t.Format(time.RFC3339Nano))
 }
 
-func (c *converter) base64(b []byte) (ldvalue.Value, bool) {
+func (c *converter) base64(out *ldvalue.Value, b []byte) bool {
 	if b == nil {
-		return ldvalue.Null(), true
+		return null(out)
 	}
 	if !c.spend(0, base64.StdEncoding.EncodedLen(len(b))) {
-		return ldvalue.Null(), false
-	}
-	return ldvalue.String(base64.StdEncoding.EncodeToString(b)), true
-}
-
-func (c *converter) strings(s []string, depth int) (ldvalue.Value, bool) {
-	if s == nil {
-		return ldvalue.Null(), true
-	}
-	return c.array(len(s), depth, func(i int) (ldvalue.Value, bool) {
-		if !c.spend(1, 0) {
-			return ldvalue.Null(), false
-		}
-		return c.string(s[i])
-	})
-}
-
-// array converts n elements; one that has no JSON form becomes null, so that the others keep their places.
-func (c *converter) array(n, depth int, element func(i int) (ldvalue.Value, bool)) (ldvalue.Value, bool) {
-	if !c.fits(n, depth) {
-		return ldvalue.Null(), false
-	}
-	b := ldvalue.ArrayBuildWithCapacity(n)
-	for i := range n {
-		before := len(c.problems)
-		value, _ := element(i) // null if it has no JSON form
-		if c.tooLarge {
-			return ldvalue.Null(), false
-		}
-		if len(c.problems) > before {
-			c.locate(before, strconv.Itoa(i))
-		}
-		b.Add(value)
-	}
-	return b.Build(), true
-}
-
-// fits reports whether an array or object of n values, inside depth others, is allowed.
-func (c *converter) fits(n, depth int) bool {
-	if depth >= MaxDepth {
-		c.warn(ErrTooDeep)
 		return false
 	}
-	if c.spent.overrun || n > MaxValues-c.spent.values {
-		c.tooLarge = true
-		return false
-	}
+	*out = ldvalue.String(base64.StdEncoding.EncodeToString(b))
 	return true
 }
 
-// object collects the members of one JSON object; one that has no JSON form is left out.
-type object struct {
-	c       *converter
-	members *ldvalue.ObjectBuilder
+func (c *converter) strings(out *ldvalue.Value, s []string, depth int) bool {
+	if s == nil {
+		return null(out)
+	}
+	if !c.begin(len(s), depth) {
+		return false
+	}
+	array := *ldvalue.ValueArrayBuildWithCapacity(len(s))
+	for _, element := range s {
+		if !c.spend(0, len(element)) {
+			return false
+		}
+		array.Add(ldvalue.String(String(element)))
+	}
+	*out = array.Build().AsValue()
+	return true
 }
 
-// object begins an object of at most n members.
-func (c *converter) object(n, depth int) (object, bool) {
-	if !c.fits(n, depth) || !c.spend(objectValues, 0) {
-		return object{}, false
+// add adds the element of the given index to an array. It is null if it could not be converted, so that the others keep their
+// places. Problems from index before on were found in it.
+func (c *converter) add(array *ldvalue.ValueArrayBuilder, index int, value *ldvalue.Value, ok bool, before int) {
+	if len(c.problems) > before {
+		c.locate(before, strconv.Itoa(index))
 	}
-	return object{c: c, members: ldvalue.ObjectBuildWithCapacity(n)}, true
+	if !ok {
+		null(value)
+	}
+	array.Add(*value)
 }
 
-// set adds the member, or leaves it out if convert has no value for it.
-func (o object) set(name string, convert func() (ldvalue.Value, bool)) {
-	c := o.c
-	if !c.spend(1, len(name)) {
-		return
+// object returns a builder for an object of at most n members, which it adds to the payload.
+func (c *converter) object(n, depth int) (object ldvalue.ValueMapBuilder, ok bool) {
+	if !c.begin(objectValues+2*n, depth) {
+		return object, false
 	}
-	before := len(c.problems)
-	if value, ok := convert(); ok {
-		o.members.Set(String(name), value)
-	}
+	return *ldvalue.ValueMapBuildWithCapacity(n), true
+}
+
+// set adds a member to an object, unless it could not be converted. Problems from index before on were found in it.
+func (c *converter) set(object *ldvalue.ValueMapBuilder, name string, value *ldvalue.Value, ok bool, before int) {
 	if len(c.problems) > before {
 		c.locate(before, name)
 	}
+	if ok {
+		object.Set(String(name), *value)
+	}
 }
 
-func (o object) value() (ldvalue.Value, bool) { return o.members.Build(), !o.c.tooLarge }
-
 // members converts the commonest map without reflection on its keys and values.
-func (c *converter) members(m map[string]any, depth int) (ldvalue.Value, bool) {
+func (c *converter) members(out *ldvalue.Value, m map[string]any, depth int) bool {
 	if m == nil {
-		return ldvalue.Null(), true
+		return null(out)
 	}
 	v := reflect.ValueOf(m)
-	if err := c.enter(container{of: v.Type(), pointer: v.Pointer()}); err != nil {
-		return c.fail(err)
+	defer c.open.truncate(c.open.n)
+	if !c.open.push(container{of: v.Type(), pointer: v.Pointer()}) {
+		return c.fail(ErrCycle)
 	}
-	defer c.leave()
-	o, ok := c.object(len(m), depth)
+	object, ok := c.object(len(m), depth)
 	if !ok {
-		return ldvalue.Null(), false
+		return false
 	}
+	var value ldvalue.Value
 	for name, member := range m {
-		o.set(name, func() (ldvalue.Value, bool) { return c.any(member, depth+1) })
-		if c.tooLarge {
-			break
+		if !c.spend(0, len(name)) {
+			return false
 		}
+		before := len(c.problems)
+		ok := c.any(&value, member, depth+1)
+		if c.tooLarge {
+			return false
+		}
+		c.set(&object, name, &value, ok, before)
 	}
-	return o.value()
+	*out = object.Build().AsValue()
+	return true
 }
 
 // ldvalue rebuilds a value that was made without our checks: it may hold NaN, invalid UTF-8 or raw text.
-func (c *converter) ldvalue(v ldvalue.Value, depth int) (ldvalue.Value, bool) {
+func (c *converter) ldvalue(out *ldvalue.Value, v ldvalue.Value, depth int) bool {
 	switch v.Type() {
 	case ldvalue.NullType, ldvalue.BoolType:
-		return v, true
+		*out = v
+		return true
 	case ldvalue.NumberType:
-		return c.number(v.Float64Value())
+		return c.number(out, v.Float64Value())
 	case ldvalue.StringType:
-		return c.string(v.StringValue())
+		return c.string(out, v.StringValue())
 	case ldvalue.ArrayType:
-		return c.array(v.Count(), depth, func(i int) (ldvalue.Value, bool) { return c.any(v.GetByIndex(i), depth+1) })
+		return c.ldarray(out, v.AsValueArray(), depth)
 	case ldvalue.ObjectType:
-		o, ok := c.object(v.Count(), depth)
-		if !ok {
-			return ldvalue.Null(), false
-		}
-		for _, name := range v.Keys(nil) {
-			o.set(name, func() (ldvalue.Value, bool) { return c.any(v.GetByKey(name), depth+1) })
-			if c.tooLarge {
-				break
-			}
-		}
-		return o.value()
+		return c.ldobject(out, v.AsValueMap(), depth)
 	case ldvalue.RawType:
-		return c.json(v.AsRaw(), depth, ErrInvalidJSON)
+		return c.json(out, v.AsRaw(), depth, ErrInvalidJSON)
 	default:
 		return c.fail(ErrType)
 	}
 }
 
+func (c *converter) ldarray(out *ldvalue.Value, v ldvalue.ValueArray, depth int) bool {
+	if !c.begin(v.Count(), depth) {
+		return false
+	}
+	array := *ldvalue.ValueArrayBuildWithCapacity(v.Count())
+	var value ldvalue.Value
+	for i := range v.Count() {
+		before := len(c.problems)
+		ok := c.ldvalue(&value, v.Get(i), depth+1)
+		if c.tooLarge {
+			return false
+		}
+		c.add(&array, i, &value, ok, before)
+	}
+	*out = array.Build().AsValue()
+	return true
+}
+
+func (c *converter) ldobject(out *ldvalue.Value, v ldvalue.ValueMap, depth int) bool {
+	object, ok := c.object(v.Count(), depth)
+	if !ok {
+		return false
+	}
+	var value ldvalue.Value
+	for _, name := range v.Keys(nil) {
+		before := len(c.problems)
+		ok := c.spend(0, len(name)) && c.ldvalue(&value, v.Get(name), depth+1)
+		if c.tooLarge {
+			return false
+		}
+		c.set(&object, name, &value, ok, before)
+	}
+	*out = object.Build().AsValue()
+	return true
+}
+
 // marshaled converts the result of the application's own MarshalJSON.
-func (c *converter) marshaled(m json.Marshaler, depth int) (ldvalue.Value, bool) {
+func (c *converter) marshaled(out *ldvalue.Value, m json.Marshaler, depth int) bool {
 	text, ok := call(m.MarshalJSON)
 	if !ok {
 		return c.fail(ErrMarshal)
 	}
-	return c.json(text, depth, ErrMarshal)
+	return c.json(out, text, depth, ErrMarshal)
 }
 
 // texted converts the result of the application's own MarshalText.
-func (c *converter) texted(m encoding.TextMarshaler) (ldvalue.Value, bool) {
+func (c *converter) texted(out *ldvalue.Value, m encoding.TextMarshaler) bool {
 	text, ok := call(m.MarshalText)
 	if !ok {
 		return c.fail(ErrMarshal)
 	}
-	return c.string(string(text))
+	return c.string(out, string(text))
 }
 
 // call runs a method of the application's, and reports whether it succeeded. Its error's text may hold personal data.

@@ -13,67 +13,65 @@ import (
 // json parses text that claims to be JSON. It becomes a structured value rather than LaunchDarkly's raw type, because
 // LaunchDarkly can neither evaluate rules on parts of a raw value nor redact its private parts. invalid is the problem to
 // report if the text is not JSON.
-func (c *converter) json(text []byte, depth int, invalid error) (ldvalue.Value, bool) {
+func (c *converter) json(out *ldvalue.Value, text []byte, depth int, invalid error) bool {
 	before := c.spent.bytes
-	if !c.fits(0, 0) || !c.spend(0, len(text)) {
-		return ldvalue.Null(), false
+	if !c.begin(0, 0) || !c.spend(0, len(text)) {
+		return false
 	}
 	if !json.Valid(text) { // refuses what is nested thousands of levels deep, too
 		return c.fail(invalid)
 	}
 	after := c.spent.bytes
 	c.spent.bytes = before // names count as they are parsed
-	p := parser{c: c, text: string(text)}
-	value, ok := p.value(depth)
+	c.text = string(text)
+	ok := c.parse(out, depth)
 	c.spent.bytes = after
-	return value, ok
+	return ok
 }
 
 // rawValues is what a value in raw JSON counts as: parsing it takes as long as converting two.
 const rawValues = 2
 
-// parser builds a value from text that is known to be valid JSON. encoding/json could only build a second tree of Go values
-// first, however large, and would round integers without a word.
-type parser struct {
-	c    *converter
-	text string // what is left of it
-}
+// The methods below build a value from the text, which is valid JSON, and pass over what they have parsed. encoding/json
+// could only build a second tree of Go values first, however large, and would round integers silently.
 
 // peek skips white space, and returns the first byte after it.
-func (p *parser) peek() byte {
-	p.text = strings.TrimLeft(p.text, " \t\r\n")
-	return p.text[0]
+func (c *converter) peek() byte {
+	c.text = strings.TrimLeft(c.text, " \t\r\n")
+	return c.text[0]
 }
 
-// value parses the next value.
-func (p *parser) value(depth int) (ldvalue.Value, bool) {
-	switch p.peek() {
+// parse parses the next value.
+func (c *converter) parse(out *ldvalue.Value, depth int) bool {
+	switch c.peek() {
 	case '{':
-		return p.object(depth)
+		return c.parseObject(out, depth)
 	case '[':
-		return p.array(depth)
+		return c.parseArray(out, depth)
 	case '"':
-		return ldvalue.String(p.string()), true
+		*out = ldvalue.String(c.parseString())
+		return true
 	}
-	end := strings.IndexAny(p.text, ",]} \t\r\n")
+	end := strings.IndexAny(c.text, ",]} \t\r\n")
 	if end < 0 {
-		end = len(p.text)
+		end = len(c.text)
 	}
-	word := p.text[:end]
-	p.text = p.text[end:]
+	word := c.text[:end]
+	c.text = c.text[end:]
 	switch word {
 	case "null":
-		return ldvalue.Null(), true
+		return null(out)
 	case "true", "false":
-		return ldvalue.Bool(word == "true"), true
+		*out = ldvalue.Bool(word == "true")
+		return true
 	default:
-		return p.c.literal(word)
+		return c.literal(out, word)
 	}
 }
 
-// string parses a string.
-func (p *parser) string() string {
-	quoted := p.quoted()
+// parseString parses a string.
+func (c *converter) parseString() string {
+	quoted := c.takeString()
 	s := quoted[1 : len(quoted)-1]
 	if strings.IndexByte(s, '\\') >= 0 {
 		s = unescape(s)
@@ -124,89 +122,91 @@ func hexRune(digits string) rune {
 	return rune(r)
 }
 
-// quoted returns the string that the text begins with, and passes over it.
-func (p *parser) quoted() string {
+// takeString returns the string that the text begins with, and passes over it.
+func (c *converter) takeString() string {
 	end := 1
-	for ; p.text[end] != '"'; end++ {
-		if p.text[end] == '\\' {
+	for ; c.text[end] != '"'; end++ {
+		if c.text[end] == '\\' {
 			end++
 		}
 	}
-	quoted := p.text[:end+1]
-	p.text = p.text[end+1:]
+	quoted := c.text[:end+1]
+	c.text = c.text[end+1:]
 	return quoted
 }
 
-// array parses an array, as [converter.array] converts one.
-func (p *parser) array(depth int) (ldvalue.Value, bool) {
-	c := p.c
-	if !c.fits(0, depth) {
-		p.skip()
-		return ldvalue.Null(), false
+// parseArray parses an array.
+func (c *converter) parseArray(out *ldvalue.Value, depth int) bool {
+	if !c.begin(0, depth) {
+		c.skip()
+		return false
 	}
-	elements := ldvalue.ArrayBuild()
-	p.text = p.text[1:]
-	for i := 0; p.peek() != ']'; i++ {
+	var array ldvalue.ValueArrayBuilder
+	var value ldvalue.Value
+	c.text = c.text[1:]
+	for i := 0; c.peek() != ']'; i++ {
 		before := len(c.problems)
-		value, _ := p.part(depth + 1)
+		ok := c.parsePart(&value, depth+1)
 		if c.tooLarge {
-			return ldvalue.Null(), false
+			return false
 		}
-		if len(c.problems) > before {
-			c.locate(before, strconv.Itoa(i))
-		}
-		elements.Add(value)
+		c.add(&array, i, &value, ok, before)
 	}
-	p.text = p.text[1:]
-	return elements.Build(), true
+	c.text = c.text[1:]
+	*out = array.Build().AsValue()
+	return true
 }
 
-// object parses an object. Of members of the same name, the last one wins.
-func (p *parser) object(depth int) (ldvalue.Value, bool) {
-	o, ok := p.c.object(0, depth)
+// parseObject parses an object. Of members of the same name, the last one wins.
+func (c *converter) parseObject(out *ldvalue.Value, depth int) bool {
+	object, ok := c.object(0, depth)
 	if !ok {
-		p.skip()
-		return ldvalue.Null(), false
+		c.skip()
+		return false
 	}
-	p.text = p.text[1:]
-	for p.peek() != '}' {
-		name := p.string()
-		p.peek()
-		p.text = p.text[1:] // the colon
-		o.set(name, func() (ldvalue.Value, bool) { return p.part(depth + 1) })
-		if p.c.tooLarge {
-			return ldvalue.Null(), false
+	var value ldvalue.Value
+	c.text = c.text[1:]
+	for c.peek() != '}' {
+		name := c.parseString()
+		c.peek()
+		c.text = c.text[1:] // the colon
+		before := len(c.problems)
+		ok := c.spend(1, len(name)) && c.parsePart(&value, depth+1)
+		if c.tooLarge {
+			return false
 		}
+		c.set(&object, name, &value, ok, before)
 	}
-	p.text = p.text[1:]
-	return o.value()
+	c.text = c.text[1:]
+	*out = object.Build().AsValue()
+	return true
 }
 
-// part parses an element or a member, and the comma after it.
-func (p *parser) part(depth int) (ldvalue.Value, bool) {
-	if !p.c.spend(rawValues, 0) {
-		return ldvalue.Null(), false
+// parsePart parses an element or a member, and the comma after it.
+func (c *converter) parsePart(out *ldvalue.Value, depth int) bool {
+	if !c.spend(rawValues, 0) {
+		return false
 	}
-	value, ok := p.value(depth)
-	if !p.c.tooLarge && p.peek() == ',' {
-		p.text = p.text[1:]
+	ok := c.parse(out, depth)
+	if !c.tooLarge && c.peek() == ',' {
+		c.text = c.text[1:]
 	}
-	return value, ok
+	return ok
 }
 
 // skip passes over an array or object.
-func (p *parser) skip() {
+func (c *converter) skip() {
 	for depth := 0; ; {
-		switch p.text[0] {
+		switch c.text[0] {
 		case '"':
-			p.quoted()
+			c.takeString()
 			continue
 		case '[', '{':
 			depth++
 		case ']', '}':
 			depth--
 		}
-		p.text = p.text[1:]
+		c.text = c.text[1:]
 		if depth == 0 {
 			return
 		}

@@ -14,199 +14,211 @@ import (
 
 // walk converts what any has no case for: named types, pointers, containers, structs and marshalers. It follows pointers
 // and interfaces to the value. Pointers add no depth: only what is an array or an object in JSON does.
-func (c *converter) walk(v reflect.Value, depth int) (ldvalue.Value, bool) {
+func (c *converter) walk(out *ldvalue.Value, v reflect.Value, depth int) bool {
+	defer c.open.truncate(c.open.n)
 	for hops := 0; ; hops++ {
 		if !v.IsValid() {
-			return ldvalue.Null(), true
+			return null(out)
 		}
-		if value, ok, handled := c.special(v, depth); handled {
-			return value, ok
+		if ok, handled := c.special(out, v, depth); handled {
+			return ok
 		}
 		switch v.Kind() {
 		case reflect.Pointer:
 			if hops >= MaxDepth {
 				return c.fail(ErrTooDeep)
 			}
-			if err := c.enter(container{of: v.Type(), pointer: v.Pointer()}); err != nil {
-				return c.fail(err)
+			if !c.open.push(container{of: v.Type(), pointer: v.Pointer()}) {
+				return c.fail(ErrCycle)
 			}
-			defer c.leave() // bounded by MaxDepth hops
 			v = v.Elem()
 		case reflect.Interface:
 			v = v.Elem()
 		default:
-			return c.kind(v, depth)
+			return c.kind(out, v, depth)
 		}
 	}
 }
 
 // special converts v if its type has a JSON form other than that of its kind. Like encoding/json, it uses methods with
 // pointer receivers if v is addressable.
-func (c *converter) special(v reflect.Value, depth int) (value ldvalue.Value, ok, handled bool) {
+func (c *converter) special(out *ldvalue.Value, v reflect.Value, depth int) (ok, handled bool) {
 	if v.Kind() == reflect.Pointer && v.IsNil() {
-		return ldvalue.Null(), true, true
+		return null(out), true
 	}
 	if !v.CanInterface() { // an embedded struct of an unexported type, with a name in its tag
-		return ldvalue.Null(), false, false
+		return false, false
 	}
 	switch x := v.Interface().(type) {
 	case time.Time, ldvalue.Value, openfeature.EvaluationContext, json.RawMessage, json.Number:
-		value, ok = c.any(x, depth)
-		return value, ok, true
+		return c.any(out, x, depth), true
 	case *time.Time, *ldvalue.Value, *json.RawMessage:
-		return ldvalue.Null(), false, false // walk follows the pointer
+		return false, false // walk follows the pointer
 	}
 	if v.CanAddr() && v.Kind() != reflect.Pointer && v.Kind() != reflect.Interface {
 		v = v.Addr()
 	}
 	switch x := v.Interface().(type) {
 	case json.Marshaler:
-		value, ok = c.marshaled(x, depth)
+		return c.marshaled(out, x, depth), true
 	case encoding.TextMarshaler:
-		value, ok = c.texted(x)
+		return c.texted(out, x), true
 	case error:
-		value, ok = c.message(x)
+		return c.message(out, x), true
 	case driver.Valuer:
-		return c.column(x, depth)
+		return c.column(out, x, depth)
 	case interface{ AsTime() time.Time }:
-		value, ok = c.timestamp(x.AsTime)
+		return c.timestamp(out, x.AsTime), true
 	default:
-		return ldvalue.Null(), false, false
+		return false, false
 	}
-	return value, ok, true
 }
 
 // message converts an error to its text. Most errors have no exported fields, and would be {} in encoding/json.
-func (c *converter) message(err error) (ldvalue.Value, bool) {
+func (c *converter) message(out *ldvalue.Value, err error) bool {
 	text, ok := call(func() (string, error) { return err.Error(), nil })
 	if !ok {
 		return c.fail(ErrMarshal)
 	}
-	return c.string(text)
+	return c.string(out, text)
 }
 
 // column converts what a type such as [sql.NullString] stores in a database. A []byte is not used: it usually is the
 // encoded form of a struct or a map, whose fields LaunchDarkly could not evaluate.
-func (c *converter) column(v driver.Valuer, depth int) (value ldvalue.Value, ok, handled bool) {
+func (c *converter) column(out *ldvalue.Value, v driver.Valuer, depth int) (ok, handled bool) {
 	if depth >= MaxDepth { // its value may be a Valuer again
-		c.warn(ErrTooDeep)
-		return ldvalue.Null(), false, true
+		return c.fail(ErrTooDeep), true
 	}
 	stored, ok := call(v.Value)
 	if !ok {
-		c.warn(ErrMarshal)
-		return ldvalue.Null(), false, true
+		return c.fail(ErrMarshal), true
 	}
 	if _, encoded := stored.([]byte); encoded {
-		return ldvalue.Null(), false, false
+		return false, false
 	}
-	value, ok = c.any(stored, depth+1)
-	return value, ok, true
+	return c.any(out, stored, depth+1), true
 }
 
 // timestamp converts the result of a protobuf timestamp's AsTime.
-func (c *converter) timestamp(asTime func() time.Time) (ldvalue.Value, bool) {
+func (c *converter) timestamp(out *ldvalue.Value, asTime func() time.Time) bool {
 	t, ok := call(func() (time.Time, error) { return asTime(), nil })
 	if !ok {
 		return c.fail(ErrMarshal)
 	}
-	return c.time(t)
+	return c.time(out, t)
 }
 
-func (c *converter) kind(v reflect.Value, depth int) (ldvalue.Value, bool) {
+func (c *converter) kind(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	switch v.Kind() {
 	case reflect.Bool:
-		return ldvalue.Bool(v.Bool()), true
+		*out = ldvalue.Bool(v.Bool())
+		return true
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return c.integer(v.Int())
+		return c.integer(out, v.Int())
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return c.unsigned(v.Uint())
+		return c.unsigned(out, v.Uint())
 	case reflect.Float32:
-		return c.float32(float32(v.Float()))
+		return c.float32(out, float32(v.Float()))
 	case reflect.Float64:
-		return c.number(v.Float())
+		return c.number(out, v.Float())
 	case reflect.String:
-		return c.string(v.String())
+		return c.string(out, v.String())
 	case reflect.Array:
-		return c.elements(v, depth)
+		return c.elements(out, v, depth)
 	case reflect.Slice:
-		return c.slice(v, depth)
+		return c.slice(out, v, depth)
 	case reflect.Map:
-		return c.mapping(v, depth)
+		return c.mapping(out, v, depth)
 	case reflect.Struct:
-		return c.structure(v, depth)
+		return c.structure(out, v, depth)
 	default: // channels, functions, complex numbers, unsafe pointers
 		return c.fail(ErrType)
 	}
 }
 
-func (c *converter) elements(v reflect.Value, depth int) (ldvalue.Value, bool) {
-	return c.array(v.Len(), depth, func(i int) (ldvalue.Value, bool) { return c.part(v.Index(i), depth+1) })
-}
-
 // part converts an element, a map's value or a field.
-func (c *converter) part(v reflect.Value, depth int) (ldvalue.Value, bool) {
+func (c *converter) part(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	if v.Kind() == reflect.Interface { // the fast cases of any serve most of what is in an any
 		if v.IsNil() {
-			return c.any(nil, depth)
+			return c.any(out, nil, depth)
 		}
-		return c.any(v.Elem().Interface(), depth)
+		return c.any(out, v.Elem().Interface(), depth)
 	}
-	if !c.spend(1, 0) {
-		return ldvalue.Null(), false
-	}
-	return c.walk(v, depth)
+	return c.walk(out, v, depth)
 }
 
-func (c *converter) slice(v reflect.Value, depth int) (ldvalue.Value, bool) {
+func (c *converter) slice(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	if v.IsNil() {
-		return ldvalue.Null(), true
+		return null(out)
 	}
 	if isBytes(v.Type()) {
-		return c.base64(v.Bytes())
+		return c.base64(out, v.Bytes())
 	}
-	if v.Len() > 0 {
-		if err := c.enter(container{of: v.Type(), pointer: v.Pointer(), length: v.Len()}); err != nil {
-			return c.fail(err)
+	defer c.open.truncate(c.open.n)
+	if v.Len() > 0 && !c.open.push(container{of: v.Type(), pointer: v.Pointer(), length: v.Len()}) {
+		return c.fail(ErrCycle)
+	}
+	return c.elements(out, v, depth)
+}
+
+// elements converts the elements of a slice or an array.
+func (c *converter) elements(out *ldvalue.Value, v reflect.Value, depth int) bool {
+	if !c.begin(v.Len(), depth) {
+		return false
+	}
+	array := *ldvalue.ValueArrayBuildWithCapacity(v.Len())
+	var value ldvalue.Value
+	for i := range v.Len() {
+		before := len(c.problems)
+		ok := c.part(&value, v.Index(i), depth+1)
+		if c.tooLarge {
+			return false
 		}
-		defer c.leave()
+		c.add(&array, i, &value, ok, before)
 	}
-	return c.elements(v, depth)
+	*out = array.Build().AsValue()
+	return true
 }
 
 // isBytes reports whether encoding/json writes slices of the type as base64: bytes that have no JSON form of their own.
 func isBytes(t reflect.Type) bool {
+	if t.Elem().Kind() != reflect.Uint8 {
+		return false
+	}
 	pointer := reflect.PointerTo(t.Elem()) // has the methods of both
-	return t.Elem().Kind() == reflect.Uint8 &&
-		!pointer.Implements(reflect.TypeFor[json.Marshaler]()) && !pointer.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+	return !pointer.Implements(reflect.TypeFor[json.Marshaler]()) && !pointer.Implements(reflect.TypeFor[encoding.TextMarshaler]())
 }
 
-func (c *converter) mapping(v reflect.Value, depth int) (ldvalue.Value, bool) {
+func (c *converter) mapping(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	if !isMemberName(v.Type().Key()) {
 		return c.fail(ErrType)
 	}
 	if v.IsNil() {
-		return ldvalue.Null(), true
+		return null(out)
 	}
-	if err := c.enter(container{of: v.Type(), pointer: v.Pointer()}); err != nil {
-		return c.fail(err)
+	defer c.open.truncate(c.open.n)
+	if !c.open.push(container{of: v.Type(), pointer: v.Pointer()}) {
+		return c.fail(ErrCycle)
 	}
-	defer c.leave()
-	o, ok := c.object(v.Len(), depth)
+	object, ok := c.object(v.Len(), depth)
 	if !ok {
-		return ldvalue.Null(), false
+		return false
 	}
+	var value ldvalue.Value
 	for entries := v.MapRange(); entries.Next(); {
 		name, err := memberName(entries.Key())
 		if err != nil {
 			return c.fail(err)
 		}
-		o.set(name, func() (ldvalue.Value, bool) { return c.part(entries.Value(), depth+1) })
+		before := len(c.problems)
+		ok := c.spend(0, len(name)) && c.part(&value, entries.Value(), depth+1)
 		if c.tooLarge {
-			break
+			return false
 		}
+		c.set(&object, name, &value, ok, before)
 	}
-	return o.value()
+	*out = object.Build().AsValue()
+	return true
 }
 
 // isMemberName reports whether encoding/json writes keys of the type as the names of members.
@@ -240,7 +252,7 @@ func memberName(key reflect.Value) (string, error) {
 	}
 }
 
-func (c *converter) structure(v reflect.Value, depth int) (ldvalue.Value, bool) {
+func (c *converter) structure(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	fields, ok := c.structs[v.Type()]
 	if !ok {
 		fields = fieldsOf(v.Type())
@@ -249,43 +261,50 @@ func (c *converter) structure(v reflect.Value, depth int) (ldvalue.Value, bool) 
 		}
 		c.structs[v.Type()] = fields
 	}
-	o, ok := c.object(len(fields), depth)
+	object, ok := c.object(len(fields), depth)
 	if !ok {
-		return ldvalue.Null(), false
+		return false
 	}
+	var value ldvalue.Value
 	for _, f := range fields {
-		value, present := f.of(v)
-		if !present || f.omitEmpty && isEmpty(value) || f.isZero != nil && f.isZero(value) {
+		field, present := f.of(v)
+		if !present || f.omitEmpty && isEmpty(field) || f.isZero != nil && f.isZero(field) {
 			continue
 		}
-		o.set(f.name, func() (ldvalue.Value, bool) {
-			if f.quoted {
-				return c.quoted(value, depth+1)
-			}
-			return c.part(value, depth+1)
-		})
+		before := len(c.problems)
+		ok := c.spend(0, len(f.name)) && c.field(&value, f, field, depth+1)
 		if c.tooLarge {
-			break
+			return false
 		}
+		c.set(&object, f.name, &value, ok, before)
 	}
-	return o.value()
+	*out = object.Build().AsValue()
+	return true
+}
+
+// field converts the value of a field.
+func (c *converter) field(out *ldvalue.Value, f field, v reflect.Value, depth int) bool {
+	if f.quoted {
+		return c.quoted(out, v, depth)
+	}
+	return c.part(out, v, depth)
 }
 
 // quoted converts a field with the option "string" in its tag: the JSON of a scalar becomes a string.
-func (c *converter) quoted(v reflect.Value, depth int) (ldvalue.Value, bool) {
+func (c *converter) quoted(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
-			return ldvalue.Null(), true
+			return null(out)
 		}
 		v = v.Elem()
 	}
 	if v.Type() != reflect.TypeFor[json.Number]() {
-		if value, ok, handled := c.special(v, depth); handled {
-			return value, ok // what has a JSON form of its own is not quoted
+		if ok, handled := c.special(out, v, depth); handled {
+			return ok // what has a JSON form of its own is not quoted
 		}
 	}
-	if v.Kind() == reflect.String && !c.spend(0, v.Len()) || !c.spend(1, 0) {
-		return ldvalue.Null(), false
+	if v.Kind() == reflect.String && !c.spend(0, v.Len()) {
+		return false
 	}
 	text, err := json.Marshal(v.Interface())
 	switch {
@@ -294,7 +313,8 @@ func (c *converter) quoted(v reflect.Value, depth int) (ldvalue.Value, bool) {
 	case err != nil:
 		return c.fail(ErrNotFinite)
 	}
-	return ldvalue.String(string(text)), true
+	*out = ldvalue.String(string(text))
+	return true
 }
 
 // isEmpty reports whether encoding/json's omitempty leaves v out.
