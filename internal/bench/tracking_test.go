@@ -69,7 +69,7 @@ func newTrackers(b *testing.B) (*ld.LDClient, *launchdarkly.Provider) {
 	b.Helper()
 	config := ld.Config{
 		DataSource: ldcomponents.ExternalUpdatesOnly(),
-		Events:     baseline.Forgetful{},
+		Events:     baseline.NopEventProcessor{},
 		Logging:    ldcomponents.NoLogging(),
 	}
 	bare, err := ld.MakeCustomClient("key", config, time.Second)
