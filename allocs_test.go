@@ -18,10 +18,11 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
-// TestAllocations holds the hot paths against LaunchDarkly's SDK, with the context and the data built by hand from the
-// same inputs: an evaluation may take two allocations more, for the flag metadata that belongs to its caller; tracking
-// may take two more, for the copies that OpenFeature's accessors make. For a context that was evaluated a moment ago, the
-// metadata is all that an evaluation allocates, and tracking allocates no more than the bare SDK.
+// TestAllocations holds the hot paths against LaunchDarkly's SDK, with the context and the data
+// built by hand from the same inputs: an evaluation may take two allocations more, for the flag
+// metadata that belongs to its caller; tracking may take two more, for the copies that
+// OpenFeature's accessors make. For a context that was evaluated a moment ago, the metadata is all
+// that an evaluation allocates, and tracking allocates no more than the bare SDK.
 func TestAllocations(t *testing.T) {
 	if race.Enabled {
 		t.Skip("with the race detector, a sync.Pool forgets at random")

@@ -30,16 +30,18 @@ const (
 	maxContexts   = 100  // in a multi-context
 )
 
-// contextMapper converts evaluation contexts to LaunchDarkly contexts, by the table in the package documentation. It has no
-// state and does not log.
+// contextMapper converts evaluation contexts to LaunchDarkly contexts, by the table in the package
+// documentation. It has no state and does not log.
 type contextMapper struct {
 	kindAttribute string
 }
 
-// toLaunchDarkly converts an evaluation context into *out, a large value that is not copied around here for speed. A
-// targeting key among the attributes counts if targetingKey is empty. The attributes are only read.
+// toLaunchDarkly converts an evaluation context into *out, a large value that is not copied around
+// here for speed. A targeting key among the attributes counts if targetingKey is empty. The
+// attributes are only read.
 //
-// warnings are about attributes that were left out, changed, or made private unasked; err is why there is no context.
+// warnings are about attributes that were left out, changed, or made private unasked; err is why
+// there is no context.
 func (m contextMapper) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
@@ -48,8 +50,9 @@ func (m contextMapper) toLaunchDarkly(
 	return b.warnings, err
 }
 
-// contextBuilder is the state of one conversion. Its result does not depend on the random order of a map: plain values
-// don't count against a budget, and all others are converted in the order of their names.
+// contextBuilder is the state of one conversion. Its result does not depend on the random order of
+// a map: plain values don't count against a budget, and all others are converted in the order of
+// their names.
 type contextBuilder struct {
 	kindAttribute string
 	parent        string            // the kind of the current context of a multi-context
@@ -62,7 +65,8 @@ type contextBuilder struct {
 	comparisons int // of private attributes, see hide
 }
 
-// warn adds a warning about an attribute of the current context, or about the part of it that the path leads to.
+// warn adds a warning about an attribute of the current context, or about the part of it that the
+// path leads to.
 func (b *contextBuilder) warn(err error, attribute string, path ...string) {
 	b.warnings.add(attributeError(err, b.qualified(attribute), path...))
 }
@@ -164,7 +168,8 @@ func (b *contextBuilder) readKind(c *individual, v any) error {
 // smallMap is the number of entries up to which Go's maps have one size.
 const smallMap = 8
 
-// hasMeaning reports whether an attribute of a context has a meaning to LaunchDarkly, or to this provider.
+// hasMeaning reports whether an attribute of a context has a meaning to LaunchDarkly, or to this
+// provider.
 func hasMeaning(name string) bool {
 	switch name {
 	case openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute, privateAttributesAttribute, metaAttribute,
@@ -261,8 +266,9 @@ func (b *contextBuilder) limit(attributes map[string]any) map[string]any {
 	return kept
 }
 
-// firstAttributes returns the attributes of the given names, and the n others whose names sort first: the same ones each
-// time. It takes time in proportion to the number of attributes, of which there may be very many.
+// firstAttributes returns the attributes of the given names, and the n others whose names sort
+// first: the same ones each time. It takes time in proportion to the number of attributes, of which
+// there may be very many.
 func firstAttributes(attributes map[string]any, n int, always ...string) map[string]any {
 	kept := make(map[string]any)
 	for _, name := range always {
@@ -302,8 +308,8 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 		ErrTargetingKeyMissing, openfeature.TargetingKey, keyAttribute)
 }
 
-// multi converts an evaluation context whose attributes are contexts of their own, each under its kind. Only those of the
-// given names, in order, can be objects.
+// multi converts an evaluation context whose attributes are contexts of their own, each under its
+// kind. Only those of the given names, in order, can be objects.
 func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any, kinds []string) error {
 	b.attributes = 0 // those of the contexts count
 	b.shared = b.sharedPrivate(attributes)
@@ -354,8 +360,8 @@ func (b *contextBuilder) besideContexts(attribute string) bool {
 	}
 }
 
-// object returns the attributes of a context of a multi-context: those of a map, or of anything that is an object in JSON.
-// For what is not, it returns nil, and why.
+// object returns the attributes of a context of a multi-context: those of a map, or of anything
+// that is an object in JSON. For what is not, it returns nil, and why.
 func (b *contextBuilder) object(kind string, v any) (map[string]any, error) {
 	switch v := v.(type) {
 	case map[string]any:

@@ -206,7 +206,8 @@ func TestContextKindAttribute(t *testing.T) {
 	}
 }
 
-// TestContextBounds has contexts that exceed a bound. The same evaluation context must become the same context each time.
+// TestContextBounds has contexts that exceed a bound. The same evaluation context must become the
+// same context each time.
 func TestContextBounds(t *testing.T) {
 	type attributes = map[string]any
 	numbered := func(n int, of func(i int) any) attributes {
@@ -366,7 +367,8 @@ func mappedBy(m contextMapper, targetingKey string, attributes map[string]any) (
 	return context, warnings, err
 }
 
-// attributesOf lists what the warnings are about, sorted. All must match the cause, if there is one.
+// attributesOf lists what the warnings are about, sorted. All must match the cause, if there is
+// one.
 func attributesOf(t *testing.T, warnings []error, cause error) []string {
 	t.Helper()
 	var names []string

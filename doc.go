@@ -1,5 +1,5 @@
-// Package launchdarkly is the OpenFeature provider for LaunchDarkly: with it, services evaluate flags and track events
-// through the vendor-neutral OpenFeature SDK, and LaunchDarkly does the work.
+// Package launchdarkly implements an OpenFeature provider backed by LaunchDarkly's Go SDK. Services
+// evaluate flags and track events through the vendor-neutral OpenFeature SDK.
 //
 //	provider, err := launchdarkly.NewProvider(os.Getenv("LAUNCHDARKLY_SDK_KEY"))
 //	if err != nil {
@@ -18,8 +18,8 @@
 //
 // # Evaluation contexts
 //
-// An evaluation context is converted to a LaunchDarkly context (https://launchdarkly.com/docs/home/flags/contexts), for
-// evaluations and tracking alike:
+// An evaluation context is converted to a LaunchDarkly context
+// (https://launchdarkly.com/docs/home/flags/contexts), for evaluations and tracking alike:
 //
 //	evaluation context                      LaunchDarkly context
 //	no "kind"                               kind "user"
@@ -39,13 +39,13 @@
 //	"_meta": {"privateAttributes": […]}     the same, as in LaunchDarkly's own JSON
 //	anything else                           an attribute, converted as described under Values
 //
-// LaunchDarkly's own JSON of a context, decoded into a map[string]any, is a valid set of attributes.
-// [Provider.LDContext] returns the LaunchDarkly context of an evaluation context.
+// LaunchDarkly's own JSON of a context, decoded into a map[string]any, is a valid set of
+// attributes. [Provider.LDContext] returns the LaunchDarkly context of an evaluation context.
 //
-// A context without a key is a TARGETING_KEY_MISSING error. A kind that is reserved or has characters other than
-// letters, digits, ".", "_" and "-" is an INVALID_CONTEXT error, as is a multi-context without any context. Evaluations
-// then return the caller's default, and Track sends nothing. Warnings are logged and, from Track, passed to the
-// handler of [WithErrorHandler].
+// A context without a key is a TARGETING_KEY_MISSING error. A kind that is reserved or has
+// characters other than letters, digits, ".", "_" and "-" is an INVALID_CONTEXT error, as is a
+// multi-context without any context. Evaluations then return the caller's default, and Track sends
+// nothing. Warnings are logged and, from Track, passed to the handler of [WithErrorHandler].
 //
 // The bounds of an evaluation context, all contexts of a multi-context together:
 //
@@ -56,13 +56,14 @@
 //	text                        and strings of more than 1 KiB count; an object counts as eight values, the name of each of
 //	                            its members as one, and each value in raw JSON as two
 //
-// What is left out is a warning. The same evaluation context always becomes the same LaunchDarkly context. A mebibyte of
-// attributes, whatever they are, takes no longer than some milliseconds.
+// What is left out is a warning. The same evaluation context always becomes the same LaunchDarkly
+// context. A mebibyte of attributes, whatever they are, takes no longer than some milliseconds.
 //
 // # Private attributes
 //
-// Evaluations use private attributes, events do not contain them. A name that begins with a slash is written as a reference:
-// "/~1email" is the attribute "/email", and "/email" the attribute "email". "~0" is a tilde.
+// Evaluations use private attributes, events do not contain them. A name that begins with a slash
+// is written as a reference: "/~1email" is the attribute "/email", and "/email" the attribute
+// "email". "~0" is a tilde.
 //
 // Privacy fails closed, always with a warning:
 //
@@ -78,14 +79,14 @@
 //	… "user", a kind                        also every optional attribute of the context of the kind "user"
 //	"key", "kind", "anonymous"              nothing: LaunchDarkly always receives these
 //
-// LaunchDarkly's SDK compares every attribute with every private attribute, for each event. If that takes more than 262,144
-// comparisons, as for some 500 attributes that are all private, the context has no optional attributes at all, neither in
-// events nor for evaluations.
+// LaunchDarkly's SDK compares every attribute with every private attribute, for each event. If that
+// takes more than 262,144 comparisons, as for some 500 attributes that are all private, the context
+// has no optional attributes at all, neither in events nor for evaluations.
 //
 // # Values
 //
-// Attributes of contexts and of tracking details, and defaults of object flags in LaunchDarkly's events, are converted
-// as by encoding/json, with these additions:
+// Attributes of contexts and of tracking details, and defaults of object flags in LaunchDarkly's
+// events, are converted as by encoding/json, with these additions:
 //
 //	Go                                      LaunchDarkly
 //	bool, string, numbers, types derived    the JSON value; nil and nil pointers are null
@@ -105,16 +106,17 @@
 //	of the years 0 to 9999
 //	invalid UTF-8                           replaced by U+FFFD
 //
-// A json.Marshaler or encoding.TextMarshaler comes before error, driver.Valuer and AsTime. Tracking details have the bounds
-// of an evaluation context.
+// A json.Marshaler or encoding.TextMarshaler comes before error, driver.Valuer and AsTime. Tracking
+// details have the bounds of an evaluation context.
 //
-// Nothing that is passed in can panic, or make a payload that is not valid JSON. What the caller changes after a call has
-// returned is not seen.
+// Nothing that is passed in can panic, or make a payload that is not valid JSON. What the caller
+// changes after a call has returned is not seen.
 //
 // # Results
 //
-// The variant is the index of the variation. The reason is LaunchDarkly's, except that OFF is DISABLED and TARGET_MATCH
-// is TARGETING_MATCH; [WithStandardReasons] only uses OpenFeature's. Errors are converted as follows:
+// The variant is the index of the variation. The reason is LaunchDarkly's, except that OFF is
+// DISABLED and TARGET_MATCH is TARGETING_MATCH; [WithStandardReasons] only uses OpenFeature's.
+// Errors are converted as follows:
 //
 //	LaunchDarkly                            OpenFeature
 //	CLIENT_NOT_READY                        PROVIDER_NOT_READY
@@ -124,10 +126,11 @@
 //	USER_NOT_SPECIFIED                      TARGETING_KEY_MISSING or INVALID_CONTEXT, see Evaluation contexts
 //	anything else                           GENERAL
 //
-// An integer evaluation truncates a number towards zero, as LaunchDarkly's SDK does: 0.5 is 0, without an error. Use a float
-// evaluation for flags whose numbers can have a fraction.
+// An integer evaluation truncates a number towards zero, as LaunchDarkly's SDK does: 0.5 is 0,
+// without an error. Use a float evaluation for flags whose numbers can have a fraction.
 //
-// Flag metadata has what OpenFeature has no field for, see [MetadataVariationIndex] and the constants after it.
+// Flag metadata has what OpenFeature has no field for, see [MetadataVariationIndex] and the
+// constants after it.
 //
 // # Tracking
 //
@@ -141,11 +144,12 @@
 //	NewTrackingEventDetails(math.Inf(1))    no metric value, and an error to the handler
 //	….Add(launchdarkly.TrackingDataKey, x)  x as the whole data: 42, false, "my value", an array
 //
-// An event without a name or with one of more than 64 KiB, with an unusable context, or after a shutdown is not sent: the
-// handler of [WithErrorHandler] is called, a line is logged, and [Provider.Stats] counts it.
+// An event without a name or with one of more than 64 KiB, with an unusable context, or after a
+// shutdown is not sent: the handler of [WithErrorHandler] is called, a line is logged, and
+// [Provider.Stats] counts it.
 //
-// Tracked events are delivered without loss, as far as memory allows: see the package delivery. [Provider.Flush] waits
-// for it.
+// Tracked events are delivered without loss, as far as memory allows: see the package delivery.
+// [Provider.Flush] waits for it.
 //
 // # Provider events
 //
@@ -157,7 +161,7 @@
 //
 // # Configuration
 //
-// [WithConfig] takes all of LaunchDarkly's own configuration: the Relay Proxy, persistent stores, polling, offline mode,
-// private attributes. The provider adds its name to the request headers, and lossless delivery unless events are turned
-// off or go through another event processor.
+// [WithConfig] takes all of LaunchDarkly's own configuration: the Relay Proxy, persistent stores,
+// polling, offline mode, private attributes. The provider adds its name to the request headers, and
+// lossless delivery unless events are turned off or go through another event processor.
 package launchdarkly

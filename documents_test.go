@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// TestDocuments holds the Go code of the documents against the examples that are compiled: each block must stand in one.
-// Those of README.md are in readme_example_test.go and examples/hello. Those of docs/some-guide.md are in docs/some_guide_test.go, and in
+// TestDocuments holds the Go code of the documents against the examples that are compiled: each
+// block must stand in one. Those of README.md are in readme_example_test.go and examples/hello.
+// Those of docs/some-guide.md are in docs/some_guide_test.go, and in
 // internal/bench/some_guide_test.go where they need a module that only internal/bench requires.
 func TestDocuments(t *testing.T) {
 	guides, err := filepath.Glob("docs/*.md")
@@ -74,7 +75,8 @@ func unindented(code string) string {
 	return b.String()
 }
 
-// TestLinks follows the links of all documents to files of this repository, and to headings in them.
+// TestLinks follows the links of all documents to files of this repository, and to headings in
+// them.
 func TestLinks(t *testing.T) {
 	if _, err := os.Stat("hooks/otelhooks/go.mod"); err != nil {
 		t.Skip("this is the module alone, without the modules below it, which are linked to")

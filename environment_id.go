@@ -9,20 +9,23 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// environmentIDHeader is the header with LaunchDarkly's ID of the environment, in responses with flag data.
+// environmentIDHeader is the header with LaunchDarkly's ID of the environment, in responses with
+// flag data.
 const environmentIDHeader = "X-Ld-Envid"
 
-// environmentID is LaunchDarkly's ID of the environment that an SDK key belongs to, once it is known. LaunchDarkly's SDK
-// only passes it to its hooks, and with a hook each evaluation would cost more. The zero value is an ID that is not known.
-// It is safe for concurrent use.
+// environmentID is LaunchDarkly's ID of the environment that an SDK key belongs to, once it is
+// known. LaunchDarkly's SDK only passes it to its hooks, and with a hook each evaluation would cost
+// more. The zero value is an ID that is not known. It is safe for concurrent use.
 type environmentID struct {
 	value atomic.Value // a string
 }
 
-// load returns the ID as a string in an interface, which costs no allocation, or nil if it is not known.
+// load returns the ID as a string in an interface, which costs no allocation, or nil if it is not
+// known.
 func (e *environmentID) load() any { return e.value.Load() }
 
-// observe returns an HTTP configuration whose clients take the ID from responses. A nil base is LaunchDarkly's default.
+// observe returns an HTTP configuration whose clients take the ID from responses. A nil base is
+// LaunchDarkly's default.
 func (e *environmentID) observe(
 	base subsystems.ComponentConfigurer[subsystems.HTTPConfiguration],
 ) subsystems.ComponentConfigurer[subsystems.HTTPConfiguration] {
@@ -83,8 +86,8 @@ func (t *environmentIDTransport) RoundTrip(request *http.Request) (*http.Respons
 	return response, nil
 }
 
-// CloseIdleConnections implements the interface that [http.Client.CloseIdleConnections] looks for. The default transport
-// belongs to everybody.
+// CloseIdleConnections implements the interface that [http.Client.CloseIdleConnections] looks for.
+// The default transport belongs to everybody.
 func (t *environmentIDTransport) CloseIdleConnections() {
 	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok && t.next != http.DefaultTransport {
 		c.CloseIdleConnections()

@@ -24,8 +24,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// A service registers the provider once, and speaks only OpenFeature after that. LaunchDarkly in a box takes the place
-// of LaunchDarkly here; without WithConfig, the provider connects to the real one.
+// A service registers the provider once, and speaks only OpenFeature after that. LaunchDarkly in a
+// box takes the place of LaunchDarkly here; without WithConfig, the provider connects to the real
+// one.
 func Example() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -61,8 +62,8 @@ func Example() {
 	// checkout 99.9 {"currency":"EUR"} map[user:user-42]
 }
 
-// Whom flags are evaluated for, and who does what is tracked: a user with an attribute that stays here, an organization,
-// and both at once.
+// Whom flags are evaluated for, and who does what is tracked: a user with an attribute that stays
+// here, an organization, and both at once.
 func Example_contexts() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -100,7 +101,8 @@ func Example_contexts() {
 	// map[org:acme user:user-42] with the email address: false
 }
 
-// An application reacts to flags that change, and to a connection that is lost, with OpenFeature's handlers.
+// An application reacts to flags that change, and to a connection that is lost, with OpenFeature's
+// handlers.
 func Example_events() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -136,8 +138,8 @@ func Example_events() {
 	// stale, and still: true
 }
 
-// All of LaunchDarkly's own configuration goes through WithConfig: here, a Relay Proxy between the service and
-// LaunchDarkly, and attributes that never leave the process.
+// All of LaunchDarkly's own configuration goes through WithConfig: here, a Relay Proxy between the
+// service and LaunchDarkly, and attributes that never leave the process.
 func ExampleNewProvider() {
 	relay := launchdarklytest.NewServer() // a Relay Proxy looks the same to its clients
 	defer relay.Close()
@@ -160,8 +162,8 @@ func ExampleNewProvider() {
 	// Output: <nil>
 }
 
-// An application that has a LaunchDarkly client keeps it. With lossless delivery in its configuration, Flush and Stats
-// tell about it.
+// An application that has a LaunchDarkly client keeps it. With lossless delivery in its
+// configuration, Flush and Stats include it.
 func ExampleNewProviderWithClient() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -188,7 +190,7 @@ func ExampleNewProviderWithClient() {
 	// Output: <nil> 1
 }
 
-// What OpenFeature has no word for is done with LaunchDarkly's client.
+// Features that OpenFeature does not cover use LaunchDarkly's client.
 func ExampleProvider_Client() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -204,8 +206,8 @@ func ExampleProvider_Client() {
 	// Output: <nil>
 }
 
-// Each row of the table in the package documentation: a number is the metric value, attributes are the data, and NaN is
-// no number.
+// Each row of the table in the package documentation: a number is the metric value, attributes are
+// the data, and NaN is no number.
 func ExampleProvider_Track() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -286,7 +288,8 @@ func ExampleProvider_ObjectEvaluation() {
 	// Output: gold 1 RULE_MATCH gold plan
 }
 
-// The shapes of data that LaunchDarkly's own SDKs send, other than objects, are tracked under TrackingDataKey.
+// The shapes of data that LaunchDarkly's own SDKs send, other than objects, are tracked under
+// TrackingDataKey.
 func ExampleProvider_Track_scalarData() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -311,7 +314,7 @@ func ExampleProvider_Track_scalarData() {
 	// Output: search 52.3 "my value"
 }
 
-// The error handler hears of everything about tracking that is not as it should be.
+// The error handler is called for every tracking error.
 func ExampleWithErrorHandler() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -365,7 +368,8 @@ func ExampleProvider_Flush() {
 	// 1 arrived
 }
 
-// A service whose attributes use "kind" for something else names another attribute for the context kind.
+// A service whose attributes use "kind" for something else names another attribute for the context
+// kind.
 func ExampleWithContextKindAttribute() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -389,7 +393,8 @@ func ExampleWithContextKindAttribute() {
 	// Output: value org:acme
 }
 
-// A service that must not talk to anybody, such as a test of something else, works offline: with defaults.
+// A service that must not talk to anybody, such as a test of something else, works offline: with
+// defaults.
 func ExampleWithConfig() {
 	provider, err := launchdarkly.NewProvider("", launchdarkly.WithConfig(ld.Config{Offline: true}),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
@@ -405,7 +410,8 @@ func ExampleWithConfig() {
 	// Output: true DEFAULT <nil>
 }
 
-// A service that can work with defaults does not wait long for its flags. They arrive later, with PROVIDER_READY.
+// A service that can work with defaults does not wait long for its flags. They arrive later, with
+// PROVIDER_READY.
 func ExampleWithInitTimeout() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -461,7 +467,8 @@ func ExampleWithLogger() {
 	// level=WARN msg="tracking input left out" service=shop event=checkout attribute=balance problem="number is not finite"
 }
 
-// Reasons in OpenFeature's vocabulary, for dashboards that span vendors. LaunchDarkly's own word stays in the metadata.
+// Reasons in OpenFeature's vocabulary, for dashboards that span vendors. LaunchDarkly's own word
+// stays in the metadata.
 func ExampleWithStandardReasons() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -547,7 +554,7 @@ func ExampleProvider_Stats() {
 	// 1 dropped, of which without a name: 1
 }
 
-// Shutdown delivers what was tracked. What it could not deliver in time, it tells.
+// Shutdown delivers what was tracked. It returns an error that counts what it could not deliver in time.
 func ExampleProvider_ShutdownWithContext() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()

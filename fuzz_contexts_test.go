@@ -12,9 +12,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/fuzzvalue"
 )
 
-// FuzzRecentContexts converts evaluation contexts that differ in little, each of them in several goroutines at once, and
-// changes them in between. Whatever the cache remembers, the result must be that of a fresh mapper, and must not change when
-// the application changes what it passed in.
+// FuzzRecentContexts converts evaluation contexts that differ in little, each of them in several
+// goroutines at once, and changes them in between. Whatever the cache remembers, the result must be
+// that of a fresh mapper, and must not change when the application changes what it passed in.
 func FuzzRecentContexts(f *testing.F) {
 	for i := range 64 {
 		f.Add([]byte{byte(i), 2, byte(i), 1, 'a', 40, byte(3 * i), 1, 'x', byte(5 * i), 1, byte(i % 7), 2, byte(i), 3, 9, byte(i), 1, 4})
@@ -58,8 +58,8 @@ func FuzzRecentContexts(f *testing.F) {
 	})
 }
 
-// checkContexts converts an evaluation context with a fresh mapper, and with the cache in several goroutines at once. The
-// attributes may be changed afterwards.
+// checkContexts converts an evaluation context with a fresh mapper, and with the cache in several
+// goroutines at once. The attributes may be changed afterwards.
 func checkContexts(t *testing.T, cache *recentContexts, key string, attributes map[string]any, changing bool) {
 	t.Helper()
 	want, wantWarnings, wantErr := mappedBy(cache.mapper, key, attributes)

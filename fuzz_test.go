@@ -18,8 +18,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// FuzzProvider evaluates and tracks with whatever the fuzzer makes up. Nothing may panic, the defaults come back, and
-// the good events around the fuzzer's must arrive in payloads that LaunchDarkly can read.
+// FuzzProvider evaluates and tracks with whatever the fuzzer makes up. Nothing may panic, the
+// defaults come back, and the good events around the fuzzer's must arrive in payloads that
+// LaunchDarkly can read.
 func FuzzProvider(f *testing.F) {
 	for i := range 24 {
 		f.Add("event", 1.5, []byte{2, byte(i), 1, byte(i), byte(i + 1), 3, byte(4 * i), 2, 1, byte(i), 8, 9, 10, 11, 12, 13, 14})

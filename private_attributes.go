@@ -14,8 +14,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
-// The bounds of private attributes. For each event, LaunchDarkly's SDK compares each private attribute with each attribute of
-// the context, and with each member of the objects that private attributes lead into.
+// The bounds of private attributes. For each event, LaunchDarkly's SDK compares each private
+// attribute with each attribute of the context, and with each member of the objects that private
+// attributes lead into.
 const (
 	maxPrivateAttributes = 1000      // of one context
 	maxPrivateBytes      = 256 << 10 // of one context
@@ -31,7 +32,7 @@ var (
 	errTooManyPrivate = fmt.Errorf("%w: too many private attributes; the context has no optional attributes", ErrTooLarge)
 )
 
-// unreadable stands for a list of private attributes that can't be read.
+// unreadable represents a list of private attributes that cannot be read.
 const unreadable = false
 
 // privateAttributes are the references to the private attributes of a context.
@@ -54,7 +55,8 @@ func (b *contextBuilder) readPrivate(c *individual, name string, v any) {
 	}
 }
 
-// addPrivate adds a list of attribute references. If it can't be read, it returns false, and all attributes are private.
+// addPrivate adds a list of attribute references. If it can't be read, it returns false, and all
+// attributes are private.
 func (b *contextBuilder) addPrivate(p *privateAttributes, v any) bool {
 	names, ok := v.([]string)
 	if !ok {
@@ -92,8 +94,8 @@ func (b *contextBuilder) isPublic(attribute string) bool {
 	}
 }
 
-// addMeta adds the private attributes in the notation of LaunchDarkly's own JSON, as addPrivate does. Anything else in it
-// may be a list of private attributes under a wrong name.
+// addMeta adds the private attributes in the notation of LaunchDarkly's own JSON, as addPrivate
+// does. Anything else in it may be a list of private attributes under a wrong name.
 func (b *contextBuilder) addMeta(p *privateAttributes, v any) bool {
 	meta, ok := v.(map[string]any)
 	if !ok {
@@ -128,7 +130,8 @@ func (b *contextBuilder) isNull(v any) bool {
 	return ok && value.IsNull()
 }
 
-// texts reads what is an array of strings in JSON. A nil slice is an empty list, as it is in Go; in JSON it would be null.
+// texts reads what is an array of strings in JSON. A nil slice is an empty list, as it is in Go; in
+// JSON it would be null.
 func (b *contextBuilder) texts(v any) (list []string, ok bool) {
 	if slice := reflect.ValueOf(v); slice.Kind() == reflect.Slice && slice.IsNil() {
 		switch slice.Type().Elem().Kind() {
@@ -150,7 +153,8 @@ func (b *contextBuilder) texts(v any) (list []string, ok bool) {
 	return list, true
 }
 
-// sharedPrivate returns the private attributes beside the contexts of a multi-context. LaunchDarkly has no place for them.
+// sharedPrivate returns the private attributes beside the contexts of a multi-context. LaunchDarkly
+// has no place for them.
 func (b *contextBuilder) sharedPrivate(attributes map[string]any) (p privateAttributes) {
 	if v, ok := attributes[privateAttributesAttribute]; ok && !b.addPrivate(&p, v) {
 		b.warn(ErrPrivateAttributes, privateAttributesAttribute)
@@ -161,8 +165,8 @@ func (b *contextBuilder) sharedPrivate(attributes map[string]any) (p privateAttr
 	return p
 }
 
-// inherited returns the shared private attributes as they apply to the current context of a multi-context: each by itself,
-// and those that begin with its kind also for what follows the kind.
+// inherited returns the shared private attributes as they apply to the current context of a
+// multi-context: each by itself, and those that begin with its kind also for what follows the kind.
 func (b *contextBuilder) inherited() privateAttributes {
 	p := b.shared
 	if b.comparisons > maxComparisons { // hide can't mark any
@@ -183,8 +187,9 @@ func (b *contextBuilder) inherited() privateAttributes {
 	return p
 }
 
-// hide marks the private attributes of a context that has been built without them. Marking more than a bound would make
-// each event expensive: such a context loses its optional attributes instead.
+// hide marks the private attributes of a context that has been built without them. Marking more
+// than a bound would make each event expensive: such a context loses its optional attributes
+// instead.
 func (b *contextBuilder) hide(c *individual, out *ldcontext.Context) {
 	var few [32]string
 	names := out.GetOptionalAttributeNames(few[:0])
@@ -206,9 +211,9 @@ func (b *contextBuilder) hide(c *individual, out *ldcontext.Context) {
 	*out = c.builder.PrivateRef(refs...).Build()
 }
 
-// follow replaces each reference that leads into anything but an object, such as an array, by one to the whole attribute:
-// LaunchDarkly would not find what it refers to, and send it. It returns the number of members of the objects on the way,
-// each multiplied by the length of its own path.
+// follow replaces each reference that leads into anything but an object, such as an array, by one
+// to the whole attribute: LaunchDarkly would not find what it refers to, and send it. It returns
+// the number of members of the objects on the way, each multiplied by the length of its own path.
 func (b *contextBuilder) follow(refs []ldattr.Ref, context *ldcontext.Context) (members int) {
 	var seen map[string]bool
 	for i, ref := range refs {

@@ -11,7 +11,8 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 )
 
-// TestPrivacyFailsClosed checks that everything is private if the list of what is private can't be read.
+// TestPrivacyFailsClosed checks that everything is private if the list of what is private can't be
+// read.
 func TestPrivacyFailsClosed(t *testing.T) {
 	for name, private := range map[string]map[string]any{
 		"a string":                 {"privateAttributes": "email"},
@@ -99,7 +100,8 @@ func TestPrivacyFailsClosed(t *testing.T) {
 	})
 }
 
-// TestPrivateReferences has references that LaunchDarkly can follow, and others that it would ignore.
+// TestPrivateReferences has references that LaunchDarkly can follow, and others that it would
+// ignore.
 func TestPrivateReferences(t *testing.T) {
 	type attributes = map[string]any
 	address := attributes{"street": "s", "lines": []string{"a"}, "empty": nil}

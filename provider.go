@@ -23,8 +23,8 @@ const Version = "0.1.0"
 const providerName = "LaunchDarkly"
 
 // Provider evaluates flags and tracks events with LaunchDarkly. Make one with [NewProvider] or
-// [NewProviderWithClient] and register it with OpenFeature; the zero value is not usable. All of its methods are safe for
-// concurrent use.
+// [NewProviderWithClient] and register it with OpenFeature; the zero value is not usable. All of
+// its methods are safe for concurrent use.
 type Provider struct {
 	settings settings
 	contexts recentContexts
@@ -51,14 +51,17 @@ var (
 	_ openfeature.Tracker                  = (*Provider)(nil)
 )
 
-// NewProvider makes a provider with a LaunchDarkly client of its own, which starts to connect at once. Registering the
-// provider waits for its flag data; shutting it down delivers what is tracked and closes the client. After that, the
-// provider can be registered again, and makes another client: see [Provider.InitWithContext].
+// NewProvider makes a provider with a LaunchDarkly client of its own, which starts to connect at
+// once. Registering the provider waits for its flag data; shutting it down delivers what is tracked
+// and closes the client. After that, the provider can be registered again, and makes another
+// client: see [Provider.InitWithContext].
 //
-// It fails for an empty SDK key, unless the configuration is offline, and for a configuration that LaunchDarkly's SDK
-// refuses. Without an error, the provider has to be shut down, also when it is never registered.
+// It fails for an empty SDK key, unless the configuration is offline, and for a configuration that
+// LaunchDarkly's SDK refuses. Without an error, the provider has to be shut down, also when it is
+// never registered.
 //
-// With an offline configuration, evaluations return their defaults with the reason DEFAULT, and no events are sent.
+// With an offline configuration, evaluations return their defaults with the reason DEFAULT, and no
+// events are sent.
 func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
 	p := newProvider(opts)
 	if sdkKey == "" && !p.settings.config.Offline {
@@ -72,17 +75,19 @@ func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
 	return p, nil
 }
 
-// NewProviderWithClient makes a provider with a client of the application's, which stays open when the provider is shut
-// down. It fails for a nil client.
+// NewProviderWithClient makes a provider with a client of the application's, which stays open when
+// the provider is shut down. It fails for a nil client.
 //
-// To have lossless delivery, configure the client's events with delivery.Lossless, and pass the same configuration
-// with [WithConfig]: the provider finds it there, for Flush, Stats, and the handler of [WithErrorHandler]. Without it, a
-// warning is logged, because LaunchDarkly's event processor drops events without notice: beyond a number of waiting
-// events, and when two attempts to send them fail.
+// To have lossless delivery, configure the client's events with delivery.Lossless, and pass the
+// same configuration with [WithConfig]: the provider finds it there, for Flush, Stats, and the
+// handler of [WithErrorHandler]. Without it, a warning is logged, because LaunchDarkly's event
+// processor drops events without notice: beyond a number of waiting events, and when two attempts
+// to send them fail.
 //
-// A client with a DataSystem without synchronizers (daemon mode, or initializers alone) never reports, as of 7.15.5, that
-// it has all the data that it will get: registration takes the whole init timeout then, and the state is STALE from there
-// on, while evaluations work; a provider that makes its client by the same configuration is ready at once.
+// A client with a DataSystem without synchronizers (daemon mode, or initializers alone) never
+// reports, as of 7.15.5, that it has all the data that it will get: registration takes the whole
+// init timeout then, and the state is STALE from there on, while evaluations work; a provider that
+// makes its client by the same configuration is ready at once.
 func NewProviderWithClient(client *ld.LDClient, opts ...Option) (*Provider, error) {
 	if client == nil {
 		return nil, errors.New("launchdarkly: the client is nil")
@@ -106,12 +111,12 @@ func newProvider(opts []Option) *Provider {
 	}
 }
 
-// Client returns LaunchDarkly's client, for features that OpenFeature does not cover: Identify, migrations, AllFlagsState.
-// When the provider owns the client, registering the provider again after a shutdown makes another one; until then it is the
-// closed one. It is never nil.
+// Client returns LaunchDarkly's client, for features that OpenFeature does not cover: Identify,
+// migrations, AllFlagsState. When the provider owns the client, registering the provider again
+// after a shutdown makes another one; until then it is the closed one. It is never nil.
 //
-// A listener that is added to the client has to be read at all times: while one is full, the SDK waits, and no update of a
-// flag arrives any more.
+// A listener that is added to the client has to be read at all times: while one is full, the SDK
+// waits, and no update of a flag arrives any more.
 func (p *Provider) Client() *ld.LDClient { return p.latest.Load().client }
 
 // Metadata names the provider "LaunchDarkly".
@@ -131,7 +136,8 @@ type evaluation struct {
 	contextID string // if it differs from the targeting key
 }
 
-// prepare fills in an evaluation. If the client can't be asked, it fills in the resolution details, and returns false.
+// prepare fills in an evaluation. If the client can't be asked, it fills in the resolution details,
+// and returns false.
 func (p *Provider) prepare(
 	ctx context.Context, e *evaluation, out *openfeature.ProviderResolutionDetail, flag string, flat openfeature.FlattenedContext,
 ) bool {
@@ -169,7 +175,8 @@ func (p *Provider) prepare(
 	return true
 }
 
-// BooleanEvaluation resolves a boolean flag (OpenFeature requirement 2.2.1). It returns the default on every error.
+// BooleanEvaluation resolves a boolean flag (OpenFeature requirement 2.2.1). It returns the default
+// on every error.
 func (p *Provider) BooleanEvaluation(
 	ctx context.Context, flag string, defaultValue bool, flatCtx openfeature.FlattenedContext,
 ) (resolution openfeature.BoolResolutionDetail) {
@@ -184,7 +191,8 @@ func (p *Provider) BooleanEvaluation(
 	return resolution
 }
 
-// StringEvaluation resolves a string flag (OpenFeature requirement 2.2.1). It returns the default on every error.
+// StringEvaluation resolves a string flag (OpenFeature requirement 2.2.1). It returns the default
+// on every error.
 func (p *Provider) StringEvaluation(
 	ctx context.Context, flag string, defaultValue string, flatCtx openfeature.FlattenedContext,
 ) (resolution openfeature.StringResolutionDetail) {
@@ -201,8 +209,8 @@ func (p *Provider) StringEvaluation(
 	return resolution
 }
 
-// FloatEvaluation resolves a number flag (OpenFeature requirement 2.2.1). It returns the default on every error, NaN and
-// infinities included.
+// FloatEvaluation resolves a number flag (OpenFeature requirement 2.2.1). It returns the default on
+// every error, NaN and infinities included.
 func (p *Provider) FloatEvaluation(
 	ctx context.Context, flag string, defaultValue float64, flatCtx openfeature.FlattenedContext,
 ) (resolution openfeature.FloatResolutionDetail) {
@@ -219,8 +227,8 @@ func (p *Provider) FloatEvaluation(
 	return resolution
 }
 
-// number evaluates a number flag. LaunchDarkly's events contain the default, and one that JSON has no number for would make
-// the whole payload invalid: in events, it is null.
+// number evaluates a number flag. LaunchDarkly's events contain the default, and one that JSON has
+// no number for would make the whole payload invalid: in events, it is null.
 func (e *evaluation) number(ctx context.Context, defaultValue float64) (float64, ldreason.EvaluationDetail, error) {
 	if !math.IsNaN(defaultValue) && !math.IsInf(defaultValue, 0) {
 		return e.client.Float64VariationDetailCtx(ctx, e.flag, e.context, defaultValue)
@@ -232,9 +240,10 @@ func (e *evaluation) number(ctx context.Context, defaultValue float64) (float64,
 	return value.Float64Value(), detail, err
 }
 
-// IntEvaluation resolves a number flag to an integer (OpenFeature requirement 2.2.1). Like LaunchDarkly's SDK, it truncates
-// towards zero: the integer of 0.5 is 0, without an error; use FloatEvaluation for numbers that can have a fraction. A number
-// beyond the range of int64 is a TYPE_MISMATCH. It returns the default on every error, also one that float64 can't hold.
+// IntEvaluation resolves a number flag to an integer (OpenFeature requirement 2.2.1). Like
+// LaunchDarkly's SDK, it truncates towards zero: the integer of 0.5 is 0, without an error; use
+// FloatEvaluation for numbers that can have a fraction. A number beyond the range of int64 is a
+// TYPE_MISMATCH. It returns the default on every error, also one that float64 can't hold.
 func (p *Provider) IntEvaluation(
 	ctx context.Context, flag string, defaultValue int64, flatCtx openfeature.FlattenedContext,
 ) (resolution openfeature.IntResolutionDetail) {
@@ -257,9 +266,10 @@ func (p *Provider) IntEvaluation(
 	return resolution
 }
 
-// ObjectEvaluation resolves a flag of any type (OpenFeature requirement 2.2.1) to what encoding/json would decode its
-// value into: a map[string]any, a []any, a string, a float64, a bool or nil. The value belongs to the caller. On every
-// error, it returns the default, the same value that was passed in.
+// ObjectEvaluation resolves a flag of any type (OpenFeature requirement 2.2.1) to what
+// encoding/json would decode its value into: a map[string]any, a []any, a string, a float64, a bool
+// or nil. The value belongs to the caller. On every error, it returns the default, the same value
+// that was passed in.
 func (p *Provider) ObjectEvaluation(
 	ctx context.Context, flag string, defaultValue any, flatCtx openfeature.FlattenedContext,
 ) (resolution openfeature.InterfaceResolutionDetail) {

@@ -9,20 +9,21 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// recentContexts converts evaluation contexts, and caches the result: a request evaluates several flags for one evaluation
-// context and then tracks with it, and converting it takes longer than evaluating a flag. The result is always that of the
-// mapper. It is safe for concurrent use.
+// recentContexts converts evaluation contexts, and caches the result: a request evaluates several
+// flags for one evaluation context and then tracks with it, and converting it takes longer than
+// evaluating a flag. The result is always that of the mapper. It is safe for concurrent use.
 //
-// A context is cached when its targeting key comes a second time in a row, so that requests for another user each time only
-// pay for comparing two keys. The cache holds about one context for each processor, and none that the garbage collector has
-// found unused twice.
+// A context is cached when its targeting key comes a second time in a row, so that requests for
+// another user each time only pay for comparing two keys. The cache holds about one context for
+// each processor, and none that the garbage collector has found unused twice.
 type recentContexts struct {
 	mapper contextMapper
 	pool   sync.Pool // of *recentContext
 }
 
-// toLaunchDarkly converts an evaluation context into *out, as [contextMapper.toLaunchDarkly] does. flattened tells that the
-// targeting key is also among the attributes, as in OpenFeature's flattened contexts.
+// toLaunchDarkly converts an evaluation context into *out, as [contextMapper.toLaunchDarkly] does.
+// flattened tells that the targeting key is also among the attributes, as in OpenFeature's
+// flattened contexts.
 func (r *recentContexts) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, flattened bool, attributes map[string]any,
 ) (warnings []error, err error) {
@@ -55,8 +56,8 @@ func (r *recentContexts) toLaunchDarkly(
 	return warnings, err
 }
 
-// recentContext is a context and what it was made of. It only holds contexts without warnings whose attributes are plain
-// values, or lists of strings such as privateAttributes, which are copied.
+// recentContext is a context and what it was made of. It only holds contexts without warnings whose
+// attributes are plain values, or lists of strings such as privateAttributes, which are copied.
 type recentContext struct {
 	targetingKey string
 	known        bool        // the rest is set
@@ -70,8 +71,8 @@ type attribute struct {
 	value any
 }
 
-// is reports whether the context was made of these attributes. The caller has compared the targeting keys and the numbers of
-// attributes, and that the context is known.
+// is reports whether the context was made of these attributes. The caller has compared the
+// targeting keys and the numbers of attributes, and that the context is known.
 func (r *recentContext) is(attributes map[string]any) bool {
 	for i := range r.attributes {
 		v, ok := attributes[r.attributes[i].name]
@@ -82,7 +83,8 @@ func (r *recentContext) is(attributes map[string]any) bool {
 	return true
 }
 
-// remember keeps a context and the attributes that it was made of, unless somebody could change those.
+// remember keeps a context and the attributes that it was made of, unless somebody could change
+// those.
 func (r *recentContext) remember(attributes map[string]any, flattened bool, context *ldcontext.Context) {
 	for name, v := range attributes {
 		if flattened && name == openfeature.TargetingKey {
@@ -106,7 +108,8 @@ func (r *recentContext) forget() {
 	*r = recentContext{targetingKey: r.targetingKey, attributes: r.attributes[:0]}
 }
 
-// same reports whether two values of the commonest types are the same, in every bit. It is false for all others.
+// same reports whether two values of the commonest types are the same, in every bit. It is false
+// for all others.
 func same(a, b any) bool {
 	switch a := a.(type) {
 	case string:

@@ -11,7 +11,8 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// TestRecentContexts maps contexts that differ in little, one after the other, and holds each against the mapper.
+// TestRecentContexts maps contexts that differ in little, one after the other, and holds each
+// against the mapper.
 func TestRecentContexts(t *testing.T) {
 	for _, kindAttribute := range []string{"kind", "a", openfeature.TargetingKey} {
 		t.Run(kindAttribute, func(t *testing.T) {
@@ -75,7 +76,8 @@ func negative(c ldcontext.Context) (n int) {
 	return n
 }
 
-// TestRecentContextHoldsCopies checks that nothing is held that the application could still change, or that nobody needs.
+// TestRecentContextHoldsCopies checks that nothing is held that the application could still change,
+// or that nobody needs.
 func TestRecentContextHoldsCopies(t *testing.T) {
 	tags := []string{"a"}
 	context := ldcontext.New("sandy")
@@ -99,7 +101,8 @@ func TestRecentContextHoldsCopies(t *testing.T) {
 	}
 }
 
-// BenchmarkRecentContexts shows what it buys to know a context again, and what it costs where there is none to know.
+// BenchmarkRecentContexts shows what it buys to know a context again, and what it costs where there
+// is none to know.
 func BenchmarkRecentContexts(b *testing.B) {
 	for _, n := range []int{1, 10, 30} {
 		attributes := make([]map[string]any, 64)

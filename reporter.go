@@ -9,7 +9,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
 )
 
-// reporter tells the log, rarely, and the application's error handler, always, about bad input.
+// reporter logs problems, rate-limited, and passes each to the application's error handler.
 type reporter struct {
 	logger  *slog.Logger
 	onError func(context.Context, error)
@@ -50,7 +50,8 @@ func (r *reporter) handle(ctx context.Context, err error) {
 	r.onError(ctx, err)
 }
 
-// log writes at most one line a minute for each message, cause and attribute. Of an attribute, it tells the name only.
+// log writes at most one line a minute for each message, cause and attribute. Of an attribute, it
+// tells the name only.
 func (r *reporter) log(ctx context.Context, level slog.Level, message string, problem error, attributes ...slog.Attr) {
 	cause := ratelimit.Cause{Kind: message, Detail: logtext.Cut(problem.Error())}
 	attribute, ok := errors.AsType[*AttributeError](problem)

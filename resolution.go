@@ -10,12 +10,15 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// The keys of the flag metadata, which carries what OpenFeature's resolution details have no field for. A key is present
-// only if LaunchDarkly has a value for it. LaunchDarkly's providers for other languages use the first six keys, too.
+// The keys of the flag metadata, which carries what OpenFeature's resolution details have no field
+// for. A key is present only if LaunchDarkly has a value for it. LaunchDarkly's providers for other
+// languages use the first six keys, too.
 const (
-	// MetadataVariationIndex is the index of the variation, an int. It is absent if the default was returned.
+	// MetadataVariationIndex is the index of the variation, an int. It is absent if the default was
+	// returned.
 	MetadataVariationIndex = "variationIndex"
-	// MetadataReasonKind is the kind of LaunchDarkly's evaluation reason, a string such as "RULE_MATCH".
+	// MetadataReasonKind is the kind of LaunchDarkly's evaluation reason, a string such as
+	// "RULE_MATCH".
 	MetadataReasonKind = "reasonKind"
 	// MetadataRuleIndex is the index of the rule that matched, an int.
 	MetadataRuleIndex = "ruleIndex"
@@ -25,15 +28,17 @@ const (
 	MetadataPrerequisiteKey = "prerequisiteKey"
 	// MetadataInExperiment is true if the evaluation is part of an experiment.
 	MetadataInExperiment = "inExperiment"
-	// MetadataBigSegmentsStatus is the status of the query of a big segment, a string such as "HEALTHY".
+	// MetadataBigSegmentsStatus is the status of the query of a big segment, a string such as
+	// "HEALTHY".
 	MetadataBigSegmentsStatus = "bigSegmentsStatus"
-	// MetadataErrorKind is the kind of LaunchDarkly's evaluation error, a string such as "WRONG_TYPE".
+	// MetadataErrorKind is the kind of LaunchDarkly's evaluation error, a string such as
+	// "WRONG_TYPE".
 	MetadataErrorKind = "errorKind"
-	// MetadataContextID is LaunchDarkly's fully qualified context key, a string such as "org:acme:user:42". It is absent if
-	// it is the targeting key.
+	// MetadataContextID is LaunchDarkly's fully qualified context key, a string such as
+	// "org:acme:user:42". It is absent if it is the targeting key.
 	MetadataContextID = "contextId"
-	// MetadataFlagSetID is LaunchDarkly's ID of the environment, a string. It is present once a client that the provider
-	// owns has received flag data from LaunchDarkly.
+	// MetadataFlagSetID is LaunchDarkly's ID of the environment, a string. It is present once a
+	// client that the provider owns has received flag data from LaunchDarkly.
 	MetadataFlagSetID = "flagSetId"
 )
 
@@ -58,7 +63,8 @@ func (r *resolver) resolve(
 	}
 }
 
-// contextFailure returns the details for an evaluation context that could not be converted to a LaunchDarkly context.
+// contextFailure returns the details for an evaluation context that could not be converted to a
+// LaunchDarkly context.
 func (r *resolver) contextFailure(err error) openfeature.ProviderResolutionDetail {
 	resolution := openfeature.NewInvalidContextResolutionError(err.Error())
 	if errors.Is(err, ErrTargetingKeyMissing) {
@@ -67,7 +73,8 @@ func (r *resolver) contextFailure(err error) openfeature.ProviderResolutionDetai
 	return r.failure(ldreason.EvalErrorUserNotSpecified, resolution)
 }
 
-// failure returns the details for an evaluation that LaunchDarkly was not, or could not be, asked for.
+// failure returns the details for an evaluation that LaunchDarkly was not, or could not be, asked
+// for.
 func (r *resolver) failure(
 	kind ldreason.EvalErrorKind, err openfeature.ResolutionError,
 ) openfeature.ProviderResolutionDetail {
@@ -79,8 +86,8 @@ func (r *resolver) failure(
 	}
 }
 
-// reason converts LaunchDarkly's reason. By default it keeps LaunchDarkly's own term if OpenFeature has no equivalent, as
-// LaunchDarkly's providers for other languages do.
+// reason converts LaunchDarkly's reason. By default it keeps LaunchDarkly's own term if OpenFeature
+// has no equivalent, as LaunchDarkly's providers for other languages do.
 func (r *resolver) reason(kind ldreason.EvalReasonKind, reason *ldreason.EvaluationReason) openfeature.Reason {
 	switch kind {
 	case ldreason.EvalReasonOff:
@@ -97,7 +104,8 @@ func (r *resolver) reason(kind ldreason.EvalReasonKind, reason *ldreason.Evaluat
 	}
 }
 
-// standardReason converts the reasons for which OpenFeature has no equivalent to the nearest of its own.
+// standardReason converts the reasons for which OpenFeature has no equivalent to the nearest of its
+// own.
 func standardReason(kind ldreason.EvalReasonKind, reason *ldreason.EvaluationReason) openfeature.Reason {
 	if reason.IsInExperiment() {
 		return openfeature.SplitReason
@@ -148,8 +156,9 @@ func errorMessage(kind ldreason.EvalErrorKind) string {
 	}
 }
 
-// flagMetadata converts an evaluation detail and a context ID, unless that is empty, to flag metadata. The map belongs to
-// the caller: wrappers of providers, such as OpenFeature's multi-provider, write to it.
+// flagMetadata converts an evaluation detail and a context ID, unless that is empty, to flag
+// metadata. The map belongs to the caller: wrappers of providers, such as OpenFeature's
+// multi-provider, write to it.
 func (r *resolver) flagMetadata(
 	kind ldreason.EvalReasonKind, detail *ldreason.EvaluationDetail, contextID string,
 ) openfeature.FlagMetadata {

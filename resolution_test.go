@@ -87,7 +87,8 @@ func TestResolution(t *testing.T) {
 	}
 }
 
-// TestMetadataBelongsToTheCaller has a caller that writes to it, as OpenFeature's multi-provider does.
+// TestMetadataBelongsToTheCaller has a caller that writes to it, as OpenFeature's multi-provider
+// does.
 func TestMetadataBelongsToTheCaller(t *testing.T) {
 	detail := ldreason.NewEvaluationDetail(ldvalue.Bool(true), 0, ldreason.NewEvalReasonFallthrough())
 	var r resolver

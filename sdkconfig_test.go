@@ -120,7 +120,7 @@ func TestSDKConfigLogging(t *testing.T) {
 	})
 }
 
-// anotherProcessor stands for an event processor that we know nothing of.
+// anotherProcessor is an event processor of the application's.
 type anotherProcessor struct{}
 
 func (anotherProcessor) Build(subsystems.ClientContext) (ldevents.EventProcessor, error) {

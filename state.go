@@ -86,7 +86,7 @@ func stateOf(event openfeature.Event) providerState {
 	return providerState{event: event.EventType, code: event.ErrorCode}
 }
 
-// told notes a state that OpenFeature knows without an event from here.
+// told records a state that OpenFeature derives without an event from the provider.
 func (s *stateTracker) told(event openfeature.Event) { s.known, s.pending = stateOf(event), nil }
 
 // transition takes in the event for the present state. It replaces one that was not sent yet.

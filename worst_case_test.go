@@ -177,8 +177,9 @@ func must(text []byte, err error) []byte {
 	return text
 }
 
-// BenchmarkWorstCases evaluates and tracks with a mebibyte of attributes from a visitor who wants a service to be slow. "events"
-// is an evaluation and a call of Track, with all that is done for their events in the background.
+// BenchmarkWorstCases evaluates and tracks with a mebibyte of attributes from a visitor who wants a
+// service to be slow. "events" is an evaluation and a call of Track, with all that is done for
+// their events in the background.
 func BenchmarkWorstCases(b *testing.B) {
 	data := ldtestdata.DataSource()
 	data.UsePreconfiguredFlag(ldbuilders.NewFlagBuilder("flag").On(true).Variations(ldvalue.Bool(true)).FallthroughVariation(0).

@@ -47,7 +47,8 @@ const (
 	drainTimeout = time.Second
 	// maxExcerpt is how much of a refusal's body is logged.
 	maxExcerpt = 200
-	// maxRead is how much of it is read for that: where it is cut, no part of the SDK key may be in the excerpt.
+	// maxRead is how much of it is read for that: where it is cut, no part of the SDK key may be in
+	// the excerpt.
 	maxRead = 4 << 10
 	// maxRedirects is as many as Go's HTTP client follows unless it is told otherwise.
 	maxRedirects = 10
@@ -67,8 +68,9 @@ const (
 	schemaHeader    = "X-LaunchDarkly-Event-Schema"
 )
 
-// newClient makes an HTTP client as the SDK would, with our rule for redirects. Each attempt has a timeout of its own: the
-// client's, which the SDK sets to its connect timeout, where that is longer.
+// newClient makes an HTTP client as the SDK would, with our rule for redirects. Each attempt has a
+// timeout of its own: the client's, which the SDK sets to its connect timeout, where that is
+// longer.
 func newClient(client subsystems.BasicClientContext, timeout time.Duration) (*http.Client, time.Duration) {
 	made := client.GetHTTP().CreateHTTPClient()
 	if made == nil {
@@ -80,7 +82,8 @@ func newClient(client subsystems.BasicClientContext, timeout time.Duration) (*ht
 	return &own, max(timeout, made.Timeout)
 }
 
-// hideKey returns what replaces the SDK key in texts of others, as it is and as it would be in a URL.
+// hideKey returns what replaces the SDK key in texts of others, as it is and as it would be in a
+// URL.
 func hideKey(key string) *strings.Replacer {
 	if key == "" {
 		return strings.NewReplacer()
@@ -127,7 +130,8 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 	return e.classify(response, excerpt[:n], p)
 }
 
-// request makes the request for a part: the one of LaunchDarkly's SDK, with our body and payload ID.
+// request makes the request for a part: the one of LaunchDarkly's SDK, with our body and payload
+// ID.
 func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 	r := e.template.Clone(ctx)
 	r.Header.Set(payloadIDHeader, p.id)
@@ -155,7 +159,8 @@ func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 	return r
 }
 
-// classify decides what an answer means. A 2xx with an HTML page is a login page or the like, and no service for events.
+// classify decides what an answer means. A 2xx with an HTML page is a login page or the like, and
+// no service for events.
 func (e *endpoint) classify(response *http.Response, excerpt []byte, p *part) outcome {
 	status := response.StatusCode
 	o := outcome{status: status, date: response.Header.Get("Date"), retryAfter: retryAfter(response.Header)}
@@ -193,8 +198,8 @@ func beginsWith(text []byte, prefix string) bool {
 	return len(text) >= len(prefix) && strings.EqualFold(string(text[:len(prefix)]), prefix)
 }
 
-// withoutEcho replaces the words of a refusal that are also in the events, such as the value that it complains about: it
-// can be personal data.
+// withoutEcho replaces the words of a refusal that are also in the events, such as the value that
+// it complains about: it can be personal data.
 func withoutEcho(text string, p *part) string {
 	const shortest = 5
 	isSeparator := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`<>{}[](),:;=&?", r) }
@@ -215,13 +220,14 @@ func (e *endpoint) hidden(text string) error {
 	return errors.New(e.secrets.Replace(text))
 }
 
-// closeIdle ends the goroutines of connections that are kept for later, other than those of everybody.
+// closeIdle ends the goroutines of connections that are kept for later, other than those of
+// everybody.
 func (e *endpoint) closeIdle() {
 	(&httpstop.Transport{Next: e.client.Transport}).CloseIdleConnections()
 }
 
-// retryAfter parses Retry-After, in seconds or as a date (RFC 9110, section 10.2.3). A date is by the service's clock,
-// which the answer has: ours may be wrong by more than what it asks for.
+// retryAfter parses Retry-After, in seconds or as a date (RFC 9110, section 10.2.3). A date is by
+// the service's clock, which the answer has: ours may be wrong by more than what it asks for.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil || errors.Is(err, strconv.ErrRange) { // of too many, the most
@@ -238,8 +244,8 @@ func retryAfter(header http.Header) time.Duration {
 	return min(max(date.Sub(now), 0), maxRefusedPause)
 }
 
-// keepMethod does not follow a redirect that turns the request into a GET, as 301, 302 and 303 do: without its events,
-// it would seem to be accepted. next is the client's own policy, if it has one.
+// keepMethod does not follow a redirect that turns the request into a GET, as 301, 302 and 303 do:
+// without its events, it would seem to be accepted. next is the client's own policy, if it has one.
 func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	return func(request *http.Request, via []*http.Request) error {
 		switch {

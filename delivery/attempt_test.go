@@ -216,8 +216,8 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// FuzzRetryAfter reads any header: the pause is never negative, nor longer than the longest, and it is what a number or a
-// date says within that.
+// FuzzRetryAfter reads any header: the pause is never negative, nor longer than the longest, and it
+// is what a number or a date says within that.
 func FuzzRetryAfter(f *testing.F) {
 	f.Add("120", "")
 	f.Add("-1", "Fri, 02 Jan 2026 03:04:05 GMT")

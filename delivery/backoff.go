@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// maxRefusedPause bounds the pause while the service refuses the SDK key, and what it can ask for with Retry-After.
+// maxRefusedPause bounds the pause while the service refuses the SDK key, and what it can ask for
+// with Retry-After.
 const maxRefusedPause = 10 * time.Minute
 
-// backoff is the pause before the next request after one that failed: it doubles with each failure up to the longest, and
-// is then up to half shorter, so that a fleet does not come back all at once.
+// backoff is the pause before the next request after one that failed: it doubles with each failure
+// up to the longest, and is then up to half shorter, so that a fleet does not come back all at
+// once.
 type backoff struct{ shortest, longest time.Duration }
 
 // pause returns the pause after so many earlier failures in a row.

@@ -17,8 +17,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// TestStatsBalance records with 8 trackers and 8 evaluators into a queue that may be too small, flushes 100 times, and has the
-// service fail in all ways. Then, at rest, each event is counted once, as what became of it.
+// TestStatsBalance records with 8 trackers and 8 evaluators into a queue that may be too small,
+// flushes 100 times, and has the service fail in all ways. Then, at rest, each event is counted
+// once, as what became of it.
 func TestStatsBalance(t *testing.T) {
 	const goroutines, flushes, each = 8, 100, 10 // events of each goroutine for each flush
 	f := startWith(t, ldcomponents.SendEvents().FlushInterval(5*time.Millisecond), func(f *fixture, _ *ld.Config) {
@@ -85,8 +86,8 @@ func TestStatsBalance(t *testing.T) {
 	if uint64(len(arrived)) != s.Delivered {
 		t.Errorf("%d tracked events arrived, %+v", len(arrived), s)
 	}
-	// Each of the others is an event of its own, because the flag is tracked. Some may have arrived twice, and the summaries
-	// of a request are sent as one.
+	// Each of the others is an event of its own, because the flag is tracked. Some may have arrived
+	// twice, and the summaries of a request are sent as one.
 	others := uint64(f.box.EventCount() - f.box.EventCount(launchdarklytest.KindCustom))
 	if e := s.EvaluationEvents; e.Delivered > others+s.Requests || e.Delivered+s.Repeated < others {
 		t.Errorf("%d other events arrived, %+v", others, s)

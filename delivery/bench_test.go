@@ -55,8 +55,8 @@ func purchase() ldevents.CustomEventData {
 	return factory.NewCustomEventData("purchase", ldevents.Context(user), data, true, 9.99, ldvalue.NewOptionalInt(1))
 }
 
-// Recording an event, with room for all of them, next to what the SDK's own processor takes for it. The metric
-// delivered/op is the share of events that arrive.
+// Recording an event, with room for all of them, next to what the SDK's own processor takes for it.
+// The metric delivered/op is the share of events that arrive.
 func BenchmarkRecordCustomEvent(b *testing.B) {
 	for name, config := range map[string]subsystems.ComponentConfigurer[ldevents.EventProcessor]{
 		"bare": ldcomponents.SendEvents().FlushInterval(100 * time.Millisecond),
@@ -92,7 +92,8 @@ func record(b *testing.B, config subsystems.ComponentConfigurer[ldevents.EventPr
 	b.ReportMetric(float64(s.events.Load())/b.Elapsed().Seconds(), "events/s")
 }
 
-// From the call to the events service, with a queue of the default size: the application waits for room where it has to.
+// From the call to the events service, with a queue of the default size: the application waits for
+// room where it has to.
 func BenchmarkDelivery(b *testing.B) {
 	record(b, delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler))))
 }

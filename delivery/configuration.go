@@ -10,12 +10,12 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// contextKeysCapacity is how many contexts LaunchDarkly's processor remembers having described. The SDK's default, 1,000,
-// makes 2,000 users in turn be described with each event.
+// contextKeysCapacity is how many contexts LaunchDarkly's processor remembers having described. The
+// SDK's default, 1,000, makes 2,000 users in turn be described with each event.
 const contextKeysCapacity = 20_000
 
-// Configuration is an event processor configuration as LaunchDarkly's SDK takes them, in the Events field of its
-// Config. Make one with [Lossless].
+// Configuration is an event processor configuration as LaunchDarkly's SDK takes them, in the Events
+// field of its Config. Make one with [Lossless].
 type Configuration struct {
 	events *ldcomponents.EventProcessorBuilder
 	opts   []Option
@@ -25,10 +25,11 @@ type Configuration struct {
 
 var _ subsystems.ComponentConfigurer[ldevents.EventProcessor] = (*Configuration)(nil)
 
-// Lossless configures the delivery of events as described in the package documentation. All settings of the builder
-// hold, and it is not changed; nil means ldcomponents.SendEvents(). A capacity above 100,000 takes the place of the
-// default of [WithMaxEvents]; a smaller one has no meaning here. The number of context keys that are remembered is 20,000
-// where it is the SDK's default of 1,000.
+// Lossless configures the delivery of events as described in the package documentation. All
+// settings of the builder hold, and it is not changed; nil means ldcomponents.SendEvents(). A
+// capacity above 100,000 takes the place of the default of [WithMaxEvents]; a smaller one has no
+// meaning here. The number of context keys that are remembered is 20,000 where it is the SDK's
+// default of 1,000.
 //
 //	config := ld.Config{
 //		Events: delivery.Lossless(ldcomponents.SendEvents().FlushInterval(time.Second)),
@@ -45,16 +46,18 @@ func (c *Configuration) With(opts ...Option) *Configuration {
 	return &Configuration{events: c.events, opts: slices.Concat(c.opts, opts), from: c}
 }
 
-// WithDefaults returns a configuration with further options, which those that this one has win over.
+// WithDefaults returns a configuration with further options, which those that this one has win
+// over.
 func (c *Configuration) WithDefaults(opts ...Option) *Configuration {
 	return &Configuration{events: c.events, opts: slices.Concat(opts, c.opts), from: c}
 }
 
-// Processor returns what [Configuration.Build] made last, of this configuration or of one that was derived from it; nil
-// before that. It is safe for concurrent use.
+// Processor returns what [Configuration.Build] made last, of this configuration or of one that was
+// derived from it; nil before that. It is safe for concurrent use.
 func (c *Configuration) Processor() *Processor { return c.latest.Load() }
 
-// Build is called by LaunchDarkly's SDK. It starts the goroutines that deliver; Close or Shutdown end them.
+// Build is called by LaunchDarkly's SDK. It starts the goroutines that deliver; Close or Shutdown
+// end them.
 func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventProcessor, error) {
 	description := c.events.DescribeConfiguration(client)
 	number := func(key string) int { return description.GetByKey(key).IntValue() }

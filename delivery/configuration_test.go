@@ -168,7 +168,8 @@ func elsewhere(t *testing.T, serve http.HandlerFunc) func(*fixture, *ld.Config) 
 	return func(_ *fixture, config *ld.Config) { config.ServiceEndpoints.Events = server.URL }
 }
 
-// A redirect is followed only with the events; a maintenance page that takes their place does not swallow them.
+// A redirect is followed only with the events; a maintenance page that takes their place does not
+// swallow them.
 func TestRedirects(t *testing.T) {
 	var box atomic.Pointer[launchdarklytest.Server]
 	var asked atomic.Int32
@@ -226,7 +227,8 @@ func TestRedirectOfEvaluationsAtTheLastAttempt(t *testing.T) {
 	}
 }
 
-// One attempt that gets no answer is given up after a while, and the next one carries the same payload ID.
+// One attempt that gets no answer is given up after a while, and the next one carries the same
+// payload ID.
 func TestRequestTimeout(t *testing.T) {
 	f := startWith(t, rarely(), func(_ *fixture, config *ld.Config) {
 		config.HTTP = ldcomponents.HTTPConfiguration().ConnectTimeout(20 * time.Millisecond)

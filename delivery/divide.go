@@ -11,8 +11,8 @@ const (
 	byGuilt                 // it failed again after something else passed
 )
 
-// dividable reports whether a part may be divided without contrast. Where its events may have arrived, they would do so
-// twice, so that it takes some patience first.
+// dividable reports whether a part may be divided without contrast. Where its events may have
+// arrived, they would do so twice, so that it takes some patience first.
 func (p *part) dividable() bool {
 	const patience = 10
 	return len(p.events) > 1 && (!p.ambiguous || p.failures >= patience)
@@ -28,8 +28,8 @@ func (s *sender) divide(p *part, n int, why division) *part {
 	return first
 }
 
-// replace puts the two halves of a part that was divided in its place. They share its guilt. Where it was too large, the
-// first half is next, so that events stay in order.
+// replace puts the two halves of a part that was divided in its place. They share its guilt. Where
+// it was too large, the first half is next, so that events stay in order.
 func (s *schedule) replace(p, first, rest *part, why division) {
 	first.suspect = p.suspect || why == byGuilt
 	rest.suspect = first.suspect

@@ -9,17 +9,21 @@ import (
 var (
 	// ErrQueueFull means that there was no room for the event.
 	ErrQueueFull = errors.New("the event queue is full")
-	// ErrTooLarge means that the event is larger than the store, or than the events service accepts by itself.
+	// ErrTooLarge means that the event is larger than the store, or than the events service accepts
+	// by itself.
 	ErrTooLarge = errors.New("the event is too large")
-	// ErrRefused means that the event has no valid JSON form, such as one with a metric value of NaN, or that the
-	// events service refused it again and again, by itself, while it accepted others.
+	// ErrRefused means that the event has no valid JSON form, such as one with a metric value of
+	// NaN, or that the events service refused it again and again, by itself, while it accepted
+	// others.
 	ErrRefused = errors.New("the event is not acceptable to the events service")
-	// ErrUnauthorized means that the events service answers 401 or 403 to every request: the SDK key is not valid, or
-	// something in between rejects it. Events wait and are retried; Flush and Shutdown return it.
+	// ErrUnauthorized means that the events service answers 401 or 403 to every request: the SDK
+	// key is not valid, or something in between rejects it. Events wait and are retried; Flush and
+	// Shutdown return it.
 	ErrUnauthorized = errors.New("the events service refuses the SDK key")
 	// ErrDamaged means that the event's record in the spool can no longer be read.
 	ErrDamaged = errors.New("the event's record in the spool is damaged")
-	// ErrClosed means that the event was recorded after Shutdown, or that Shutdown could not deliver it in time.
+	// ErrClosed means that the event was recorded after Shutdown, or that Shutdown could not
+	// deliver it in time.
 	ErrClosed = errors.New("event delivery is shut down")
 )
 
@@ -29,7 +33,8 @@ type DropError struct {
 	Cause error
 	// Events is the number of custom events dropped.
 	Events int
-	// Evaluations is the number of other events dropped: evaluation, identify, migration, index, debug and summary events.
+	// Evaluations is the number of other events dropped: evaluation, identify, migration, index,
+	// debug and summary events.
 	Evaluations int
 	// EventName is the key of the custom event where it is the only one.
 	EventName string
@@ -46,14 +51,16 @@ func (e *DropError) Error() string {
 // Unwrap returns the cause.
 func (e *DropError) Unwrap() error { return e.Cause }
 
-// UndeliveredError reports that a flush or a shutdown ended before everything was delivered, or that events were
-// dropped since the last flush.
+// UndeliveredError reports that a flush or a shutdown ended before everything was delivered, or
+// that events were dropped since the last flush.
 type UndeliveredError struct {
 	// Events is the number of custom events not delivered: they still wait, or were dropped.
 	Events int
-	// Evaluations is the number of other events not delivered, by the measure of [Stats.EvaluationEvents].
+	// Evaluations is the number of other events not delivered, by the measure of
+	// [Stats.EvaluationEvents].
 	Evaluations int
-	// OnDisk is the number of events, of both groups, that are in the spool and will be delivered by a later process.
+	// OnDisk is the number of events, of both groups, that are in the spool and will be delivered
+	// by a later process.
 	OnDisk int
 	// Cause is why the flush ended, such as context.DeadlineExceeded, or why events were dropped.
 	Cause error

@@ -35,7 +35,8 @@ func (k kind) group() group {
 	return groupOthers
 }
 
-// lane is a queue of its own, and a share of the store of its own: events of one lane never take the place of the other's.
+// lane is a queue of its own, and a share of the store of its own: events of one lane never take
+// the place of the other's.
 type lane uint8
 
 const (
@@ -60,7 +61,8 @@ type event struct {
 	kind   kind
 }
 
-// eventOverhead is what an event in the store takes besides its JSON: its entry, and what the allocator rounds up.
+// eventOverhead is what an event in the store takes besides its JSON: its entry, and what the
+// allocator rounds up.
 const eventOverhead = 72
 
 func (e *event) size() int { return len(e.json) + eventOverhead }
@@ -94,8 +96,9 @@ func kindOf(text []byte) (kind, bool) {
 	}
 }
 
-// recordedAt returns when a formatted event was recorded, to the millisecond, and the zero time for one without a date at
-// its beginning, where LaunchDarkly's SDK writes it. For a summary it is its first evaluation.
+// recordedAt returns when a formatted event was recorded, to the millisecond, and the zero time for
+// one without a date at its beginning, where LaunchDarkly's SDK writes it. For a summary it is its
+// first evaluation.
 func (e *event) recordedAt() (t time.Time) {
 	const within = 128 // bytes
 	beginning := e.json[:min(len(e.json), within)]

@@ -112,7 +112,8 @@ func ExampleProcessor_Stats() {
 	// {Tracked:2 Delivered:2 Waiting:0}
 }
 
-// What others have configured holds; WithDefaults adds what they have not: a platform's logger and alerts, for one.
+// What others have configured holds; WithDefaults adds what they have not: a platform's logger and
+// alerts, for one.
 func ExampleConfiguration_WithDefaults() {
 	service := delivery.Lossless(nil, delivery.WithMaxEvents(1), delivery.WithMaxWait(0)) // what a service asks for
 	events := service.WithDefaults(
@@ -142,8 +143,9 @@ func ExampleConfiguration_WithDefaults() {
 	// 1 tracked event not delivered: the event queue is full
 }
 
-// A function has seconds between its answer and the freeze: attempts are given up early, and follow each other closely.
-// A service that has to sit out a long outage does the opposite, and makes room for what waits meanwhile.
+// A function has seconds between its answer and the freeze: attempts are given up early, and follow
+// each other closely. A service that has to sit out a long outage does the opposite, and makes room
+// for what waits meanwhile.
 func ExampleWithBackoff() {
 	function := delivery.Lossless(nil,
 		delivery.WithLogger(slog.New(slog.DiscardHandler)),
@@ -179,8 +181,8 @@ func ExampleWithBackoff() {
 	// 3 retries
 }
 
-// A job that tracks faster than LaunchDarkly takes it would rather wait than lose anything: its queue is small, and is
-// never too small.
+// A job that tracks faster than LaunchDarkly takes it would rather wait than lose anything: its
+// queue is small, and is never too small.
 func ExampleWithMaxWait() {
 	events := delivery.Lossless(nil,
 		delivery.WithMaxEvents(100),
@@ -209,7 +211,8 @@ func ExampleWithMaxWait() {
 	// 1000 delivered, 0 dropped
 }
 
-// A queue for three events, none of which can be delivered: the fourth is dropped at once, and reported.
+// A queue for three events, none of which can be delivered: the fourth is dropped at once, and
+// reported.
 func ExampleWithErrorHandler() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
@@ -245,7 +248,7 @@ func ExampleWithErrorHandler() {
 	// 3 arrived
 }
 
-// The end of a job with a deadline: what can't be delivered by then is given up, counted, and told.
+// The end of a job with a deadline: what cannot be delivered by then is dropped, counted and reported.
 func ExampleProcessor_Shutdown() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()

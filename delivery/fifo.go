@@ -3,7 +3,8 @@ package delivery
 // chunkSize is how many entries are allocated together.
 const chunkSize = 128
 
-// fifo holds entries in order. Its memory follows their number, also after there were many. Its zero value is empty.
+// fifo holds entries in order. Its memory follows their number, also after there were many. Its
+// zero value is empty.
 type fifo[T any] struct {
 	first, last *chunk[T]
 	taken       int // of the first chunk

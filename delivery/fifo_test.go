@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestFifo compares a queue with a slice through random operations, in runs of different lengths, so that it is empty,
-// within a chunk and over several of them.
+// TestFifo compares a queue with a slice through random operations, in runs of different lengths,
+// so that it is empty, within a chunk and over several of them.
 func TestFifo(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -50,8 +50,8 @@ func TestFifo(t *testing.T) {
 	}
 }
 
-// verify checks that the queue has the length, and that it keeps no memory for entries that were removed: neither chunks
-// nor what the entries point to.
+// verify checks that the queue has the length, and that it keeps no memory for entries that were
+// removed: neither chunks nor what the entries point to.
 func (f *fifo[T]) verify(t *testing.T, length int) {
 	t.Helper()
 	if f.length != length {

@@ -8,8 +8,9 @@ import (
 // Flush sends everything recorded soon. It does not wait.
 func (p *Processor) Flush() { signal(p.formatter.flushes) }
 
-// FlushBlocking sends everything recorded, and returns true once it is delivered, or false after the timeout, 0 for none.
-// LaunchDarkly's SDK calls it for FlushAndWait. Use [Processor.FlushContext] to learn what is missing.
+// FlushBlocking sends everything recorded, and returns true once it is delivered, or false after
+// the timeout, 0 for none. LaunchDarkly's SDK calls it for FlushAndWait. Use
+// [Processor.FlushContext] to learn what is missing.
 func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 	ctx := context.Background()
 	if timeout > 0 {
@@ -20,10 +21,11 @@ func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 	return p.FlushContext(ctx) == nil
 }
 
-// FlushContext sends everything recorded, and returns nil once it is delivered, which is at once where nothing waits, and
-// nothing was dropped since the last flush. Otherwise it returns an [UndeliveredError]: when ctx ends; at once when the
-// events service refuses the SDK key also for this flush; or when all that is left are events that the service refuses by
-// themselves. What is not delivered goes on waiting. Events recorded after the call are no part of it.
+// FlushContext sends everything recorded, and returns nil once it is delivered, which is at once
+// where nothing waits, and nothing was dropped since the last flush. Otherwise it returns an
+// [UndeliveredError]: when ctx ends; at once when the events service refuses the SDK key also for
+// this flush; or when all that is left are events that the service refuses by themselves. What is
+// not delivered goes on waiting. Events recorded after the call are no part of it.
 func (p *Processor) FlushContext(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		p.Flush()

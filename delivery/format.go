@@ -25,17 +25,20 @@ const (
 	formatDelay = 50 * time.Millisecond
 	// never is a flush interval that leaves all flushing to us.
 	never = 10 * 365 * 24 * time.Hour
-	// barrierKind is the kind of the raw event that ends each batch. It makes a flush of LaunchDarkly's processor
-	// non-empty, without which FlushBlocking never returns, and its presence proves that the body is whole.
+	// barrierKind is the kind of the raw event that ends each batch. It makes a flush of
+	// LaunchDarkly's processor non-empty, without which FlushBlocking never returns, and its
+	// presence proves that the body is whole.
 	barrierKind = "barrier"
 )
 
-// formatter turns recorded events into the events service's JSON with an event processor of LaunchDarkly's, and appends
-// them to the store. It belongs to the goroutine that runs it, which is the only one that calls that processor.
+// formatter turns recorded events into the events service's JSON with an event processor of
+// LaunchDarkly's, and appends them to the store. It belongs to the goroutine that runs it, which is
+// the only one that calls that processor.
 //
-// As of go-sdk-events 3.6.2, the processor drops events when one of its buffers overflows, and FlushBlocking does not
-// return when there is nothing to flush. Neither happens here: the processor is empty between two batches, has room for
-// three times a batch, and each batch ends with a raw event.
+// As of go-sdk-events 3.6.2, the processor drops events when one of its buffers overflows, and
+// FlushBlocking does not return when there is nothing to flush. Neither happens here: the processor
+// is empty between two batches, has room for three times a batch, and each batch ends with a raw
+// event.
 type formatter struct {
 	queue      *queue
 	ledger     *ledger
@@ -48,7 +51,7 @@ type formatter struct {
 	flushes    chan struct{} // the same, on demand
 	delay      time.Duration // formatDelay, or less
 	durable    bool          // what waits is formatted when it is stopped
-	stored     func()        // tells the sender that there is something new
+	stored     func()        // wakes the sender
 	release    func()        // has the sender send all that is stored
 	afterwards func(func())  // calls it once what is stored is durable
 	batch      []rawEvent
@@ -56,8 +59,8 @@ type formatter struct {
 	described  map[string]bool // contexts, while a batch is formatted singly; nil otherwise
 }
 
-// capture is the HTTP transport of LaunchDarkly's processor. It keeps the body of the request and answers 202, so that the
-// processor's own retry and shutdown never run.
+// capture is the HTTP transport of LaunchDarkly's processor. It keeps the body of the request and
+// answers 202, so that the processor's own retry and shutdown never run.
 type capture struct {
 	request *http.Request // the last one: its URL and headers are those of our requests
 	body    []byte
@@ -84,7 +87,8 @@ func (c *capture) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// newFormatter builds LaunchDarkly's processor from a copy of the builder, with our transport below it.
+// newFormatter builds LaunchDarkly's processor from a copy of the builder, with our transport below
+// it.
 func newFormatter(
 	events *ldcomponents.EventProcessorBuilder, client subsystems.BasicClientContext, contextKeys int,
 ) (*formatter, error) {
@@ -106,8 +110,9 @@ func (f *formatter) template() *http.Request {
 	return f.capture.request
 }
 
-// run formats until it is stopped: at once what fills a batch or is to be flushed, and the rest a moment after it was
-// recorded, so that few events make few batches. At each interval it has the sender send what is stored.
+// run formats until it is stopped: at once what fills a batch or is to be flushed, and the rest a
+// moment after it was recorded, so that few events make few batches. At each interval it has the
+// sender send what is stored.
 func (f *formatter) run(stop <-chan struct{}) {
 	interval := time.NewTicker(f.interval)
 	defer interval.Stop()
@@ -158,7 +163,8 @@ func (f *formatter) formatWaiting() {
 	}
 }
 
-// formatRest formats all that waits, so that it can be left on disk. It has to wait while the store has no room.
+// formatRest formats all that waits, so that it can be left on disk. It has to wait while the store
+// has no room.
 func (f *formatter) formatRest() {
 	end := time.After(time.Second)
 	for {
@@ -192,8 +198,8 @@ func (f *formatter) formatNext() bool {
 	return true
 }
 
-// formatSingly formats a batch that is spoiled by one of its events. The processor for that describes the context of each
-// event, because the descriptions in the batch are lost with it.
+// formatSingly formats a batch that is spoiled by one of its events. The processor for that
+// describes the context of each event, because the descriptions in the batch are lost with it.
 func (f *formatter) formatSingly(batch []rawEvent) {
 	processor, err := f.build(0)
 	if err == nil {
@@ -217,7 +223,8 @@ func (f *formatter) formatSingly(batch []rawEvent) {
 	}
 }
 
-// isDescribed reports whether an event describes a context that another one of the batch has described.
+// isDescribed reports whether an event describes a context that another one of the batch has
+// described.
 func (f *formatter) isDescribed(e event) bool {
 	_, context, found := strings.Cut(string(e.json), `"context":`)
 	if e.kind != kindDerived || !found || !strings.HasPrefix(string(e.json), `{"kind":"index"`) {
@@ -228,8 +235,8 @@ func (f *formatter) isDescribed(e event) bool {
 	return described
 }
 
-// format formats events of one epoch and appends them to the store. It returns false, and has done nothing, where they do
-// not make valid JSON.
+// format formats events of one epoch and appends them to the store. It returns false, and has done
+// nothing, where they do not make valid JSON.
 func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) bool {
 	if text, ok := batch[0].event.(json.RawMessage); ok && len(batch) == 1 {
 		return f.formatted(text, batch[0].epoch)
@@ -296,7 +303,8 @@ func (f *formatter) measure(sizes [kinds]int, in inputs) {
 	f.queue.measure([lanes]int{int(f.average[laneTracked]), int(f.average[laneEvaluations])})
 }
 
-// render returns the body of the request that the processor makes of the batch. It is valid until the next call.
+// render returns the body of the request that the processor makes of the batch. It is valid until
+// the next call.
 func (f *formatter) render(processor ldevents.EventProcessor, batch []rawEvent) []byte {
 	for i := range batch {
 		switch e := batch[i].event.(type) {
@@ -374,11 +382,13 @@ func outputs(events []event) (n outcomes) {
 	return n
 }
 
-// objectSize is about what an object takes as a Go value, besides the text of its JSON: a map of a few values.
+// objectSize is about what an object takes as a Go value, besides the text of its JSON: a map of a
+// few values.
 const objectSize = 700
 
-// parseBody divides the body of a request into its events. It returns false where the body is not valid JSON, or has no
-// barrier. Text that is not UTF-8 is replaced. sizes is about what the events of each kind took as Go values.
+// parseBody divides the body of a request into its events. It returns false where the body is not
+// valid JSON, or has no barrier. Text that is not UTF-8 is replaced. sizes is about what the events
+// of each kind took as Go values.
 func parseBody(body []byte, capacity int) (events []event, sizes [kinds]int, ok bool) {
 	body = validText(body)
 	if !json.Valid(body) {
@@ -398,7 +408,8 @@ func parseBody(body []byte, capacity int) (events []event, sizes [kinds]int, ok 
 	return events, sizes, whole
 }
 
-// validText replaces what is not UTF-8, as the events service's JSON has to be (RFC 8259, section 8.1).
+// validText replaces what is not UTF-8, as the events service's JSON has to be (RFC 8259, section
+// 8.1).
 func validText(text []byte) []byte {
 	if utf8.Valid(text) {
 		return text
@@ -413,7 +424,8 @@ func clone(text []byte) []byte {
 	return c
 }
 
-// elements yields the elements of a valid JSON array, and how many objects and arrays each consists of.
+// elements yields the elements of a valid JSON array, and how many objects and arrays each consists
+// of.
 func elements(array []byte) func(yield func([]byte, int) bool) {
 	return func(yield func([]byte, int) bool) {
 		depth, begin, objects := 0, 0, 0

@@ -267,7 +267,8 @@ func kindOfName(name string) kind {
 	}
 }
 
-// severalKinds reports whether an object has more than one member that encoding/json takes for the kind.
+// severalKinds reports whether an object has more than one member that encoding/json takes for the
+// kind.
 func severalKinds(text []byte) bool {
 	n := 0
 	decoder := json.NewDecoder(bytes.NewReader(text))

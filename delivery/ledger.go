@@ -5,11 +5,12 @@ import (
 	"sync"
 )
 
-// ledger keeps the counters of all events, and which of them are still to be delivered for a flush. It is the only owner
-// of both. It is safe for concurrent use; nothing is called with its lock held.
+// ledger keeps the counters of all events, and which of them are still to be delivered for a flush.
+// It is the only owner of both. It is safe for concurrent use; nothing is called with its lock
+// held.
 //
-// Each event belongs to the epoch in which it was recorded. A flush ends the current epoch and waits until no event of
-// that one, or of an earlier one, is pending.
+// Each event belongs to the epoch in which it was recorded. A flush ends the current epoch and
+// waits until no event of that one, or of an earlier one, is pending.
 type ledger struct {
 	mu       sync.Mutex
 	accounts []account // by epoch, ascending; the last one is current, the others have pending or lost events
@@ -54,7 +55,8 @@ func newLedger() *ledger { return &ledger{accounts: []account{{}}} }
 
 func (l *ledger) current() *account { return &l.accounts[len(l.accounts)-1] }
 
-// account returns the one that an epoch belongs to: its own, or that of a later epoch which it became part of.
+// account returns the one that an epoch belongs to: its own, or that of a later epoch which it
+// became part of.
 func (l *ledger) account(epoch uint32) *account {
 	i := len(l.accounts) - 1
 	for i > 0 && l.accounts[i-1].epoch >= epoch {
@@ -63,8 +65,8 @@ func (l *ledger) account(epoch uint32) *account {
 	return &l.accounts[i]
 }
 
-// open counts an event that was recorded and waits from now on, and returns its epoch. It returns false, and counts
-// nothing, where so many of its group wait already.
+// open counts an event that was recorded and waits from now on, and returns its epoch. It returns
+// false, and counts nothing, where so many of its group wait already.
 func (l *ledger) open(g group, limit uint64) (epoch uint32, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,7 +151,8 @@ func (l *ledger) end(a *account, g group, n uint64, cause error) {
 	a.cause = cause
 }
 
-// format counts what became of recorded events of an epoch: so many were sampled out, and so many others are derived.
+// format counts what became of recorded events of an epoch: so many were sampled out, and so many
+// others are derived.
 func (l *ledger) format(epoch uint32, sampledOut [groups]uint64, derived uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -212,7 +215,8 @@ func (l *ledger) watch() *watch {
 	return w
 }
 
-// lastWatch returns a number for the last flush that waits, 0 for none. Those of later flushes are greater.
+// lastWatch returns a number for the last flush that waits, 0 for none. Those of later flushes are
+// greater.
 func (l *ledger) lastWatch() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -275,7 +279,8 @@ func (l *ledger) advance() {
 	l.accounts = kept
 }
 
-// complete ends the flush of an epoch, if there is one. It goes on being open until it has reported its losses.
+// complete ends the flush of an epoch, if there is one. It goes on being open until it has reported
+// its losses.
 func (l *ledger) complete(epoch uint32) {
 	l.watches = slices.DeleteFunc(l.watches, func(w *watch) bool {
 		if w.epoch != epoch {
@@ -291,8 +296,9 @@ func (l *ledger) ends(epoch uint32) bool {
 	return slices.ContainsFunc(l.flushes, func(w *watch) bool { return w.epoch == epoch })
 }
 
-// unwatch ends a flush, complete or not, and returns what it has to report: what is pending, and what was lost since
-// the flush before. A loss is reported by every flush that was open when the first one reported it, and by no later one.
+// unwatch ends a flush, complete or not, and returns what it has to report: what is pending, and
+// what was lost since the flush before. A loss is reported by every flush that was open when the
+// first one reported it, and by no later one.
 func (l *ledger) unwatch(w *watch) (pending, lost [groups]uint64, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -332,7 +338,8 @@ func (l *ledger) pending() [groups]uint64 {
 	return l.waiting()
 }
 
-// unfinished returns how many events of each group wait, or were lost since the last flush. Those stay to be reported.
+// unfinished returns how many events of each group wait, or were lost since the last flush. Those
+// stay to be reported.
 func (l *ledger) unfinished() (events [groups]uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

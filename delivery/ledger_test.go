@@ -118,7 +118,8 @@ func TestWatchOfNothing(t *testing.T) {
 	}
 }
 
-// A flush waits for the events of both groups that were recorded before it, in whatever order they end, and for no others.
+// A flush waits for the events of both groups that were recorded before it, in whatever order they
+// end, and for no others.
 func TestWatchCoversWhatWasRecordedBefore(t *testing.T) {
 	l := newLedger()
 	first := append(l.opened(t, kindCustom, 2), l.opened(t, kindEvaluation, 1)...)
@@ -328,8 +329,8 @@ func TestLedgerAtRandom(t *testing.T) {
 	}
 }
 
-// Several goroutines record, deliver, lose and flush at once: each loss is reported, by one flush or by several that are
-// open.
+// Several goroutines record, deliver, lose and flush at once: each loss is reported, by one flush
+// or by several that are open.
 func TestLedgerConcurrently(t *testing.T) {
 	const each, flushers = 2_000, 4
 	l := newLedger()

@@ -38,7 +38,7 @@ type fixture struct {
 	drops     *drops
 }
 
-// drops is what the error handler heard of.
+// drops records the errors passed to the error handler.
 type drops struct {
 	mu     sync.Mutex
 	errors []error
@@ -110,7 +110,8 @@ func (f *fixture) stop() {
 	_ = f.processor.Shutdown(ctx)
 }
 
-// check is that the counters of both groups balance, and that all that is counted as dropped was reported.
+// check is that the counters of both groups balance, and that all that is counted as dropped was
+// reported.
 func (f *fixture) check() delivery.Stats {
 	f.Helper()
 	s := f.processor.Stats()

@@ -50,8 +50,8 @@ func nested(levels int) ldvalue.Value {
 	return v
 }
 
-// TestMemoryIsWhatIsCounted fills the store with events of all shapes, and compares the heap with what Stats counts. With
-// -v it prints the table.
+// TestMemoryIsWhatIsCounted fills the store with events of all shapes, and compares the heap with
+// what Stats counts. With -v it prints the table.
 func TestMemoryIsWhatIsCounted(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector takes memory of its own")

@@ -25,14 +25,15 @@ const (
 var errNotJSON = fmt.Errorf("%w: not valid JSON", ErrRefused)
 
 const (
-	// maxRequestEvents is what one request of LaunchDarkly's own event processor carries at most by default.
+	// maxRequestEvents is what one request of LaunchDarkly's own event processor carries at most by
+	// default.
 	maxRequestEvents = 10_000
 	// maxRequestBytes is how large the events of one request are at most.
 	maxRequestBytes = 4 << 20
 )
 
-// Option changes how events are delivered. See [Lossless]. Options are applied in order: of two of the same kind, the
-// later wins. Nil ones are ignored.
+// Option changes how events are delivered. See [Lossless]. Options are applied in order: of two of
+// the same kind, the later wins. Nil ones are ignored.
 type Option interface{ apply(*settings) }
 
 type optionFunc func(*settings)
@@ -99,45 +100,51 @@ func newSettings(opts []Option, capacity int) settings {
 	return s
 }
 
-// WithMaxEvents bounds the number of tracked events that wait for delivery, those in the current request included. For all
-// other events together, half as many may wait. The default is 100,000; a number below 1 means the default.
+// WithMaxEvents bounds the number of tracked events that wait for delivery, those in the current
+// request included. For all other events together, half as many may wait. The default is 100,000; a
+// number below 1 means the default.
 func WithMaxEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.maxEvents = positive(n, DefaultMaxEvents) })
 }
 
-// WithMaxBytes bounds the memory for events that wait for delivery, in bytes: each counts with its JSON and 72 bytes.
-// Evaluation events may take half of it at most, and make room for tracked events. Recorded events are formatted as
-// JSON within a moment, while there is room; until then, they may take up to 8 MiB of it, by an estimate from the last
-// ones that were formatted. The default is 64 MiB; a number below 1 means the default.
+// WithMaxBytes bounds the memory for events that wait for delivery, in bytes: each counts with its
+// JSON and 72 bytes. Evaluation events may take half of it at most, and make room for tracked
+// events. Recorded events are formatted as JSON within a moment, while there is room; until then,
+// they may take up to 8 MiB of it, by an estimate from the last ones that were formatted. The
+// default is 64 MiB; a number below 1 means the default.
 func WithMaxBytes(n int) Option {
 	return optionFunc(func(s *settings) { s.maxBytes = positive(n, DefaultMaxBytes) })
 }
 
-// WithMaxWait sets how long recording a custom, identify or migration event may block while there is no room and requests
-// succeed. The default is 50ms; with 0, or less, it never blocks. It never blocks while requests fail, or while one has
-// had no answer for a second. Recording an evaluation never blocks.
+// WithMaxWait sets how long recording a custom, identify or migration event may block while there
+// is no room and requests succeed. The default is 50ms; with 0, or less, it never blocks. It never
+// blocks while requests fail, or while one has had no answer for a second. Recording an evaluation
+// never blocks.
 func WithMaxWait(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.maxWait = max(d, 0) })
 }
 
-// WithRequestEvents sets how many events one request carries at most. The default is 2,000; a number below 1 means the
-// default, one above 10,000 means that. A request is never larger than 4 MiB, unless it is a single event. One that the
-// events service finds too large (413), or that can't be written within the request timeout, is divided, and later ones
-// stay below half of its bytes; after a while of that, larger ones are tried again.
+// WithRequestEvents sets how many events one request carries at most. The default is 2,000; a
+// number below 1 means the default, one above 10,000 means that. A request is never larger than 4
+// MiB, unless it is a single event. One that the events service finds too large (413), or that
+// can't be written within the request timeout, is divided, and later ones stay below half of its
+// bytes; after a while of that, larger ones are tried again.
 func WithRequestEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.requestEvents = positive(n, DefaultRequestEvents) })
 }
 
-// WithRequestTimeout sets how long one attempt at a request may take before it is tried again. The default is 30s; the
-// timeout of the SDK's HTTP client applies where it is longer. A duration of 0 or less means the default.
+// WithRequestTimeout sets how long one attempt at a request may take before it is tried again. The
+// default is 30s; the timeout of the SDK's HTTP client applies where it is longer. A duration of 0
+// or less means the default.
 func WithRequestTimeout(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.requestTimeout = positive(d, DefaultRequestTimeout) })
 }
 
-// WithBackoff sets the pause after a failed request: shortest at first, doubling with each further failure up to longest,
-// each less a random part of up to half. While a flush or a shutdown waits, it is 1s at most, or the shortest where that is
-// longer. While the events service refuses the SDK key, it starts with longest and doubles up to 10 minutes. A Retry-After
-// of the events service takes its place in any case, up to 10 minutes. The defaults are 200ms and 15s; a duration of 0 or
+// WithBackoff sets the pause after a failed request: shortest at first, doubling with each further
+// failure up to longest, each less a random part of up to half. While a flush or a shutdown waits,
+// it is 1s at most, or the shortest where that is longer. While the events service refuses the SDK
+// key, it starts with longest and doubles up to 10 minutes. A Retry-After of the events service
+// takes its place in any case, up to 10 minutes. The defaults are 200ms and 15s; a duration of 0 or
 // less means the default, and a longest below the shortest means the shortest.
 func WithBackoff(shortest, longest time.Duration) Option {
 	return optionFunc(func(s *settings) {
@@ -146,15 +153,16 @@ func WithBackoff(shortest, longest time.Duration) Option {
 	})
 }
 
-// WithMaxRate bounds how many events, of all kinds and with those of failed attempts, are sent in any period of the given
-// length. It is for a hop that accepts more than it can keep, such as a Relay Proxy, which keeps EVENTS_CAPACITY events
-// (1,000 by default) for each of its flush intervals (5s by default) and drops the rest:
+// WithMaxRate bounds how many events, of all kinds and with those of failed attempts, are sent in
+// any period of the given length. It is for a hop that accepts more than it can keep, such as a
+// Relay Proxy, which keeps EVENTS_CAPACITY events (1,000 by default) for each of its flush
+// intervals (5s by default) and drops the rest:
 //
 //	delivery.WithMaxRate(900, 6*time.Second)
 //
-// Events wait meanwhile, so that the rate has to be above that at which they are recorded in the long run. It applies to
-// one process; several behind one hop share its capacity. By default, and with a number or a duration of 0 or less, there
-// is no such bound.
+// Events wait meanwhile, so that the rate has to be above that at which they are recorded in the
+// long run. It applies to one process; several behind one hop share its capacity. By default, and
+// with a number or a duration of 0 or less, there is no such bound.
 func WithMaxRate(n int, per time.Duration) Option {
 	return optionFunc(func(s *settings) {
 		s.rate = pace{}
@@ -164,16 +172,18 @@ func WithMaxRate(n int, per time.Duration) Option {
 	})
 }
 
-// WithLogger sets where failures of delivery are logged, at most one line a minute for each cause. The default, and
-// what nil means, is [slog.Default]. A panic in its handler is recovered; the line is lost.
+// WithLogger sets where failures of delivery are logged, at most one line a minute for each cause.
+// The default, and what nil means, is [slog.Default]. A panic in its handler is recovered; the line
+// is lost.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(s *settings) { s.logger, s.ownLogger = l, l != nil })
 }
 
-// WithErrorHandler adds a function that is called for all events that are dropped, with a [DropError]. It is called by the
-// goroutine that records the event, or by one that delivers, and must return quickly. It may be called by several
-// goroutines at once, must not track events itself, and must not panic: nothing recovers that here. Given more than once,
-// all functions are called, in order. A nil function is ignored.
+// WithErrorHandler adds a function that is called for all events that are dropped, with a
+// [DropError]. It is called by the goroutine that records the event, or by one that delivers, and
+// must return quickly. It may be called by several goroutines at once, must not track events
+// itself, and must not panic: nothing recovers that here. Given more than once, all functions are
+// called, in order. A nil function is ignored.
 func WithErrorHandler(f func(error)) Option {
 	return optionFunc(func(s *settings) {
 		if f != nil {

@@ -25,8 +25,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// hop puts a handler between the SDK and the box's events endpoint. It answers by itself, or returns false to pass the
-// request on.
+// hop puts a handler between the SDK and the box's events endpoint. It answers by itself, or
+// returns false to pass the request on.
 func hop(t *testing.T, handle func(w http.ResponseWriter, r *http.Request, body string) bool) func(*fixture, *ld.Config) {
 	return func(f *fixture, config *ld.Config) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

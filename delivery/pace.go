@@ -2,8 +2,8 @@ package delivery
 
 import "time"
 
-// pace bounds how many events are sent in any period of a length, failed attempts included. Its zero value sets no bound.
-// It belongs to the sender.
+// pace bounds how many events are sent in any period of a length, failed attempts included. Its
+// zero value sets no bound. It belongs to the sender.
 type pace struct {
 	events int
 	per    time.Duration
@@ -16,7 +16,8 @@ type sending struct {
 	events int
 }
 
-// allow returns how many events may be sent now and, where there are fewer than that, how long until there are more.
+// allow returns how many events may be sent now and, where there are fewer than that, how long
+// until there are more.
 func (p *pace) allow(now time.Time, events int) (int, time.Duration) {
 	if p.events == 0 {
 		return events, 0

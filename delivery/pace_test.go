@@ -46,8 +46,9 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestPaceHoldsInEveryPeriod sends requests of random sizes that take random times, as the sender does. The events of each
-// arrive at any time until it ends. However a period is laid, no more arrive in it than may, and no time is wasted.
+// TestPaceHoldsInEveryPeriod sends requests of random sizes that take random times, as the sender
+// does. The events of each arrive at any time until it ends. However a period is laid, no more
+// arrive in it than may, and no time is wasted.
 func TestPaceHoldsInEveryPeriod(t *testing.T) {
 	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {

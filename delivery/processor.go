@@ -15,17 +15,19 @@ import (
 // closeTimeout is how long Close delivers what waits. The SDK calls it without a deadline.
 const closeTimeout = 10 * time.Second
 
-// accountTimeout is how long Shutdown stays, after its context has ended, to count and report what is left. That takes a
-// moment, other than with an error handler that blocks. Otherwise a process that exits after Shutdown never sees the loss.
+// accountTimeout is how long Shutdown stays, after its context has ended, to count and report what
+// is left. That takes a moment, other than with an error handler that blocks. Otherwise a process
+// that exits after Shutdown never sees the loss.
 const accountTimeout = 200 * time.Millisecond
 
 // spoolTimeout is the same with a spool, which then writes what is left to disk.
 const spoolTimeout = 5 * time.Second
 
-// Processor is the event processor that [Lossless] configures. All of its methods are safe for concurrent use.
+// Processor is the event processor that [Lossless] configures. All of its methods are safe for
+// concurrent use.
 //
-// An event takes one way through it: Record puts it into the queue, the formatter turns it into JSON and appends it to the
-// store, and the sender sends it.
+// An event takes one way through it: Record puts it into the queue, the formatter turns it into
+// JSON and appends it to the store, and the sender sends it.
 type Processor struct {
 	queue     *queue
 	formatter *formatter
@@ -99,8 +101,9 @@ func (p *Processor) useSpool(s settings) {
 	})
 }
 
-// RecordCustomEvent queues a tracked event. It may block while there is no room, for as long as [WithMaxWait] allows, and
-// with [WithSyncTrack] until the event is on disk. An event that it drops is counted and reported.
+// RecordCustomEvent queues a tracked event. It may block while there is no room, for as long as
+// [WithMaxWait] allows, and with [WithSyncTrack] until the event is on disk. An event that it drops
+// is counted and reported.
 func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 	var synced chan struct{}
 	if p.spool != nil && p.spool.settings.spool.sync {
@@ -124,7 +127,8 @@ func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 	}
 }
 
-// RecordEvaluation queues an evaluation. It never blocks. Evaluations that it drops are counted, and reported together.
+// RecordEvaluation queues an evaluation. It never blocks. Evaluations that it drops are counted,
+// and reported together.
 func (p *Processor) RecordEvaluation(event ldevents.EvaluationData) {
 	if err := p.queue.put(event, kindEvaluation, nil); errors.Is(err, ErrQueueFull) {
 		p.report.overflowed.Add(1)
@@ -137,7 +141,8 @@ func (p *Processor) RecordIdentifyEvent(event ldevents.IdentifyEventData) { p.co
 // RecordMigrationOpEvent queues a migration event, as [Processor.RecordCustomEvent] does.
 func (p *Processor) RecordMigrationOpEvent(event ldevents.MigrationOpEventData) { p.control(event) }
 
-// RecordRawEvent queues an event that is JSON already, as [Processor.RecordCustomEvent] does. It is sent as it is.
+// RecordRawEvent queues an event that is JSON already, as [Processor.RecordCustomEvent] does. It is
+// sent as it is.
 func (p *Processor) RecordRawEvent(event json.RawMessage) { p.control(event) }
 
 func (p *Processor) control(event any) {
@@ -146,12 +151,13 @@ func (p *Processor) control(event any) {
 	}
 }
 
-// Shutdown refuses further events, delivers what waits, and ends all goroutines. When ctx ends first, or the events
-// service refuses the SDK key, it drops what is left, counts and reports it, for which it stays up to 200ms longer, and
-// returns an [UndeliveredError]; a request that is under way then may still arrive. With a spool, it does not drop what is
-// left, but leaves it on disk, for which it stays up to 5s longer. A context without a deadline may
-// make it wait for as long as the events service fails. Further calls wait for the first, until their own context ends,
-// and return the same.
+// Shutdown refuses further events, delivers what waits, and ends all goroutines. When ctx ends
+// first, or the events service refuses the SDK key, it drops what is left, counts and reports it,
+// for which it stays up to 200ms longer, and returns an [UndeliveredError]; a request that is under
+// way then may still arrive. With a spool, it does not drop what is left, but leaves it on disk,
+// for which it stays up to 5s longer. A context without a deadline may make it wait for as long as
+// the events service fails. Further calls wait for the first, until their own context ends, and
+// return the same.
 func (p *Processor) Shutdown(ctx context.Context) error {
 	if p.closing.Swap(true) {
 		select {
@@ -220,14 +226,16 @@ func (p *Processor) Close() error {
 	return p.Shutdown(ctx)
 }
 
-// Observe adds a logger and an error handler to those of the options, until stop is called; either may be nil. The logger
-// takes the place of [slog.Default] where [WithLogger] was not used, and gets the lines beside it where it was. The error
-// handler has the obligations that [WithErrorHandler] describes. Observe and stop are safe for concurrent use.
+// Observe adds a logger and an error handler to those of the options, until stop is called; either
+// may be nil. The logger takes the place of [slog.Default] where [WithLogger] was not used, and
+// gets the lines beside it where it was. The error handler has the obligations that
+// [WithErrorHandler] describes. Observe and stop are safe for concurrent use.
 func (p *Processor) Observe(logger *slog.Logger, onError func(error)) (stop func()) {
 	return p.report.observe(logger, onError)
 }
 
-// Ended reports whether Shutdown has ended everything, so that the counters change only for events that come too late.
+// Ended reports whether Shutdown has ended everything, so that the counters change only for events
+// that come too late.
 func (p *Processor) Ended() bool {
 	select {
 	case <-p.closed:

@@ -163,7 +163,8 @@ func TestFlushOfEvaluations(t *testing.T) {
 	}
 }
 
-// A flush that does not wait for the answer leaves it to the next one, which then must not wait in vain.
+// A flush that does not wait for the answer leaves it to the next one, which then must not wait in
+// vain.
 func TestFlushOfEvaluationsUnderWay(t *testing.T) {
 	f := start(t, rarely())
 	f.box.DelayEvents(time.Hour)
@@ -462,7 +463,7 @@ func TestShutdownThatGivesUp(t *testing.T) {
 	}
 }
 
-// What ends with the process was reported before: who shuts down hears of nothing later.
+// Losses are reported before Shutdown returns: a process that exits then never sees later reports.
 func TestShutdownReportsFirst(t *testing.T) {
 	f := start(t, rarely(), delivery.WithRequestEvents(10))
 	f.box.RefuseEvents(503)

@@ -11,16 +11,19 @@ import (
 const (
 	// maxRawEvents bounds the recorded events of a lane that are not formatted yet.
 	maxRawEvents = 4_000
-	// maxRawEvaluations is the same for evaluations, which never wait. It is what LaunchDarkly's processor takes by default.
+	// maxRawEvaluations is the same for evaluations, which never wait. It is what LaunchDarkly's
+	// processor takes by default.
 	maxRawEvaluations = 10_000
-	// maxRawBytes bounds them by the memory that they take, of which the last ones that were formatted are the measure.
+	// maxRawBytes bounds them by the memory that they take, of which the last ones that were
+	// formatted are the measure.
 	maxRawBytes = 8 << 20
 	// maxBlocked is how many raw events of a lane may wait while the store is full.
 	maxBlocked = 32
-	// firstBatch is how many of them are formatted together at first, for that measure. Each batch may then be four times
-	// as large as the one before, until nothing waits.
+	// firstBatch is how many of them are formatted together at first, for that measure. Each batch
+	// may then be four times as large as the one before, until nothing waits.
 	firstBatch = 16
-	// stallTimeout is how long a request may go without an answer until nobody waits for the room that it would make.
+	// stallTimeout is how long a request may go without an answer until nobody waits for the room
+	// that it would make.
 	stallTimeout = time.Second
 )
 
@@ -32,8 +35,8 @@ type rawEvent struct {
 	synced chan struct{} // closed once it is on disk; nil where nobody waits for that
 }
 
-// queue holds recorded events until they are formatted, a lane for tracked events and one for evaluations. It is safe for
-// concurrent use; one goroutine, the formatter, takes events out.
+// queue holds recorded events until they are formatted, a lane for tracked events and one for
+// evaluations. It is safe for concurrent use; one goroutine, the formatter, takes events out.
 type queue struct {
 	settings    settings
 	ledger      *ledger
@@ -57,13 +60,15 @@ type queue struct {
 
 func newQueue(s settings, l *ledger, evaluations func() int) *queue {
 	q := &queue{settings: s, ledger: l, evaluations: evaluations, wake: make(chan struct{}, 1)}
-	// Until the first event is formatted, nothing is known of their size. Evaluations can't wait for that.
+	// Until the first event is formatted, nothing is known of their size. Evaluations can't wait
+	// for that.
 	q.limit, q.exposures, q.batch, q.average = firstBatch, maxRawEvents, 1, [lanes]int{4 << 10, 4 << 10}
 	return q
 }
 
-// put accepts an event, or returns why it is dropped. An event of the tracked lane may wait for room, for as long as the
-// settings allow and something makes progress. Blocked puts get room in their order, and before others.
+// put accepts an event, or returns why it is dropped. An event of the tracked lane may wait for
+// room, for as long as the settings allow and something makes progress. Blocked puts get room in
+// their order, and before others.
 func (q *queue) put(e any, k kind, synced chan struct{}) error {
 	raw := rawEvent{event: e, kind: k, synced: synced}
 	q.mu.Lock()
@@ -83,13 +88,14 @@ func (q *queue) put(e any, k kind, synced chan struct{}) error {
 	return q.waitForRoom(raw)
 }
 
-// hopeless reports whether there will be no room soon: everything that may wait does, and requests fail or stall.
+// hopeless reports whether there will be no room soon: everything that may wait does, and requests
+// fail or stall.
 func (q *queue) hopeless() bool {
 	return (q.failing || q.stalled()) && (q.blocked[laneTracked] || q.ledger.pending()[groupTracked] >= uint64(q.maxEvents(false)))
 }
 
-// maxEvents is how many tracked events may wait. Only the last resort uses the reserve: while it lasts, a request that
-// takes longer than a put may wait costs no event.
+// maxEvents is how many tracked events may wait. Only the last resort uses the reserve: while it
+// lasts, a request that takes longer than a put may wait costs no event.
 func (q *queue) maxEvents(last bool) int {
 	if last {
 		return q.settings.maxEvents
@@ -115,7 +121,7 @@ func (q *queue) accept(raw rawEvent, last bool) bool {
 	if l == laneEvaluations && q.lanes[l].length+q.evaluations() >= max(q.settings.maxEvents/evaluationShare, 1) {
 		return false
 	}
-	most := uint64(math.MaxUint64) // the ledger counts what a summary stands for, which takes no room
+	most := uint64(math.MaxUint64) // the ledger counts summarized evaluations, which take no room
 	if raw.kind.group() == groupTracked {
 		most = uint64(q.maxEvents(last))
 	}
@@ -225,8 +231,9 @@ func (q *queue) attempted(ok bool) {
 	}
 }
 
-// take moves the next events into batch, which it returns: of one epoch, tracked events first, no more than are
-// formatted together, and only of the lanes for which there is room. A quarter is left to evaluations that wait.
+// take moves the next events into batch, which it returns: of one epoch, tracked events first, no
+// more than are formatted together, and only of the lanes for which there is room. A quarter is
+// left to evaluations that wait.
 func (q *queue) take(batch []rawEvent, room [lanes]bool) []rawEvent {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -266,8 +273,8 @@ func (q *queue) take(batch []rawEvent, room [lanes]bool) []rawEvent {
 	return batch
 }
 
-// due reports whether something waits and whether it is to be formatted at once: for a flush, or because there is
-// enough of it.
+// due reports whether something waits and whether it is to be formatted at once: for a flush, or
+// because there is enough of it.
 func (q *queue) due() (waiting int, now bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -291,8 +298,8 @@ func (q *queue) watch() *watch {
 	return w
 }
 
-// measure takes in the memory that the last events of each lane took that were formatted, on average, and adapts the bounds
-// to it. It is 0 where nothing is known yet.
+// measure takes in the memory that the last events of each lane took that were formatted, on
+// average, and adapts the bounds to it. It is 0 where nothing is known yet.
 func (q *queue) measure(average [lanes]int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -231,7 +231,7 @@ func TestNobodyOvertakesABlockedPut(t *testing.T) {
 	})
 }
 
-// The reserve is for those who have waited in vain: while it lasts, a slow request costs no event.
+// The reserve is for puts whose wait has expired: while it lasts, a slow request costs no event.
 func TestReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const maxEvents, reserve, wait = 80, 10, 50 * time.Millisecond
@@ -260,8 +260,8 @@ func TestReserve(t *testing.T) {
 	})
 }
 
-// A store that is full lets half as many events more into the queue, once they have waited; a formatter that is only late
-// lets in all that fits.
+// A store that is full lets half as many events more into the queue, once they have waited; a
+// formatter that is only late lets in all that fits.
 func TestLastResort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const average = maxRawBytes / 100 // so that 100 of them wait
@@ -346,7 +346,8 @@ func TestNobodyWaitsInVain(t *testing.T) {
 	}
 }
 
-// While requests fail and all that may wait does, nobody waits at all; there is no wait either way while there is room.
+// While requests fail and all that may wait does, nobody waits at all; there is no wait either way
+// while there is room.
 func TestPutsWhileRequestsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueued(WithMaxEvents(8), WithRequestEvents(1), WithMaxWait(time.Minute))
@@ -443,7 +444,8 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// A batch is of one epoch, the oldest first, so that a flush does not wait for what was recorded after it.
+// A batch is of one epoch, the oldest first, so that a flush does not wait for what was recorded
+// after it.
 func TestBatchesAreOfOneEpoch(t *testing.T) {
 	q := newQueued()
 	for epoch := range 3 {
@@ -562,8 +564,8 @@ func TestQueueWakesTheFormatter(t *testing.T) {
 	}
 }
 
-// TestQueueAtRandom has several goroutines record while one takes and settles: nothing is lost, or there twice, and the
-// events of each goroutine stay in order.
+// TestQueueAtRandom has several goroutines record while one takes and settles: nothing is lost, or
+// there twice, and the events of each goroutine stay in order.
 func TestQueueAtRandom(t *testing.T) {
 	for seed := range uint64(10) {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 const relayTimeout = 10 * time.Second
 
 // isRelay asks whether a LaunchDarkly Relay Proxy receives the events, by its status page
-// (https://launchdarkly.com/docs/sdk/relay-proxy/monitoring). The SDK key is not sent. Where LaunchDarkly itself receives
-// them, nothing is asked.
+// (https://launchdarkly.com/docs/sdk/relay-proxy/monitoring). The SDK key is not sent. Where
+// LaunchDarkly itself receives them, nothing is asked.
 func (e *endpoint) isRelay(ctx context.Context) bool {
 	if isLaunchDarkly(e.template.URL.Hostname()) {
 		return false
@@ -53,7 +53,8 @@ func isLaunchDarkly(host string) bool {
 	return false
 }
 
-// relay warns of a Relay Proxy that can lose events without a trace: it accepts them before it queues them.
+// relay warns of a Relay Proxy that can lose events without a trace: it accepts them before it
+// queues them.
 func (r *reporter) relay() {
 	r.log(slog.LevelWarn, "events go through a Relay Proxy, which drops what exceeds its EVENTS_CAPACITY after accepting it",
 		slog.String("remedies", "ldcomponents.RelayProxyEndpointsWithoutEvents, a larger EVENTS_CAPACITY (1000 for each "+

@@ -14,8 +14,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/safelog"
 )
 
-// reporter logs what goes wrong, rate-limited, and passes every loss to the error handlers. It is safe for concurrent use;
-// handlers are called without its lock.
+// reporter logs what goes wrong, rate-limited, and passes every loss to the error handlers. It is
+// safe for concurrent use; handlers are called without its lock.
 type reporter struct {
 	settings   settings
 	limiter    ratelimit.Limiter
@@ -33,7 +33,7 @@ type lostEvents struct{ tracked, evaluations int }
 // trouble is a time in which requests fail.
 type trouble struct {
 	since  time.Time // zero while there is none
-	logged bool      // whether a line says so, so that one has to say that it is over
+	logged bool      // whether a line reports it, so that another has to report its end
 	key    bool      // whether a line says that the key is refused
 }
 
@@ -121,8 +121,8 @@ func causeOf(cause error) error {
 	return ErrClosed
 }
 
-// reportOverflow reports the evaluation events for which there was no room, many at once: recording them is on the path of
-// every evaluation.
+// reportOverflow reports the evaluation events for which there was no room, many at once: recording
+// them is on the path of every evaluation.
 func (r *reporter) reportOverflow() {
 	if n := r.overflowed.Swap(0); n > 0 {
 		r.dropped(DropError{Cause: ErrQueueFull, Evaluations: int(n)})
@@ -178,7 +178,8 @@ func (r *reporter) state(o outcome, s *schedule, l *ledger) []slog.Attr {
 	}
 }
 
-// accepted reports the end of trouble that the log knows of, and what was lost in it since the last line.
+// accepted reports the end of trouble that the log knows of, and what was lost in it since the last
+// line.
 func (r *reporter) accepted(l *ledger) {
 	r.mu.Lock()
 	over := r.trouble

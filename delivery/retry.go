@@ -12,25 +12,29 @@ const (
 	maxTries = 3
 	// maxProbes is how many single events are tried to find out whether anything passes.
 	maxProbes = 3
-	// maxStrikes is how often a single event has to fail, each time after something else passed, to be dropped. A
-	// failure counts a quarter if, since the first one, something that had failed passed unchanged: the service is flaky.
+	// maxStrikes is how often a single event has to fail, each time after something else passed, to
+	// be dropped. A failure counts a quarter if, since the first one, something that had failed
+	// passed unchanged: the service is flaky.
 	maxStrikes = 8
 	strike     = 4
-	// maxSuspectPause bounds the time between two attempts at a single event that failed while others passed.
+	// maxSuspectPause bounds the time between two attempts at a single event that failed while
+	// others passed.
 	maxSuspectPause = 256 * time.Second
-	// keyRefusals is how many answers of 401 or 403 in a row say that it is about the key, and not about an event.
+	// keyRefusals is how many answers of 401 or 403 in a row say that it is about the key, and not
+	// about an event.
 	keyRefusals = 3
-	// growAfter is how many requests have to pass under a limit in bytes before twice as many bytes are tried.
+	// growAfter is how many requests have to pass under a limit in bytes before twice as many bytes
+	// are tried.
 	growAfter = 16
 )
 
-// schedule decides what is sent next, from the outcomes of the requests so far. It is a state machine without clock,
-// goroutine or lock; the sender drives it.
+// schedule decides what is sent next, from the outcomes of the requests so far. It is a state
+// machine without clock, goroutine or lock; the sender drives it.
 //
-// An outcome other than success is ambiguous: a firewall that dislikes a word in one event answers as for a revoked key, a
-// gateway that chokes on one event as in an outage. An event is guilty by contrast only: it failed, something else
-// passed, and it failed again. Dividing and dropping on less than that loses good events, and multiplies the requests in
-// an outage.
+// An outcome other than success is ambiguous: a firewall that dislikes a word in one event answers
+// as for a revoked key, a gateway that chokes on one event as in an outage. An event is guilty by
+// contrast only: it failed, something else passed, and it failed again. Dividing and dropping on
+// less than that loses good events, and multiplies the requests in an outage.
 type schedule struct {
 	backoff  backoff
 	coin     func() bool // at random
@@ -61,7 +65,8 @@ func newSchedule(b backoff, events, bytes int) *schedule {
 	return &schedule{backoff: b, coin: func() bool { return rand.N(2) == 0 }, max: events, maxBytes: bytes, size: events, byteLimit: bytes}
 }
 
-// passing reports whether requests pass, other than those that are to blame themselves for their failure.
+// passing reports whether requests pass, other than those that are to blame themselves for their
+// failure.
 func (s *schedule) passing() bool { return s.lastPass >= s.lastFault }
 
 // keyRefused reports whether the service refuses everything, with an answer that is about the key.
@@ -72,14 +77,16 @@ func (s *schedule) keyRefused() bool {
 	return s.refusals >= keyRefusals
 }
 
-// choice is what to send next: a held part, one event of a held part, or so many fresh events. Its zero value is nothing.
+// choice is what to send next: a held part, one event of a held part, or so many fresh events. Its
+// zero value is nothing.
 type choice struct {
 	part   *part
 	single bool // only the first event of the part, to find out whether anything passes
 	fresh  int
 }
 
-// next chooses. fresh is whether there are events that were not sent yet, due whether a held part may be tried.
+// next chooses. fresh is whether there are events that were not sent yet, due whether a held part
+// may be tried.
 func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 	if !s.passing() {
 		return s.nextInTrouble(fresh, due)
@@ -91,8 +98,8 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 		return choice{}
 	}
 	c := first(func(p *part) bool { return !p.suspect })
-	// Suspects have half of the requests at most. At random, so that they do not keep step with a service that fails every
-	// other request.
+	// Suspects have half of the requests at most. At random, so that they do not keep step with a
+	// service that fails every other request.
 	if c.part == nil && !(fresh && s.coin()) {
 		c = first(s.contrasted)
 	}
@@ -134,7 +141,8 @@ func (s *schedule) nextInTrouble(fresh bool, due func(*part) bool) choice {
 	return choice{}
 }
 
-// poisoned reports whether the last failure that was explained was an event's own: the next one is likely to be, too.
+// poisoned reports whether the last failure that was explained was an event's own: the next one is
+// likely to be, too.
 func (s *schedule) poisoned() bool { return s.lastGuilt > s.lastFlake }
 
 // contrasted reports whether something passed since the part failed: another failure is its own.
@@ -252,8 +260,8 @@ func (s *schedule) pass(p *part) {
 	s.release(p)
 }
 
-// fail sets the pause after a failure that is nobody's fault in particular. A first refusal has none: it is most likely
-// about one event, and the next request shows that.
+// fail sets the pause after a failure that is nobody's fault in particular. A first refusal has
+// none: it is most likely about one event, and the next request shows that.
 func (s *schedule) fail(o outcome, now time.Time) {
 	s.failures++
 	var pause time.Duration
@@ -269,8 +277,9 @@ func (s *schedule) fail(o outcome, now time.Time) {
 	s.failed, s.rest, s.ordered = now, pause, o.retryAfter > 0
 }
 
-// pause returns how long to wait before the next request: no longer than longest after the last one, unless the service
-// asked for more. While all failures are those of suspects, there is no pause for fresh events.
+// pause returns how long to wait before the next request: no longer than longest after the last
+// one, unless the service asked for more. While all failures are those of suspects, there is no
+// pause for fresh events.
 func (s *schedule) pause(now time.Time, longest time.Duration, fresh bool) time.Duration {
 	rest := s.rest
 	if fresh && s.suspected && !s.ordered {
@@ -293,8 +302,8 @@ func (s *schedule) untilDue(now time.Time) time.Duration {
 	return pause
 }
 
-// suspects counts the events up to a flush that are held alone, and failed for that flush, too, while others passed. cause
-// is what is wrong with one of them.
+// suspects counts the events up to a flush that are held alone, and failed for that flush, too,
+// while others passed. cause is what is wrong with one of them.
 func (s *schedule) suspects(flush uint64) (n uint64, cause error) {
 	for _, p := range s.held {
 		if e := &p.events[0]; p.strikes > 0 && p.flush >= flush && uint64(e.epoch) < flush {

@@ -30,7 +30,8 @@ func outcomeOf(name string) outcome {
 	}
 }
 
-// driver sends what a schedule chooses, as the sender does: parts are named, and what is fresh becomes a part.
+// driver sends what a schedule chooses, as the sender does: parts are named, and what is fresh
+// becomes a part.
 type driver struct {
 	*schedule
 	now   time.Time
@@ -49,8 +50,8 @@ func drive(size int) *driver {
 	return d
 }
 
-// choose returns the part that is sent next, and its name; nil for none. Fresh ones are named a, b, c and so on, the halves
-// of a are a1 and a2.
+// choose returns the part that is sent next, and its name; nil for none. Fresh ones are named a, b,
+// c and so on, the halves of a are a1 and a2.
 func (d *driver) choose() *part {
 	c := d.schedule.next(d.fresh, func(p *part) bool { return !p.due.After(d.now) })
 	switch {
@@ -80,7 +81,8 @@ func (d *driver) divide(p *part, n int, why division) *part {
 	return first
 }
 
-// send sends the next part and returns its name and its number of events, and what the schedule made of the outcome.
+// send sends the next part and returns its name and its number of events, and what the schedule
+// made of the outcome.
 func (d *driver) send(name string) (sent string, v verdict) {
 	p := d.choose()
 	if p == nil {
@@ -210,7 +212,8 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestPauses is how long to wait after each of a sequence of outcomes, when they follow each other at once.
+// TestPauses is how long to wait after each of a sequence of outcomes, when they follow each other
+// at once.
 func TestPauses(t *testing.T) {
 	const none = 0
 	s, m := time.Second, time.Minute
@@ -296,8 +299,8 @@ func TestPauseIsAtMostTheLongest(t *testing.T) {
 	}
 }
 
-// strikes sends to a schedule in which one single event fails and everything else passes, until the event is dropped. It
-// returns how long each attempt at it was after the one before.
+// strikes sends to a schedule in which one single event fails and everything else passes, until the
+// event is dropped. It returns how long each attempt at it was after the one before.
 func strikes(t *testing.T, d *driver, outcome string, between func()) (gaps []time.Duration) {
 	t.Helper()
 	guilty := d.choose()
@@ -438,7 +441,8 @@ func TestAmbiguity(t *testing.T) {
 	}
 }
 
-// A flush that waits for nothing but guilty events may as well end; for which of them there is a cause.
+// A flush that waits for nothing but guilty events may as well end; for which of them there is a
+// cause.
 func TestSuspects(t *testing.T) {
 	d := drive(1)
 	suspects := func(flush, want uint64, what string) {

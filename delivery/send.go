@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// flushBackoff bounds the pause before another attempt while a flush or a shutdown waits: a service that is back is found
-// before their deadline, and one that is not gets no more requests than from LaunchDarkly's own sender.
+// flushBackoff bounds the pause before another attempt while a flush or a shutdown waits: a service
+// that is back is found before their deadline, and one that is not gets no more requests than from
+// LaunchDarkly's own sender.
 const flushBackoff = time.Second
 
 // idle is how long the sender sleeps when there is nothing to do, unless it is woken.
 const idle = time.Hour
 
-// sender sends what is in the store, one request at a time. It belongs to the goroutine that runs it.
+// sender sends what is in the store, one request at a time. It belongs to the goroutine that runs
+// it.
 type sender struct {
 	queue    *queue
 	ledger   *ledger
@@ -81,7 +83,8 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	return 0
 }
 
-// hopeless returns why a flush that waits may as well end: the key is refused, also for this flush, or all that it waits for are events that failed again by themselves while everything else passed.
+// hopeless returns why a flush that waits may as well end: the key is refused, also for this flush,
+// or all that it waits for are events that failed again by themselves while everything else passed.
 func (s *sender) hopeless() error {
 	switch {
 	case s.flush == 0, s.tried < s.flush:
@@ -96,8 +99,8 @@ func (s *sender) hopeless() error {
 	return cause
 }
 
-// pick takes what was chosen out of the store, as far as the pace allows. Otherwise it returns how long to wait, 0 for
-// until there is something new.
+// pick takes what was chosen out of the store, as far as the pace allows. Otherwise it returns how
+// long to wait, 0 for until there is something new.
 func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.Duration) {
 	if p := c.part; p != nil {
 		n := len(p.events)

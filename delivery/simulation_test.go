@@ -29,8 +29,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
-// service is an events service in virtual time: what it answers depends on the body and on the time since its start. It
-// drops a repeated payload ID, as LaunchDarkly does.
+// service is an events service in virtual time: what it answers depends on the body and on the time
+// since its start. It drops a repeated payload ID, as LaunchDarkly does.
 type service struct {
 	answer func(body string, events int, elapsed time.Duration) int // a status; 0 for no answer
 	keeps  func(events int, elapsed time.Duration) int              // how many of those that it accepts; all if nil
@@ -91,7 +91,8 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// simulated makes a processor whose events service is s. It has to be called in a bubble of synctest.
+// simulated makes a processor whose events service is s. It has to be called in a bubble of
+// synctest.
 func simulated(t *testing.T, s *service, log io.Writer, opts ...Option) *Processor {
 	t.Helper()
 	s.began, s.seen, s.arrived = time.Now(), make(map[string]bool), make(map[string]int)
@@ -239,7 +240,8 @@ func scenarios() (all []scenario) {
 	return all
 }
 
-// TestNothingIsLost is the rules of schedule under everything that a service and what is before it do, in virtual time.
+// TestNothingIsLost is the rules of schedule under everything that a service and what is before it
+// do, in virtual time.
 func TestNothingIsLost(t *testing.T) {
 	for i, c := range scenarios() {
 		if race.Enabled && i%5 != 0 {
@@ -318,7 +320,7 @@ func (c scenario) run(t *testing.T) {
 	}
 }
 
-// A summary stands for any number of evaluations, which must not take the place of identify events.
+// Summarized evaluations, however many, leave room for identify events.
 func TestManyEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const maxEvents, identified = 100, 10
@@ -370,7 +372,8 @@ func TestFlushesWhileTheKeyIsRefusedMakeFewRequests(t *testing.T) {
 	})
 }
 
-// A flush covers what was recorded before, and does not wait for later events, however many there are.
+// A flush covers what was recorded before, and does not wait for later events, however many there
+// are.
 func TestFlushOfASummaryBeforeABacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{
@@ -405,7 +408,8 @@ func TestFlushOfASummaryBeforeABacklog(t *testing.T) {
 	})
 }
 
-// relay returns what a Relay Proxy keeps, which accepts everything: so many events for each second, counted from an offset.
+// relay returns what a Relay Proxy keeps, which accepts everything: so many events for each second,
+// counted from an offset.
 func relay(capacity int, offset time.Duration) func(int, time.Duration) int {
 	interval, used := time.Duration(-1), 0
 	return func(events int, elapsed time.Duration) int {
@@ -418,8 +422,8 @@ func relay(capacity int, offset time.Duration) func(int, time.Duration) int {
 	}
 }
 
-// TestMaxRateFitsARelayProxy tracks a burst through a Relay Proxy that keeps 1,000 events a second. With a rate, all
-// arrive, wherever the relay's intervals begin, and however long requests take.
+// TestMaxRateFitsARelayProxy tracks a burst through a Relay Proxy that keeps 1,000 events a second.
+// With a rate, all arrive, wherever the relay's intervals begin, and however long requests take.
 func TestMaxRateFitsARelayProxy(t *testing.T) {
 	const burst, users, capacity = 6_000, 700, 1_000
 	accepts := func(string, int, time.Duration) int { return http.StatusAccepted }

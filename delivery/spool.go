@@ -17,9 +17,11 @@ const (
 	writeInterval = 20 * time.Millisecond
 	// spoolFormatDelay is the formatter's delay with a spool.
 	spoolFormatDelay = 20 * time.Millisecond
-	// summaryDelay is how long a summary of evaluations is only in memory, so that others can be merged into it.
+	// summaryDelay is how long a summary of evaluations is only in memory, so that others can be
+	// merged into it.
 	summaryDelay = 500 * time.Millisecond
-	// spoolRetry is how long nothing is written after a failure, and how soon is written what has to wait.
+	// spoolRetry is how long nothing is written after a failure, and how soon is written what has
+	// to wait.
 	spoolRetry = 250 * time.Millisecond
 	// adoptEvery is how often sets are looked for that other processes left behind.
 	adoptEvery = time.Minute
@@ -27,10 +29,11 @@ const (
 	maxAdopted = 8
 )
 
-// spool is a store on disk. The formatter appends to a memory store, from which a goroutine of the spool's writes events to
-// the own set of segments. Another makes them durable, all that are written by then with one fsync. The sender takes events
-// from there, and from the sets that other processes left behind, which a third goroutine adopts. While the disk does not work or has no room, the sender takes events from
-// the memory store, and delivery is what it is without a spool.
+// spool is a store on disk. The formatter appends to a memory store, from which a goroutine of the
+// spool's writes events to the own set of segments. Another makes them durable, all that are
+// written by then with one fsync. The sender takes events from there, and from the sets that other
+// processes left behind, which a third goroutine adopts. While the disk does not work or has no
+// room, the sender takes events from the memory store, and delivery is what it is without a spool.
 type spool struct {
 	settings  settings
 	ledger    *ledger
@@ -515,7 +518,8 @@ func (s *spool) adoptAll() {
 	}
 }
 
-// adoptWaiting adopts the sets of this environment that nobody has locked, and reports and discards others.
+// adoptWaiting adopts the sets of this environment that nobody has locked, and reports and discards
+// others.
 func (s *spool) adoptWaiting() {
 	sets, err := s.directory.list()
 	if err != nil {

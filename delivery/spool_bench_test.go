@@ -28,8 +28,8 @@ func BenchmarkSpoolRecord(b *testing.B) {
 	}
 }
 
-// From the call to the events service: the application waits for room where it has to. The metric events/s counts those
-// that arrived.
+// From the call to the events service: the application waits for room where it has to. The metric
+// events/s counts those that arrived.
 func BenchmarkSpoolDelivery(b *testing.B) {
 	for _, name := range []string{"memory", "spool"} {
 		b.Run(name, func(b *testing.B) {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// specimen is the only segment of a set, which a process left behind: events that were settled, events of a request that
-// was not, one that was divided, and events in no request.
+// specimen is the only segment of a set, which a process left behind: events that were settled,
+// events of a request that was not, one that was divided, and events in no request.
 func specimen(t testing.TB) (name string, content []byte, settled map[int]bool) {
 	t.Helper()
 	m := newMachine(t)
@@ -38,8 +38,8 @@ func specimen(t testing.TB) (name string, content []byte, settled map[int]bool) 
 	return filepath.Base(paths[0]), m.read(paths[0]), settled
 }
 
-// recoverFrom starts a process with a directory that has only this segment, has it deliver, and returns it once it has
-// ended.
+// recoverFrom starts a process with a directory that has only this segment, has it deliver, and
+// returns it once it has ended.
 func recoverFrom(t testing.TB, d disk, directory, name string, content []byte) *machine {
 	t.Helper()
 	m := newMachineWith(t, addFaults(d), directory)
@@ -65,7 +65,8 @@ func numbers(content []byte) map[int]bool {
 	return found
 }
 
-// salvaged checks that all events arrived whose records are as they were, and nothing that was not there.
+// salvaged checks that all events arrived whose records are as they were, and nothing that was not
+// there.
 func salvaged(t testing.TB, what string, m *machine, original, damaged []byte, settled map[int]bool) {
 	t.Helper()
 	whole := map[string]bool{}

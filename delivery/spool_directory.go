@@ -59,8 +59,8 @@ func (d *directory) segmentPath(set string, number uint32) string {
 	return filepath.Join(d.path, fmt.Sprintf("%s-%08d%s", set, number, segmentSuffix))
 }
 
-// create makes a new set. Whoever finds its lock before it is taken may take it for one that was left behind, and remove
-// it: then another name is tried.
+// create makes a new set. Whoever finds its lock before it is taken may take it for one that was
+// left behind, and remove it: then another name is tried.
 func (d *directory) create() (w *set, err error) {
 	if err := d.disk.mkdir(d.path); err != nil {
 		return nil, err
@@ -88,7 +88,8 @@ func (d *directory) newSet(name string) *set {
 	return &set{directory: d, name: name, schema: d.schema, parts: make(map[*part]struct{})}
 }
 
-// locked takes the lock of a set, of which the file is open. It fails where somebody else has it, or has removed it.
+// locked takes the lock of a set, of which the file is open. It fails where somebody else has it,
+// or has removed it.
 func (d *directory) locked(w *set) error {
 	err := d.disk.lock(w.lock)
 	if err == nil && !d.disk.same(d.lockPath(w.name), w.lock) {
@@ -100,7 +101,8 @@ func (d *directory) locked(w *set) error {
 	return err
 }
 
-// inherit opens a set that another process left behind, with its segments. It fails where that process is alive.
+// inherit opens a set that another process left behind, with its segments. It fails where that
+// process is alive.
 func (d *directory) inherit(name string) (*set, error) {
 	w := d.newSet(name)
 	var err error
@@ -205,7 +207,8 @@ func (d *directory) space(own *set) (room [lanes]bool, err error) {
 	return room, nil
 }
 
-// discard removes what nobody here can deliver and has not been written to for long. It returns whether it did.
+// discard removes what nobody here can deliver and has not been written to for long. It returns
+// whether it did.
 func (d *directory) discard(name string, of *listing) bool {
 	if time.Since(of.modified) < abandonedAfter {
 		return false

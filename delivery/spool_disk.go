@@ -11,7 +11,8 @@ import (
 type disk interface {
 	// mkdir makes a directory, and those above it, if it is not there.
 	mkdir(path string) error
-	// network returns the type of file system that the directory is on where it is shared over a network.
+	// network returns the type of file system that the directory is on where it is shared over a
+	// network.
 	network(path string) string
 	list(path string) ([]fs.DirEntry, error)
 	// sync makes the creation and the removal of files in a directory durable.
@@ -19,7 +20,8 @@ type disk interface {
 	// create makes a new file, and open opens one that exists, both to be read and written.
 	create(path string) (file, error)
 	open(path string) (file, error)
-	// lock takes the lock of a file, if nobody else has it: until the file is closed, or the process ends.
+	// lock takes the lock of a file, if nobody else has it: until the file is closed, or the
+	// process ends.
 	lock(f file) error
 	// same reports whether the file still has that name.
 	same(path string, f file) bool

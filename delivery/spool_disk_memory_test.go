@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// memoryDisk is a file system without a disk below it, for tests that do very much with one. It is safe for concurrent use.
+// memoryDisk is a file system without a disk below it, for tests that do very much with one. It is
+// safe for concurrent use.
 type memoryDisk struct {
 	mu    sync.Mutex
 	nodes map[string]*memoryNode // by path

@@ -72,7 +72,8 @@ func (d *faultyDisk) set(change func(d *faultyDisk)) {
 	change(d)
 }
 
-// restart ends the process: its locks are free. With a loss of power, what was not synced is gone as well.
+// restart ends the process: its locks are free. With a loss of power, what was not synced is gone
+// as well.
 func (d *faultyDisk) restart(powerLoss bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -30,7 +30,8 @@ import (
 // withDisk replaces the file system of the spool.
 func withDisk(d disk) Option { return optionFunc(func(s *settings) { s.spool.disk = d }) }
 
-// spooling is processes, one after the other or at once, that share a directory and an events service.
+// spooling is processes, one after the other or at once, that share a directory and an events
+// service.
 type spooling struct {
 	*testing.T
 	box       *launchdarklytest.Server
@@ -330,7 +331,8 @@ func TestSpoolSurvivesAFullDisk(t *testing.T) {
 	s.arrive(300)
 }
 
-// With a disk on which nothing ever becomes durable, and yet nothing fails, Track takes what it takes otherwise.
+// With a disk on which nothing ever becomes durable, and yet nothing fails, Track takes what it
+// takes otherwise.
 func TestSpoolDoesNotDelayTrack(t *testing.T) {
 	t.Parallel() // it mostly waits
 	s := newSpooling(t)

@@ -12,8 +12,9 @@ var (
 	errSpoolStopped = errors.New("the spool is being closed")
 )
 
-// recovery reads a set that an earlier process wrote. It goes over the segments twice: first for what is known about
-// requests, and then for the events, of which it keeps in memory only those of requests that are not settled.
+// recovery reads a set that an earlier process wrote. It goes over the segments twice: first for
+// what is known about requests, and then for the events, of which it keeps in memory only those of
+// requests that are not settled.
 type recovery struct {
 	set     *set
 	stopped func() bool
@@ -37,13 +38,14 @@ type recoveredPart struct {
 	segment uint32
 }
 
-// recover reads the set's segments. The parts of requests that are not settled are among the set's then, and its other
-// events are fresh.
+// recover reads the set's segments. The parts of requests that are not settled are among the set's
+// then, and its other events are fresh.
 func (w *set) recover(stopped func() bool) (r *recovery, err error) {
 	w.io.Lock()
 	defer w.io.Unlock()
 	r = &recovery{set: w, stopped: stopped, live: make(map[string]boundaries)}
-	// What the process wrote last may not be durable yet. What is decided by it has to be as durable.
+	// What the process wrote last may not be durable yet. What is decided by it has to be as
+	// durable.
 	for _, s := range w.segments {
 		if w.openSegment(s) == nil {
 			_ = s.file.Sync()
@@ -145,8 +147,8 @@ func (r *recovery) readRequest(_ *segment, _ int64, record spoolRecord) {
 	}
 }
 
-// readEvent takes in an event: for the request that it is part of, as a fresh one, or not at all, where it is settled or was
-// read before.
+// readEvent takes in an event: for the request that it is part of, as a fresh one, or not at all,
+// where it is settled or was read before.
 func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
 	switch record.kind {
 	case recordSpool:

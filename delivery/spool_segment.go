@@ -18,8 +18,9 @@ import (
 //
 //	000000b8 8f3a11c2 event 17 1 custom {"kind":"custom",…}
 //
-// The first two columns are the length of the third and its CRC-32C (Castagnoli), as eight hexadecimal digits. What
-// follows begins with the kind of the record and ends with JSON that has no line breaks:
+// The first two columns are the length of the third and its CRC-32C (Castagnoli), as eight
+// hexadecimal digits. What follows begins with the kind of the record and ends with JSON that has
+// no line breaks:
 //
 //	spool {"version":1,"schema":"4","first":17}               the first record; the next event is number 17 or later
 //	event 17 1 custom {…}                                     event 17, as it is sent; it accounts for 1 recorded event
@@ -51,7 +52,8 @@ type spoolHeader struct {
 	First   uint64 `json:"first"` // the number of the next event
 }
 
-// maxNumber bounds the numbers of events. A record with a greater one counts as damaged, so that adding to them is safe.
+// maxNumber bounds the numbers of events. A record with a greater one counts as damaged, so that
+// adding to them is safe.
 const maxNumber = 1 << 60
 
 // boundaries is the content of the records about requests.
@@ -175,8 +177,9 @@ func kindNamed(name string) (kind, bool) {
 	return 0, false
 }
 
-// scan calls visit for each record between two offsets, with where it begins, until visit returns false: that record counts
-// as not read. It returns where it ended. What follows the last line break is no record: a write that did not end.
+// scan calls visit for each record between two offsets, with where it begins, until visit returns
+// false: that record counts as not read. It returns where it ended. What follows the last line
+// break is no record: a write that did not end.
 func scan(file io.ReaderAt, from, to int64, visit func(at int64, r spoolRecord) bool) (end int64, err error) {
 	lines := bufio.NewReaderSize(io.NewSectionReader(file, from, to-from), int(min(max(to-from, 16), scanBuffer)))
 	var long []byte

@@ -14,9 +14,9 @@ import (
 // errSpoolGone means that a file of the spool was removed or replaced by somebody else.
 var errSpoolGone = errors.New("the spool's files were removed")
 
-// set is the segments that one process began to write, under one lock: its events in order, and what became of them. Only
-// the process that has the lock reads or writes them. Segments are only appended to, and removed oldest first, when none
-// of their events waits any more.
+// set is the segments that one process began to write, under one lock: its events in order, and
+// what became of them. Only the process that has the lock reads or writes them. Segments are only
+// appended to, and removed oldest first, when none of their events waits any more.
 type set struct {
 	directory *directory
 	name      string
@@ -84,8 +84,8 @@ func (t *tally) plus(u tally, sign int) {
 
 func (t *tally) size() int { return t.bytes[groupTracked] + t.bytes[groupOthers] }
 
-// take returns a part with the next events, nil where there are none, and what of them turned out to be lost. The record
-// about it is durable before it returns; err is why it is not.
+// take returns a part with the next events, nil where there are none, and what of them turned out
+// to be lost. The record about it is durable before it returns; err is why it is not.
 func (w *set) take(limit, bytes int) (p *part, taken tally, lost []extent, err error) {
 	p, taken, lost = w.read(limit, bytes)
 	if p != nil {
@@ -196,7 +196,8 @@ func (w *set) settle(p *part) error {
 	return errors.Join(err, w.reclaim())
 }
 
-// reclaim removes segments, oldest first: a later one may have the record that an event of an earlier one is settled.
+// reclaim removes segments, oldest first: a later one may have the record that an event of an
+// earlier one is settled.
 func (w *set) reclaim() error {
 	w.io.Lock()
 	if w.gone || len(w.segments) == 0 {
@@ -240,7 +241,8 @@ func (w *set) reclaim() error {
 	return nil
 }
 
-// relocate copies the events of a part that is held for long, so that it does not keep old segments.
+// relocate copies the events of a part that is held for long, so that it does not keep old
+// segments.
 func (w *set) relocate(p *part) error {
 	records := appendRecord(nil, recordRequest, boundariesOf(p))
 	for i := range p.events {
@@ -353,8 +355,8 @@ func (w *set) size() (all, evaluations int64) {
 	return all, evaluations
 }
 
-// oldest returns when the first event that waits was recorded. It does not wait for the disk: meanwhile, it returns what it
-// did before.
+// oldest returns when the first event that waits was recorded. It does not wait for the disk:
+// meanwhile, it returns what it did before.
 func (w *set) oldest() time.Time {
 	if w.io.TryLock() {
 		w.since.Store(w.firstRecorded())

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// machine is a spool without its goroutines, and an events service that drops a payload ID that it has seen.
+// machine is a spool without its goroutines, and an events service that drops a payload ID that it
+// has seen.
 type machine struct {
 	t         testing.TB
 	directory string
@@ -261,8 +262,8 @@ func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
 	}
 }
 
-// Random lives of processes, which end at any operation of the disk, in the middle of writes too, and with a loss of power
-// half of the time.
+// Random lives of processes, which end at any operation of the disk, in the middle of writes too,
+// and with a loss of power half of the time.
 func TestSpoolSurvivesCrashesAnywhere(t *testing.T) {
 	t.Parallel()
 	lives := 1000

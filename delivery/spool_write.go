@@ -8,8 +8,8 @@ import (
 // errSpoolSpent means that a write to a segment failed, and that the next one has to be begun.
 var errSpoolSpent = errors.New("an earlier write to the spool failed")
 
-// batch is events that are written, and not durable yet. A process that is killed leaves them to the next one; only the
-// machine can lose them.
+// batch is events that are written, and not durable yet. A process that is killed leaves them to
+// the next one; only the machine can lose them.
 type batch struct {
 	parts   []*part // of the memory store, which holds them until they are durable
 	from    uint64  // the number of the first
@@ -19,8 +19,8 @@ type batch struct {
 	waiters []func() // called once they are durable, or cannot be made so
 }
 
-// append writes events. They can be taken once a sync has made them durable. No number is ever that of two events, also
-// after a failure.
+// append writes events. They can be taken once a sync has made them durable. No number is ever that
+// of two events, also after a failure.
 func (w *set) append(b *batch) error {
 	w.io.Lock()
 	defer w.io.Unlock()
@@ -144,7 +144,8 @@ func (w *set) write(records []byte) error {
 	return nil
 }
 
-// void notes that events with these numbers are not here, or not to be delivered from here, whatever the disk has of them.
+// void notes that events with these numbers are not here, or not to be delivered from here,
+// whatever the disk has of them.
 func (w *set) void(from, next uint64) {
 	if next > from && !w.gone {
 		w.owed = appendRecord(w.owed, recordSettle, boundaries{From: from, To: next - 1})
@@ -166,7 +167,8 @@ func (w *set) retire() {
 	}
 }
 
-// sync makes durable what was written. The first failure ends the head: what a failed fsync leaves behind is unknown.
+// sync makes durable what was written. The first failure ends the head: what a failed fsync leaves
+// behind is unknown.
 func (w *set) sync() error {
 	w.syncing.Lock()
 	defer w.syncing.Unlock()
@@ -229,7 +231,8 @@ func (w *set) check() {
 func (w *set) publish(extents []extent) {
 	for _, x := range extents {
 		last := len(w.fresh) - 1
-		// Other records may be between two batches, also those of events that are in a part already.
+		// Other records may be between two batches, also those of events that are in a part
+		// already.
 		if last >= 0 && w.fresh[last].segment == x.segment && w.fresh[last].epoch == x.epoch && w.fresh[last].to == x.from {
 			w.fresh[last].to = x.to
 			w.fresh[last].plus(x.tally, 1)
@@ -239,8 +242,8 @@ func (w *set) publish(extents []extent) {
 	}
 }
 
-// note writes records about requests. Where that fails, they are written later: events must be sent even while the disk is
-// full, which is how it gets room.
+// note writes records about requests. Where that fails, they are written later: events must be sent
+// even while the disk is full, which is how it gets room.
 func (w *set) note(records []byte, durable bool) error {
 	_, err := w.tryNote(records, durable)
 	if err == nil {

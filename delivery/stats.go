@@ -5,20 +5,22 @@ import (
 	"time"
 )
 
-// Stats counts events since the processor was made. Its own fields are about custom events, those of
-// EvaluationEvents about all others. At rest, for custom events,
-// Tracked + Adopted = Delivered + Waiting + SampledOut + OnDisk + Dropped.Total().
+// Stats counts events since the processor was made. Its own fields are about custom events, those
+// of EvaluationEvents about all others. At rest, for custom events, Tracked + Adopted = Delivered +
+// Waiting + SampledOut + OnDisk + Dropped.Total().
 type Stats struct {
 	// Tracked is the number of custom events recorded.
 	Tracked uint64
-	// Adopted is the number of custom events read from spool segments that earlier processes left behind.
+	// Adopted is the number of custom events read from spool segments that earlier processes left
+	// behind.
 	Adopted uint64
-	// Delivered is the number of events that the first hop accepted with a 2xx status: LaunchDarkly's events
-	// service, or a Relay Proxy in front of it.
+	// Delivered is the number of events that the first hop accepted with a 2xx status:
+	// LaunchDarkly's events service, or a Relay Proxy in front of it.
 	Delivered uint64
 	// Waiting is the number of events in the queue, in the store, or in the current request.
 	Waiting uint64
-	// WaitingBytes is the number of bytes that those hold as JSON. Events in the queue count once they are formatted.
+	// WaitingBytes is the number of bytes that those hold as JSON. Events in the queue count once
+	// they are formatted.
 	WaitingBytes uint64
 	// SampledOut is the number of events that LaunchDarkly's sampling ratios leave out.
 	SampledOut uint64
@@ -30,17 +32,18 @@ type Stats struct {
 	Requests uint64
 	// Retries is the number of attempts at requests that failed.
 	Retries uint64
-	// Repeated is the number of events that were sent again under another payload ID after an ambiguous failure, so
-	// that they may have been delivered twice.
+	// Repeated is the number of events that were sent again under another payload ID after an
+	// ambiguous failure, so that they may have been delivered twice.
 	Repeated uint64
-	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile, events wait in memory.
+	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile,
+	// events wait in memory.
 	SpoolFailures uint64
 	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
 	OldestWaiting time.Duration
 	// Evaluations is the number of evaluation, identify and migration events recorded.
 	Evaluations uint64
-	// EvaluationEvents counts evaluation, identify and migration events, and the index, debug and summary events that
-	// LaunchDarkly's SDK derives from all events.
+	// EvaluationEvents counts evaluation, identify and migration events, and the index, debug and
+	// summary events that LaunchDarkly's SDK derives from all events.
 	EvaluationEvents EventCounts
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// part is the events of a request: they are sent together, under one payload ID, until they are settled or divided.
+// part is the events of a request: they are sent together, under one payload ID, until they are
+// settled or divided.
 type part struct {
 	id     string // the payload ID, by which LaunchDarkly drops what it has received before
 	events []event
@@ -46,8 +47,8 @@ func newPart(events []event) *part {
 // size is what the part's events take in the store.
 func (p *part) size() int { return p.bytes + len(p.events)*eventOverhead }
 
-// store keeps formatted events, in order, until they are settled. The formatter appends; everything else is the sender's.
-// It is safe for concurrent use.
+// store keeps formatted events, in order, until they are settled. The formatter appends; everything
+// else is the sender's. It is safe for concurrent use.
 type store interface {
 	// append adds events of one epoch. What there is no room for is dropped, counted and reported.
 	append(events []event)
@@ -59,16 +60,18 @@ type store interface {
 	waiting() (events, bytes int)
 	// pending reports whether there are events that may be taken only later.
 	pending() bool
-	// held returns the bytes of all events that are not settled, by group, and when the oldest of them was recorded.
+	// held returns the bytes of all events that are not settled, by group, and when the oldest of
+	// them was recorded.
 	held() (bytes [groups]int, oldest time.Time)
-	// take returns the next events for a request, nil where there are none. The part exists for good before it returns:
-	// after a crash, the same request is repeated.
+	// take returns the next events for a request, nil where there are none. The part exists for
+	// good before it returns: after a crash, the same request is repeated.
 	take(events, bytes int) *part
 	// divide replaces a part by two of its own, of the first n events and of the rest.
 	divide(p *part, n int) (*part, *part)
 	// settle ends the part's events: they were delivered, or are dropped.
 	settle(p *part)
-	// recovered returns the parts that earlier processes left behind and that it has not returned before.
+	// recovered returns the parts that earlier processes left behind and that it has not returned
+	// before.
 	recovered() []*part
 	// close ends the store. It returns the events that it cannot keep for a later process.
 	close() []event
@@ -77,8 +80,8 @@ type store interface {
 // evaluationShare is the part of the bounds that evaluation events may use: one half.
 const evaluationShare = 2
 
-// memory is a store that ends with the process, bounded by the bytes of the events; the queue bounds their number.
-// Evaluation events take half of it at most, and make room for tracked events.
+// memory is a store that ends with the process, bounded by the bytes of the events; the queue
+// bounds their number. Evaluation events take half of it at most, and make room for tracked events.
 type memory struct {
 	settings settings
 	ledger   *ledger
@@ -259,8 +262,9 @@ func (m *memory) take(events, bytes int) *part {
 	return m.takeFrom([lanes]bool{true, true}, events, bytes)
 }
 
-// mayClose reports whether a request may end with the open summary: it has room for all that waits, and the summary has
-// been merged for long enough; or a flush waits, or nothing that waits is older.
+// mayClose reports whether a request may end with the open summary: it has room for all that waits,
+// and the summary has been merged for long enough; or a flush waits, or nothing that waits is
+// older.
 func (m *memory) mayClose(room bool) bool {
 	if next := m.next([lanes]bool{true, true}); next != nil && next.front().seq > m.open.seq {
 		return true
@@ -373,7 +377,8 @@ func (m *memory) close() []event {
 	return left
 }
 
-// drop reports that events are lost, and then settles them, so that a flush that waits for them does not return before.
+// drop reports that events are lost, and then settles them, so that a flush that waits for them
+// does not return before.
 func drop(l *ledger, r *reporter, events []event, cause error) {
 	if len(events) == 0 {
 		return

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// stored is a memory store of its own, for events that are recorded by the ledger, and what was dropped of them.
+// stored is a memory store of its own, for events that are recorded by the ledger, and what was
+// dropped of them.
 type stored struct {
 	*memory
 	t       *testing.T
@@ -31,7 +32,8 @@ func newStored(t *testing.T, maxBytes int) *stored {
 	return m
 }
 
-// add appends an event of the kind that takes so many bytes in the store, with a number in its JSON.
+// add appends an event of the kind that takes so many bytes in the store, with a number in its
+// JSON.
 func (m *stored) add(k kind, number, size int) {
 	m.t.Helper()
 	text := fmt.Sprintf(`{"key":"%d"}`, number)
@@ -121,7 +123,8 @@ func TestRequestsStayBelowTheirBytes(t *testing.T) {
 	}
 }
 
-// Evaluation events take half of the store at most, and make room for tracked events, the newest first.
+// Evaluation events take half of the store at most, and make room for tracked events, the newest
+// first.
 func TestSharesOfTheStore(t *testing.T) {
 	m := newStored(t, 1_000)
 	for i := range 6 {

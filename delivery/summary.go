@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// summary is the content of a summary event. Each batch that is formatted has one; they are merged until a request is
-// sent, so that there are as many as with LaunchDarkly's SDK alone.
+// summary is the content of a summary event. Each batch that is formatted has one; they are merged
+// until a request is sent, so that there are as many as with LaunchDarkly's SDK alone.
 type summary struct {
 	Kind      string                 `json:"kind"`
 	StartDate float64                `json:"startDate"`
@@ -29,15 +29,16 @@ type counter struct {
 	Count     int             `json:"count"`
 }
 
-// parseSummary returns false for a summary that has more to it than is known here, or less: it must not be merged.
+// parseSummary returns false for a summary that has more to it than is known here, or less: it must
+// not be merged.
 func parseSummary(text []byte) (s summary, ok bool) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	return s, decoder.Decode(&s) == nil && s.Features != nil
 }
 
-// merge adds the counts of a later summary: the result is what the SDK would have counted in one. It returns whether there
-// is more to it now than greater counts.
+// merge adds the counts of a later summary: the result is what the SDK would have counted in one.
+// It returns whether there is more to it now than greater counts.
 func (s *summary) merge(later summary) (grown bool) {
 	s.StartDate = min(s.StartDate, later.StartDate)
 	s.EndDate = max(s.EndDate, later.EndDate)
@@ -64,7 +65,8 @@ func (s *summary) merge(later summary) (grown bool) {
 	return grown
 }
 
-// mergeSummaries returns the events with one summary in the place of all. A spool has several for a request.
+// mergeSummaries returns the events with one summary in the place of all. A spool has several for a
+// request.
 func mergeSummaries(events []event) []event {
 	var first int // in merged
 	var all summary

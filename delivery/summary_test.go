@@ -30,7 +30,8 @@ func summaryOf(t testing.TB, text string) summary {
 	return s
 }
 
-// canonical decodes a summary for comparison: the SDK writes counters and context kinds in no order.
+// canonical decodes a summary for comparison: the SDK writes counters and context kinds in no
+// order.
 func canonical(t testing.TB, text []byte) any {
 	t.Helper()
 	var s any
@@ -226,8 +227,8 @@ func randomEvaluation(random *rand.Rand) ldevents.EvaluationData {
 	}
 }
 
-// TestSummariesAreThoseOfTheSDK records the same evaluations here and with LaunchDarkly's own processor, in one interval:
-// the summary is the same, however many batches it was made of.
+// TestSummariesAreThoseOfTheSDK records the same evaluations here and with LaunchDarkly's own
+// processor, in one interval: the summary is the same, however many batches it was made of.
 func TestSummariesAreThoseOfTheSDK(t *testing.T) {
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
@@ -291,7 +292,8 @@ func (s summary) evaluations() (n int) {
 	return n
 }
 
-// FuzzSummary merges any two summaries: the result is one, counts what both did, and loses nothing of either.
+// FuzzSummary merges any two summaries: the result is one, counts what both did, and loses nothing
+// of either.
 func FuzzSummary(f *testing.F) {
 	const flag = `{"kind":"summary","startDate":1,"endDate":2,"features":{"flag":{"default":null,"counters":[` +
 		`{"variation":1,"version":2,"value":"a","count":3},{"unknown":true,"value":{"b":[1]},"count":1}],"contextKinds":["user"]}}}`

@@ -225,7 +225,8 @@ func TestStatsFields(t *testing.T) {
 	}
 }
 
-// loggedMessages finds the messages that the packages log, with their levels: string literals next to a level of slog's.
+// loggedMessages finds the messages that the packages log, with their levels: string literals next
+// to a level of slog's.
 func loggedMessages(t *testing.T) map[string]string {
 	t.Helper()
 	messages := map[string]string{}

@@ -95,8 +95,8 @@ func (f *failures) put(ctx context.Context, hookContext *openfeature.HookContext
 }
 
 // take returns the error of an evaluation and forgets it; it is nil if there is none. It costs one
-// atomic load while no evaluation is failing. It reports false if an earlier error did not reach its
-// finally stage.
+// atomic load while no evaluation is failing. It reports false if an earlier error did not reach
+// its finally stage.
 func (f *failures) take(ctx context.Context, hookContext *openfeature.HookContext) (error, bool) {
 	if f.count.Load() == 0 {
 		return nil, true

@@ -41,8 +41,8 @@ func errorCodeOf(err error) openfeature.ErrorCode {
 	return openfeature.GeneralCode
 }
 
-// read combines the details of the finally stage with the error of the error stage, nil if there was
-// none. An error code in the details takes precedence.
+// read combines the details of the finally stage with the error of the error stage, nil if there
+// was none. An error code in the details takes precedence.
 func (o *outcome) read(
 	hookContext *openfeature.HookContext, details *openfeature.InterfaceEvaluationDetails, err error,
 ) {

@@ -1,10 +1,11 @@
-// The crash example shows that tracked events survive the process: a shop tracks orders while LaunchDarkly is out of reach,
-// and is killed. The shop that starts next delivers them.
+// The crash example shows that tracked events survive the process: a shop tracks orders while
+// LaunchDarkly is out of reach, and is killed. The shop that starts next delivers them.
 //
 //	go run ./examples/crash
 //
-// It needs no account: LaunchDarkly in a box takes LaunchDarkly's place on this machine, and the shop is this program again,
-// in a process of its own. Start reading at shop.go: it is all that a service needs.
+// It needs no account: LaunchDarkly in a box takes LaunchDarkly's place on this machine, and the
+// shop is this program again, in a process of its own. Start reading at shop.go: it is all that a
+// service needs.
 package main
 
 import (

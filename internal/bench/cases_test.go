@@ -20,8 +20,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
 )
 
-// contextCase is one evaluation context in each of the forms that are compared: what an application passes to OpenFeature,
-// and what it would build with LaunchDarkly's SDK from the same inputs.
+// contextCase is one evaluation context in each of the forms that are compared: what an application
+// passes to OpenFeature, and what it would build with LaunchDarkly's SDK from the same inputs.
 type contextCase struct {
 	name       string
 	evaluation openfeature.EvaluationContext
@@ -36,7 +36,8 @@ func contextCases(key string) []contextCase {
 	}
 }
 
-// crowd is the number of users that a benchmark goes through in turn, so that none of them is the same as the one before.
+// crowd is the number of users that a benchmark goes through in turn, so that none of them is the
+// same as the one before.
 const crowd = 64
 
 // crowds returns the cases of [contextCases] for many users each.

@@ -8,8 +8,8 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 )
 
-// BenchmarkEvaluation evaluates a boolean flag for contexts of several sizes and shapes: for one user again and again, as in a
-// request, and for another user each time.
+// BenchmarkEvaluation evaluates a boolean flag for contexts of several sizes and shapes: for one
+// user again and again, as in a request, and for another user each time.
 func BenchmarkEvaluation(b *testing.B) {
 	s := newSubjects(b)
 	for _, others := range crowds() {
@@ -94,8 +94,8 @@ func BenchmarkTypes(b *testing.B) {
 	}
 }
 
-// BenchmarkParallel evaluates on all processors at once. Compare it with -cpu 1: the scaling of the SDK with contexts that are
-// built beforehand is as good as it gets.
+// BenchmarkParallel evaluates on all processors at once. Compare it with -cpu 1: the scaling of the
+// SDK with contexts that are built beforehand is as good as it gets.
 func BenchmarkParallel(b *testing.B) {
 	s := newSubjects(b)
 	users := make([]contextCase, crowd)

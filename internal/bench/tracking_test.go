@@ -16,8 +16,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// BenchmarkTrack tracks up to LaunchDarkly's event processor, without delivery: for one user again and again, and for another
-// user each time.
+// BenchmarkTrack tracks up to LaunchDarkly's event processor, without delivery: for one user again
+// and again, and for another user each time.
 func BenchmarkTrack(b *testing.B) {
 	bare, ours := newTrackers(b)
 	client := register(b, ours)
@@ -84,8 +84,8 @@ func newTrackers(b *testing.B) (*ld.LDClient, *launchdarkly.Provider) {
 	return bare, ours
 }
 
-// BenchmarkDelivery compares all the way to the events service, flushed after as many events as the SDK can hold, so
-// that neither side drops any.
+// BenchmarkDelivery compares all the way to the events service, flushed after as many events as the
+// SDK can hold, so that neither side drops any.
 func BenchmarkDelivery(b *testing.B) {
 	const batch = 2_000
 	user, given := withAttributes("user-key", 5), details()

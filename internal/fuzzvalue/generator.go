@@ -1,5 +1,5 @@
-// Package fuzzvalue makes Go values of all kinds from a fuzzer's bytes: what an application can put into an any, and what it
-// should not.
+// Package fuzzvalue makes Go values of all kinds from a fuzzer's bytes: what an application can put
+// into an any, and what it should not.
 package fuzzvalue
 
 import (
@@ -26,11 +26,12 @@ type Generator struct {
 // New returns a generator. Once the bytes are used up, it makes simple values.
 func New(data []byte) *Generator { return &Generator{data: data} }
 
-// Exotic reports whether a value so far was one that encoding/json refuses, or converts otherwise than jsonvalue.
+// Exotic reports whether a value so far was one that encoding/json refuses, or converts otherwise
+// than jsonvalue.
 func (g *Generator) Exotic() bool { return g.exotic }
 
-// Ambiguous reports whether a map so far may have two keys that become the same once invalid UTF-8 is replaced. It is random
-// which of their values remains.
+// Ambiguous reports whether a map so far may have two keys that become the same once invalid UTF-8
+// is replaced. It is random which of their values remains.
 func (g *Generator) Ambiguous() bool { return g.ambiguous }
 
 // Choose returns a number from 0 to n-1.

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Struct makes a struct of a type of its own, or something that contains one. encoding/json can convert it.
+// Struct makes a struct of a type of its own, or something that contains one. encoding/json can
+// convert it.
 func (g *Generator) Struct() any {
 	v := reflect.New(g.structType(0)).Elem()
 	g.fill(v, 0)

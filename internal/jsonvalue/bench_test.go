@@ -6,8 +6,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
-// BenchmarkConvertMap shows what the case for map[string]any buys: other maps, with the same in them, take the way through
-// reflection.
+// BenchmarkConvertMap shows what the case for map[string]any buys: other maps, with the same in
+// them, take the way through reflection.
 func BenchmarkConvertMap(b *testing.B) {
 	type named map[string]any
 	for name, v := range map[string]any{

@@ -7,30 +7,35 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 )
 
-// The bounds of one payload, such as an evaluation context or the data of an event. They are far above what LaunchDarkly
-// accepts in one event. They bound the time and the memory that a conversion takes, also where a small Go value unfolds
-// into a huge JSON one (maps that share maps).
+// The bounds of one payload, such as an evaluation context or the data of an event. They are far
+// above what LaunchDarkly accepts in one event. They bound the time and the memory that a
+// conversion takes, also where a small Go value unfolds into a huge JSON one (maps that share
+// maps).
 const (
 	// MaxDepth is how deep arrays and objects can be nested.
 	MaxDepth = 100
-	// MaxValues is the number of values in one payload. By what they cost, an object counts as eight besides its members, the
-	// name of a member as one, a value in raw JSON as two, and a number there with more than 15 digits as one more for each
-	// two.
+	// MaxValues is the number of values in one payload. By what they cost, an object counts as
+	// eight besides its members, the name of a member as one, a value in raw JSON as two, and a
+	// number there with more than 15 digits as one more for each two.
 	MaxValues = 1 << 16
-	// MaxBytes is the number of bytes of text in one payload: strings, object keys and raw JSON, as they were passed in.
+	// MaxBytes is the number of bytes of text in one payload: strings, object keys and raw JSON, as
+	// they were passed in.
 	MaxBytes = 8 << 20
 	// MaxPlain is the number of bytes of a string up to which it is plain, see [Plain].
 	MaxPlain = 1 << 10
-	// MaxProblems is the number of problems that one conversion reports. The last of so many is [ErrMore].
+	// MaxProblems is the number of problems that one conversion reports. The last of so many is
+	// [ErrMore].
 	MaxProblems = 16
 )
 
-// objectValues is what an object counts as, besides its members: the smallest map has room for so many.
+// objectValues is what an object counts as, besides its members: the smallest map has room for so
+// many.
 const objectValues = 8
 
-// Plain sets *out to the JSON value of v, if v is what most attributes are: nil, a boolean, a number, or a string of up to
-// [MaxPlain] bytes, of Go's own types. Such values don't count against a [Budget]. It returns false for every other value, and
-// for numbers that have no JSON form or can only be approximated.
+// Plain sets *out to the JSON value of v, if v is what most attributes are: nil, a boolean, a
+// number, or a string of up to [MaxPlain] bytes, of Go's own types. Such values don't count against
+// a [Budget]. It returns false for every other value, and for numbers that have no JSON form or can
+// only be approximated.
 func Plain(out *ldvalue.Value, v any) bool {
 	if s, ok := v.(string); ok {
 		if len(s) > MaxPlain {
@@ -76,20 +81,23 @@ func isExactUint(u uint64, f float64) bool { return f < 1<<64 && uint64(f) == u 
 
 // Budget counts the values of one payload against its bounds. The zero value is an empty payload.
 //
-// A value that does not fit is left out as a whole and does not count. After an array or object that was given up halfway,
-// because its parts did not fit, no other array, object or raw JSON is converted: all conversions with one budget together take no
-// longer than that of the largest payload.
+// A value that does not fit is left out as a whole and does not count. After an array or object
+// that was given up halfway, because its parts did not fit, no other array, object or raw JSON is
+// converted: all conversions with one budget together take no longer than that of the largest
+// payload.
 type Budget struct {
 	values  int
 	bytes   int
 	overrun bool // an array or object was given up halfway
 }
 
-// Convert adds v to the payload, and sets *out to it as a JSON value. ok is false if v has no JSON form, or does not fit;
-// problems then has the cause, with an empty path, and *out does not count. Otherwise problems lists the parts of v that were
-// left out (null inside an array), or changed; it is nil if there are none.
+// Convert adds v to the payload, and sets *out to it as a JSON value. ok is false if v has no JSON
+// form, or does not fit; problems then has the cause, with an empty path, and *out does not count.
+// Otherwise problems lists the parts of v that were left out (null inside an array), or changed; it
+// is nil if there are none.
 //
-// Convert never panics and always returns, whatever v is, as long as nobody else changes v while it runs.
+// Convert never panics and always returns, whatever v is, as long as nobody else changes v while it
+// runs.
 func (b *Budget) Convert(out *ldvalue.Value, v any) (ok bool, problems []Problem) {
 	c := converter{spent: *b}
 	ok = c.any(out, v, 0)
@@ -119,8 +127,9 @@ func Convert(v any) (value ldvalue.Value, ok bool, problems []Problem) {
 	return value, ok, problems
 }
 
-// Object returns the members of a map as a JSON object. A member that does not fit is left out, always the same one: those
-// that are not plain are converted in the order of their names. The path of a problem begins with the name of the member.
+// Object returns the members of a map as a JSON object. A member that does not fit is left out,
+// always the same one: those that are not plain are converted in the order of their names. The path
+// of a problem begins with the name of the member.
 func Object(members map[string]any) (ldvalue.Value, []Problem) {
 	object := *ldvalue.ValueMapBuildWithCapacity(len(members))
 	var others []string

@@ -12,8 +12,8 @@ type container struct {
 	length  int // of a slice, which may share its first element with a shorter one
 }
 
-// containers are the maps, slices and pointers around a value: it is in a cycle if it is one of them. A few of them take no
-// allocation.
+// containers are the maps, slices and pointers around a value: it is in a cycle if it is one of
+// them. A few of them take no allocation.
 type containers struct {
 	n    int
 	few  [4]container

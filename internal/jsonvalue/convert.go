@@ -15,8 +15,8 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// Flatten returns the attributes of an evaluation context, with the targeting key among them as in OpenFeature's flattened
-// contexts. The map belongs to the caller.
+// Flatten returns the attributes of an evaluation context, with the targeting key among them as in
+// OpenFeature's flattened contexts. The map belongs to the caller.
 func Flatten(e openfeature.EvaluationContext) map[string]any {
 	attributes := e.Attributes()
 	if key := e.TargetingKey(); key != "" {
@@ -25,9 +25,9 @@ func Flatten(e openfeature.EvaluationContext) map[string]any {
 	return attributes
 }
 
-// converter is the state of one conversion. The methods that convert a value set *out, and return true. For a value that
-// has no JSON form, they add a problem and return false, and *out does not count. Once tooLarge is set, the value as a whole
-// is given up.
+// converter is the state of one conversion. The methods that convert a value set *out, and return
+// true. For a value that has no JSON form, they add a problem and return false, and *out does not
+// count. Once tooLarge is set, the value as a whole is given up.
 type converter struct {
 	spent    Budget
 	tooLarge bool
@@ -37,8 +37,8 @@ type converter struct {
 	problems []Problem
 }
 
-// any converts one value, which the array or object around it has counted; depth is the number of those. Common types come
-// first, without reflection; everything else is walked in reflect.go.
+// any converts one value, which the array or object around it has counted; depth is the number of
+// those. Common types come first, without reflection; everything else is walked in reflect.go.
 func (c *converter) any(out *ldvalue.Value, v any, depth int) bool {
 	switch x := v.(type) {
 	case nil:
@@ -88,7 +88,8 @@ func null(out *ldvalue.Value) bool {
 	return true
 }
 
-// spend adds values and bytes to the payload. If they do not fit, it returns false, and the conversion is given up.
+// spend adds values and bytes to the payload. If they do not fit, it returns false, and the
+// conversion is given up.
 func (c *converter) spend(values, bytes int) bool {
 	if values > MaxValues-c.spent.values || bytes > MaxBytes-c.spent.bytes {
 		c.tooLarge = true
@@ -99,8 +100,8 @@ func (c *converter) spend(values, bytes int) bool {
 	return true
 }
 
-// begin begins an array or object inside depth others, and adds its values to the payload. It returns false if that is not
-// allowed.
+// begin begins an array or object inside depth others, and adds its values to the payload. It
+// returns false if that is not allowed.
 func (c *converter) begin(values, depth int) bool {
 	if depth >= MaxDepth {
 		return c.fail(ErrTooDeep)
@@ -112,8 +113,8 @@ func (c *converter) begin(values, depth int) bool {
 	return c.spend(values, 0)
 }
 
-// fail adds a problem with the current value, which has no JSON form. Callers add their own steps to the path. It returns
-// false.
+// fail adds a problem with the current value, which has no JSON form. Callers add their own steps
+// to the path. It returns false.
 func (c *converter) fail(err error) bool {
 	c.warn(err)
 	return false
@@ -130,7 +131,8 @@ func (c *converter) warn(err error) {
 	}
 }
 
-// locate puts a step in front of the path of every problem from index from on: they were found below that step.
+// locate puts a step in front of the path of every problem from index from on: they were found
+// below that step.
 func (c *converter) locate(from int, name string) {
 	for i := from; i < len(c.problems); i++ {
 		c.problems[i].Path = append([]string{step(name)}, c.problems[i].Path...)
@@ -171,7 +173,8 @@ func (c *converter) unsigned(out *ldvalue.Value, u uint64) bool {
 	return true
 }
 
-// float32 converts to the number that encoding/json would write: 0.1, and not its float64 expansion 0.10000000149011612.
+// float32 converts to the number that encoding/json would write: 0.1, and not its float64 expansion
+// 0.10000000149011612.
 func (c *converter) float32(out *ldvalue.Value, f float32) bool {
 	wide := float64(f)
 	const exact = 1 << 24 // integers up to here are the same in both notations
@@ -197,8 +200,8 @@ func (c *converter) numeral(out *ldvalue.Value, n string) bool {
 	return c.literal(out, n)
 }
 
-// literal converts a number in its JSON notation. An integer that float64 can't hold is approximated, with a problem; a
-// fraction that float64 can't hold is what float64 is for.
+// literal converts a number in its JSON notation. An integer that float64 can't hold is
+// approximated, with a problem; a fraction that float64 can't hold is what float64 is for.
 func (c *converter) literal(out *ldvalue.Value, n string) bool {
 	const exact = 15                             // an integer of so many digits is exact
 	if len(n) > exact && !c.spend(len(n)/2, 0) { // parsing can take much longer
@@ -214,7 +217,8 @@ func (c *converter) literal(out *ldvalue.Value, n string) bool {
 	return c.number(out, f) // beyond float64's range, f is an infinity
 }
 
-// time converts as time.Time's own marshaler does, but in UTC. RFC 3339 has four digits for the year.
+// time converts as time.Time's own marshaler does, but in UTC. RFC 3339 has four digits for the
+// year.
 func (c *converter) time(out *ldvalue.Value, t time.Time) bool {
 	const lastYear = 9999
 	t = t.UTC()
@@ -253,8 +257,8 @@ func (c *converter) strings(out *ldvalue.Value, s []string, depth int) bool {
 	return true
 }
 
-// add adds the element of the given index to an array. It is null if it could not be converted, so that the others keep their
-// places. Problems from index before on were found in it.
+// add adds the element of the given index to an array. It is null if it could not be converted, so
+// that the others keep their places. Problems from index before on were found in it.
 func (c *converter) add(array *ldvalue.ValueArrayBuilder, index int, value *ldvalue.Value, ok bool, before int) {
 	if len(c.problems) > before {
 		c.locate(before, strconv.Itoa(index))
@@ -273,7 +277,8 @@ func (c *converter) object(n, depth int) (object ldvalue.ValueMapBuilder, ok boo
 	return *ldvalue.ValueMapBuildWithCapacity(n), true
 }
 
-// set adds a member to an object, unless it could not be converted. Problems from index before on were found in it.
+// set adds a member to an object, unless it could not be converted. Problems from index before on
+// were found in it.
 func (c *converter) set(object *ldvalue.ValueMapBuilder, name string, value *ldvalue.Value, ok bool, before int) {
 	if len(c.problems) > before {
 		c.locate(before, name)
@@ -313,7 +318,8 @@ func (c *converter) members(out *ldvalue.Value, m map[string]any, depth int) boo
 	return true
 }
 
-// ldvalue rebuilds a value that was made without our checks: it may hold NaN, invalid UTF-8 or raw text.
+// ldvalue rebuilds a value that was made without our checks: it may hold NaN, invalid UTF-8 or raw
+// text.
 func (c *converter) ldvalue(out *ldvalue.Value, v ldvalue.Value, depth int) bool {
 	switch v.Type() {
 	case ldvalue.NullType, ldvalue.BoolType:
@@ -388,7 +394,8 @@ func (c *converter) texted(out *ldvalue.Value, m encoding.TextMarshaler) bool {
 	return c.string(out, string(text))
 }
 
-// call runs a method of the application's, and reports whether it succeeded. Its error's text may hold personal data.
+// call runs a method of the application's, and reports whether it succeeded. Its error's text may
+// hold personal data.
 func call[T any](method func() (T, error)) (result T, ok bool) {
 	defer func() {
 		if recover() != nil {

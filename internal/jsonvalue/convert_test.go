@@ -465,7 +465,8 @@ func TestBudgetKeepsWhatFits(t *testing.T) {
 	}
 }
 
-// TestObject checks that the same members are left out each time, though the order of a map is random.
+// TestObject checks that the same members are left out each time, though the order of a map is
+// random.
 func TestObject(t *testing.T) {
 	half := make([]any, jsonvalue.MaxValues/2+1)
 	members := map[string]any{

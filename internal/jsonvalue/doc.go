@@ -1,10 +1,10 @@
-// Package jsonvalue converts Go values of any type to LaunchDarkly's JSON values. No value makes it panic, overflow the
-// stack or run for long, and its results never make a payload invalid JSON. They share no memory with the input that
-// could change later.
+// Package jsonvalue converts Go values of any type to LaunchDarkly's JSON values. No value makes it
+// panic, overflow the stack or run for long, and its results never make a payload invalid JSON.
+// They share no memory with the input that could change later.
 //
-// A value becomes what [encoding/json.Marshal] would write: struct tags, embedded structs, omitempty, omitzero and string,
-// json.Marshaler and encoding.TextMarshaler, []byte as base64, map keys. FuzzStructs and FuzzConvert hold the two against
-// each other. The exceptions:
+// A value becomes what [encoding/json.Marshal] would write: struct tags, embedded structs,
+// omitempty, omitzero and string, json.Marshaler and encoding.TextMarshaler, []byte as base64, map
+// keys. FuzzStructs and FuzzConvert hold the two against each other. The exceptions:
 //
 //	Go                                      here                            encoding/json
 //	time.Time                               RFC 3339 in UTC                 RFC 3339 in its own zone
@@ -22,5 +22,6 @@
 //	a nil pointer in an interface type      null                            calls its method
 //	with MarshalJSON or MarshalText
 //
-// error, driver.Valuer and AsTime only apply to types without a json.Marshaler or encoding.TextMarshaler, in this order.
+// error, driver.Valuer and AsTime only apply to types without a json.Marshaler or
+// encoding.TextMarshaler, in this order.
 package jsonvalue

@@ -39,8 +39,9 @@ type embedded struct {
 	twice bool // the type is embedded more than once at this depth, so that its fields hide one another
 }
 
-// fieldsOf returns the fields that encoding/json writes of a struct: the exported ones, and those of embedded structs
-// unless a shallower field, or one of the same depth with a tag, has the same name. If several remain, none is written.
+// fieldsOf returns the fields that encoding/json writes of a struct: the exported ones, and those
+// of embedded structs unless a shallower field, or one of the same depth with a tag, has the same
+// name. If several remain, none is written.
 func fieldsOf(t reflect.Type) []field {
 	var found []field
 	seen := map[reflect.Type]bool{}
@@ -83,8 +84,8 @@ func embed(next []embedded, inner reflect.Type, index []int) []embedded {
 	return append(next, embedded{of: inner, index: index})
 }
 
-// fieldOf returns the member that a field becomes or, for an embedded struct without a name, the type of that. It returns
-// false if encoding/json ignores the field.
+// fieldOf returns the member that a field becomes or, for an embedded struct without a name, the
+// type of that. It returns false if encoding/json ignores the field.
 func fieldOf(sf reflect.StructField, index []int) (f field, inner reflect.Type, ok bool) {
 	if !sf.IsExported() && (!sf.Anonymous || pointedTo(sf.Type).Kind() != reflect.Struct) {
 		return field{}, nil, false
@@ -134,7 +135,8 @@ func isScalar(kind reflect.Kind) bool {
 // zeroer is a type that decides by itself whether omitzero leaves it out.
 type zeroer interface{ IsZero() bool }
 
-// zeroTest returns what encoding/json's omitzero asks a field of the type: its method IsZero, if it has one.
+// zeroTest returns what encoding/json's omitzero asks a field of the type: its method IsZero, if it
+// has one.
 func zeroTest(t reflect.Type) func(reflect.Value) bool {
 	switch {
 	case t.Implements(reflect.TypeFor[zeroer]()):
@@ -177,7 +179,8 @@ func isName(name string) bool {
 	})
 }
 
-// dominant keeps one field a name, by Go's rules for embedding with JSON tags on top, in the order of declaration.
+// dominant keeps one field a name, by Go's rules for embedding with JSON tags on top, in the order
+// of declaration.
 func dominant(found []field) []field {
 	slices.SortStableFunc(found, func(a, b field) int {
 		return cmp.Or(strings.Compare(a.name, b.name), rank(a, b), slices.Compare(a.index, b.index))

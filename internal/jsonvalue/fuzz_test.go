@@ -10,8 +10,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
-// FuzzConvert makes Go values of many types from the fuzzer's bytes. The result must be valid JSON, and the same as that of
-// encoding/json unless the value has one of the exceptions in the package documentation.
+// FuzzConvert makes Go values of many types from the fuzzer's bytes. The result must be valid JSON,
+// and the same as that of encoding/json unless the value has one of the exceptions in the package
+// documentation.
 func FuzzConvert(f *testing.F) {
 	for i := range 30 {
 		f.Add([]byte{byte(i), 3, byte(i), 1, 2, 3, 4, 5, 6, 7, 8, byte(i + 1), 2, byte(i), 9, 9})
@@ -39,8 +40,8 @@ func FuzzConvert(f *testing.F) {
 	})
 }
 
-// FuzzStructs makes struct types from the fuzzer's bytes: names, tags and embedded structs that hide one another, methods
-// with value and pointer receivers, addressable or not.
+// FuzzStructs makes struct types from the fuzzer's bytes: names, tags and embedded structs that
+// hide one another, methods with value and pointer receivers, addressable or not.
 func FuzzStructs(f *testing.F) {
 	for i := range 64 {
 		f.Add([]byte{byte(i % 5), byte(i), byte(3 * i), byte(i / 2), byte(5 * i), 1, byte(7 * i), byte(i), 2, byte(11 * i), byte(i)})

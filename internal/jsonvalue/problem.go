@@ -7,7 +7,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 )
 
-// What can be wrong with a value. Those that mean that a value, or a part of one, has no JSON form match [ErrUnsupported].
+// What can be wrong with a value. Those that mean that a value, or a part of one, has no JSON form
+// match [ErrUnsupported].
 var (
 	// ErrUnsupported matches the errors up to ErrTooDeep.
 	ErrUnsupported = errors.New("value has no JSON form")
@@ -27,7 +28,8 @@ var (
 
 	// ErrTooLarge is a value that exceeds a [Budget].
 	ErrTooLarge = errors.New("value is too large")
-	// ErrPrecision is an integer that a float64 can't hold. The value has the nearest number that it can.
+	// ErrPrecision is an integer that a float64 can't hold. The value has the nearest number that
+	// it can.
 	ErrPrecision = errors.New("integer is not exact as a float64")
 	// ErrMore is the part at its path, and any number of further parts with problems.
 	ErrMore = errors.New("further problems omitted")
@@ -44,8 +46,8 @@ func (e *unsupportedError) Is(target error) bool { return target == ErrUnsupport
 
 // Problem is a part of a value that was left out (null inside an array), or changed.
 type Problem struct {
-	// Path leads from the converted value to the part: object keys and array indexes, outermost first. It is empty if the
-	// value itself is the problem. Long keys are cut.
+	// Path leads from the converted value to the part: object keys and array indexes, outermost
+	// first. It is empty if the value itself is the problem. Long keys are cut.
 	Path []string
 	// Err is one of this package's errors. Its text never contains any of the value.
 	Err error
@@ -54,9 +56,9 @@ type Problem struct {
 // step returns a step of a path. Names of any length can be passed in, and paths are formatted.
 func step(name string) string { return String(logtext.Cut(name)) }
 
-// Reference returns the problem's place below the attribute of the given name as LaunchDarkly writes attribute
-// references: the name alone, or a path such as "/cart/items/3/price".
-// See https://launchdarkly.com/docs/sdk/features/private-attributes.
+// Reference returns the problem's place below the attribute of the given name as LaunchDarkly
+// writes attribute references: the name alone, or a path such as "/cart/items/3/price". See
+// https://launchdarkly.com/docs/sdk/features/private-attributes.
 func (p Problem) Reference(attribute string) string {
 	if len(p.Path) == 0 {
 		return attribute

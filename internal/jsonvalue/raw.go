@@ -10,9 +10,9 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 )
 
-// json parses text that claims to be JSON. It becomes a structured value rather than LaunchDarkly's raw type, because
-// LaunchDarkly can neither evaluate rules on parts of a raw value nor redact its private parts. invalid is the problem to
-// report if the text is not JSON.
+// json parses text that claims to be JSON. It becomes a structured value rather than LaunchDarkly's
+// raw type, because LaunchDarkly can neither evaluate rules on parts of a raw value nor redact its
+// private parts. invalid is the problem to report if the text is not JSON.
 func (c *converter) json(out *ldvalue.Value, text []byte, depth int, invalid error) bool {
 	before := c.spent.bytes
 	if !c.begin(0, 0) || !c.spend(0, len(text)) {
@@ -32,8 +32,9 @@ func (c *converter) json(out *ldvalue.Value, text []byte, depth int, invalid err
 // rawValues is what a value in raw JSON counts as: parsing it takes as long as converting two.
 const rawValues = 2
 
-// The methods below build a value from the text, which is valid JSON, and pass over what they have parsed. encoding/json
-// could only build a second tree of Go values first, however large, and would round integers silently.
+// The methods below build a value from the text, which is valid JSON, and pass over what they have
+// parsed. encoding/json could only build a second tree of Go values first, however large, and would
+// round integers silently.
 
 // peek skips white space, and returns the first byte after it.
 func (c *converter) peek() byte {
@@ -79,7 +80,8 @@ func (c *converter) parseString() string {
 	return String(s)
 }
 
-// unescape replaces the escapes of a valid JSON string. An escaped half of a surrogate pair becomes U+FFFD.
+// unescape replaces the escapes of a valid JSON string. An escaped half of a surrogate pair becomes
+// U+FFFD.
 func unescape(s string) string {
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {

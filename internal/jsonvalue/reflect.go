@@ -12,8 +12,9 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// walk converts what any has no case for: named types, pointers, containers, structs and marshalers. It follows pointers
-// and interfaces to the value. Pointers add no depth: only what is an array or an object in JSON does.
+// walk converts what any has no case for: named types, pointers, containers, structs and
+// marshalers. It follows pointers and interfaces to the value. Pointers add no depth: only what is
+// an array or an object in JSON does.
 func (c *converter) walk(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	defer c.open.truncate(c.open.n)
 	for hops := 0; ; hops++ {
@@ -40,8 +41,8 @@ func (c *converter) walk(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	}
 }
 
-// special converts v if its type has a JSON form other than that of its kind. Like encoding/json, it uses methods with
-// pointer receivers if v is addressable.
+// special converts v if its type has a JSON form other than that of its kind. Like encoding/json,
+// it uses methods with pointer receivers if v is addressable.
 func (c *converter) special(out *ldvalue.Value, v reflect.Value, depth int) (ok, handled bool) {
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return null(out), true
@@ -74,7 +75,8 @@ func (c *converter) special(out *ldvalue.Value, v reflect.Value, depth int) (ok,
 	}
 }
 
-// message converts an error to its text. Most errors have no exported fields, and would be {} in encoding/json.
+// message converts an error to its text. Most errors have no exported fields, and would be {} in
+// encoding/json.
 func (c *converter) message(out *ldvalue.Value, err error) bool {
 	text, ok := call(func() (string, error) { return err.Error(), nil })
 	if !ok {
@@ -83,8 +85,9 @@ func (c *converter) message(out *ldvalue.Value, err error) bool {
 	return c.string(out, text)
 }
 
-// column converts what a type such as [sql.NullString] stores in a database. A []byte is not used: it usually is the
-// encoded form of a struct or a map, whose fields LaunchDarkly could not evaluate.
+// column converts what a type such as [sql.NullString] stores in a database. A []byte is not used:
+// it usually is the encoded form of a struct or a map, whose fields LaunchDarkly could not
+// evaluate.
 func (c *converter) column(out *ldvalue.Value, v driver.Valuer, depth int) (ok, handled bool) {
 	if depth >= MaxDepth { // its value may be a Valuer again
 		return c.fail(ErrTooDeep), true
@@ -180,7 +183,8 @@ func (c *converter) elements(out *ldvalue.Value, v reflect.Value, depth int) boo
 	return true
 }
 
-// isBytes reports whether encoding/json writes slices of the type as base64: bytes that have no JSON form of their own.
+// isBytes reports whether encoding/json writes slices of the type as base64: bytes that have no
+// JSON form of their own.
 func isBytes(t reflect.Type) bool {
 	if t.Elem().Kind() != reflect.Uint8 {
 		return false
@@ -290,7 +294,8 @@ func (c *converter) field(out *ldvalue.Value, f field, v reflect.Value, depth in
 	return c.part(out, v, depth)
 }
 
-// quoted converts a field with the option "string" in its tag: the JSON of a scalar becomes a string.
+// quoted converts a field with the option "string" in its tag: the JSON of a scalar becomes a
+// string.
 func (c *converter) quoted(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {

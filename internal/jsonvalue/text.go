@@ -2,8 +2,8 @@ package jsonvalue
 
 import "unicode/utf8"
 
-// String returns s with each byte that is not part of valid UTF-8 replaced by U+FFFD, as encoding/json does. It does not
-// allocate if there is nothing to replace.
+// String returns s with each byte that is not part of valid UTF-8 replaced by U+FFFD, as
+// encoding/json does. It does not allocate if there is nothing to replace.
 func String(s string) string {
 	if isASCII(s) || utf8.ValidString(s) {
 		return s
@@ -15,7 +15,8 @@ func String(s string) string {
 	return string(valid)
 }
 
-// isASCII reports whether all bytes of s are ASCII. For short strings, it takes a tenth of the time of utf8.ValidString.
+// isASCII reports whether all bytes of s are ASCII. For short strings, it takes a tenth of the time
+// of utf8.ValidString.
 func isASCII(s string) bool {
 	const high = 0x8080808080808080
 	switch n := len(s); {
