@@ -554,7 +554,8 @@ func ExampleProvider_Stats() {
 	// 1 dropped, of which without a name: 1
 }
 
-// Shutdown delivers what was tracked. It returns an error that counts what it could not deliver in time.
+// Shutdown delivers what was tracked. It returns an error that counts what it could not deliver in
+// time.
 func ExampleProvider_ShutdownWithContext() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()

@@ -30,7 +30,7 @@ const endTimeout = 10 * time.Second
 //
 // Register a provider again only after [openfeature.Shutdown] has ended it, or its own
 // [Provider.ShutdownWithContext] where OpenFeature is not involved. When another provider takes its
-// place, OpenFeature's SDK (as of 1.20.0) shuts it down at a time that nothing tells, and that
+// place, OpenFeature's SDK (as of 1.20.0) shuts it down at an unknown time, and that
 // shutdown would end the new registration; make a new provider instead. Nor can a provider be
 // registered in its own place: OpenFeature's SDK loses track of one that is registered twice, and
 // its Shutdown does not return once that one is replaced.

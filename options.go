@@ -105,7 +105,7 @@ func WithErrorHandler(f func(ctx context.Context, err error)) Option {
 // WithContextKindAttribute sets the evaluation context attribute that holds the context kind. The
 // default, and what an empty name means, is "kind". With another name, an attribute "kind" is left
 // out, with a warning: LaunchDarkly knows no attribute of that name, so that a rule can't ask for
-// it. Parts of a multi-context are of the kind that they stand under; an attribute of the name that
+// it. Parts of a multi-context are of the kind that is their name; an attribute of the name that
 // is set here, other than "kind", is one like others there.
 func WithContextKindAttribute(name string) Option {
 	return optionFunc(func(s *settings) {

@@ -22,7 +22,7 @@ type recentContexts struct {
 }
 
 // toLaunchDarkly converts an evaluation context into *out, as [contextMapper.toLaunchDarkly] does.
-// flattened tells that the targeting key is also among the attributes, as in OpenFeature's
+// flattened is set where the targeting key is also among the attributes, as in OpenFeature's
 // flattened contexts.
 func (r *recentContexts) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, flattened bool, attributes map[string]any,

@@ -76,7 +76,7 @@ func (r *registrations) await() {
 type verdict int
 
 const (
-	doubtful verdict = iota // it can't be told yet
+	doubtful verdict = iota // not decided yet
 	admitted
 	refused
 )

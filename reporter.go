@@ -51,7 +51,7 @@ func (r *reporter) handle(ctx context.Context, err error) {
 }
 
 // log writes at most one line a minute for each message, cause and attribute. Of an attribute, it
-// tells the name only.
+// logs only the name.
 func (r *reporter) log(ctx context.Context, level slog.Level, message string, problem error, attributes ...slog.Attr) {
 	cause := ratelimit.Cause{Kind: message, Detail: logtext.Cut(problem.Error())}
 	attribute, ok := errors.AsType[*AttributeError](problem)

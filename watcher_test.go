@@ -9,8 +9,8 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// OpenFeature's SDK tells how an initialization went after it has returned: what has happened since
-// must come later.
+// OpenFeature's SDK emits the event for an initialization after it has returned: later events must
+// follow that one.
 func TestStateWaitsForOpenFeature(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, source := borrowing(t)

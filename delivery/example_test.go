@@ -248,7 +248,8 @@ func ExampleWithErrorHandler() {
 	// 3 arrived
 }
 
-// The end of a job with a deadline: what cannot be delivered by then is dropped, counted and reported.
+// The end of a job with a deadline: what cannot be delivered by then is dropped, counted and
+// reported.
 func ExampleProcessor_Shutdown() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()

@@ -152,7 +152,7 @@ func (s *spool) syncAll() {
 
 func (s *spool) sync() {
 	if own := s.ownSet(); own != nil {
-		_ = own.sync() // written is told
+		_ = own.sync() // the set reports its own failures
 	}
 }
 
@@ -193,7 +193,7 @@ func (s *spool) write() {
 func (s *spool) space() (room [lanes]bool, err error) {
 	own := s.ownSet()
 	if own != nil && own.isGone() {
-		_ = own.sync() // what was written in vain waits in memory again
+		_ = own.sync() // what was written to removed files waits in memory again
 	}
 	if own == nil || own.isGone() {
 		made, err := s.directory.create()
