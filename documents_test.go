@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// TestDocuments holds the Go code of the documents against the examples that are compiled: each
-// block must stand in one. Those of README.md are in readme_example_test.go and examples/hello.
-// Those of docs/some-guide.md are in docs/some_guide_test.go, and in
-// internal/bench/some_guide_test.go where they need a module that only internal/bench requires.
+// TestDocuments checks that each Go code block of a document is part of a compiled example: for
+// README.md, in readme_example_test.go and examples/hello; for docs/some-guide.md, in
+// docs/some_guide_test.go and, if it requires a module that only internal/bench requires, in
+// internal/bench/some_guide_test.go.
 func TestDocuments(t *testing.T) {
 	guides, err := filepath.Glob("docs/*.md")
 	if err != nil || len(guides) == 0 {
@@ -45,7 +45,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// compiledFor reads the test files that hold a document's code.
+// compiledFor returns the text of the files with a document's code.
 func compiledFor(t *testing.T, document string) string {
 	t.Helper()
 	files := []string{"readme_example_test.go", filepath.Join("examples", "hello", "main.go")}
@@ -75,8 +75,8 @@ func unindented(code string) string {
 	return b.String()
 }
 
-// TestLinks follows the links of all documents to files of this repository, and to headings in
-// them.
+// TestLinks checks that the links of all documents to files of this repository, and to headings in
+// them, resolve.
 func TestLinks(t *testing.T) {
 	if _, err := os.Stat("hooks/otelhooks/go.mod"); err != nil {
 		t.Skip("this is the module alone, without the modules below it, which are linked to")
@@ -111,7 +111,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// documents are the paths of all Markdown files.
+// documents returns the paths of all Markdown files.
 func documents(t *testing.T) []string {
 	t.Helper()
 	var paths []string
@@ -131,7 +131,7 @@ func documents(t *testing.T) []string {
 	return paths
 }
 
-// anchors are what headings can be linked to by, as GitHub makes them.
+// anchors returns the fragments that GitHub generates for headings.
 func anchors(text string) []string {
 	var names []string
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {

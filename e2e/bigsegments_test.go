@@ -120,10 +120,10 @@ var _ = Describe("Big segments", func() {
 		Expect(statusAndValue()).To(Equal([]any{"HEALTHY", true}))
 
 		store.change(time.Now().Add(-2*time.Hour), nil)
-		Eventually(statusAndValue).Should(Equal([]any{"STALE", true}), "what is known goes on to hold")
+		Eventually(statusAndValue).Should(Equal([]any{"STALE", true}), "known memberships remain valid")
 
 		store.change(time.Now(), errors.New("hunter2"))
-		Eventually(statusAndValue).Should(Equal([]any{"STORE_ERROR", false}), "nobody is known to be a member")
+		Eventually(statusAndValue).Should(Equal([]any{"STORE_ERROR", false}), "no membership is known")
 		Expect(p.client.State()).To(Equal(openfeature.ReadyState))
 
 		store.change(time.Now(), nil)

@@ -506,7 +506,7 @@ var _ = Describe("OpenFeature 1, flag evaluation", func() {
 			next, _ := newAPI()
 			Expect(next.SetProviderAndWait(waiting(), p.provider)).NotTo(Succeed())
 			Expect(value(next.NewClient())).To(Equal("default"))
-			Expect(value(p.client)).To(Equal("a"), "it goes on for the first")
+			Expect(value(p.client)).To(Equal("a"), "the first API keeps it")
 			Expect(p.api.Shutdown(waiting())).To(Succeed())
 			Expect(next.SetProviderAndWait(waiting(), p.provider)).To(Succeed())
 			Expect(value(next.NewClient())).To(Equal("a"))

@@ -37,10 +37,10 @@ var _ = Describe("OpenFeature 5, events", func() {
 			goStale(p)
 			p.box.SetValue("flag", ldvalue.String("b"))
 			comeBack(p)
-			for _, heard := range []*events{p.events, ofClient} {
-				Eventually(heard.counter(openfeature.ProviderStale)).Should(Equal(1))
-				Eventually(heard.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
-				Eventually(heard.counter(openfeature.ProviderReady)).Should(Equal(2))
+			for _, received := range []*events{p.events, ofClient} {
+				Eventually(received.counter(openfeature.ProviderStale)).Should(Equal(1))
+				Eventually(received.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+				Eventually(received.counter(openfeature.ProviderReady)).Should(Equal(2))
 			}
 		})
 
@@ -159,21 +159,21 @@ var _ = Describe("OpenFeature 5, events", func() {
 			Expect(p.register()).To(Succeed())
 			Expect(p.api.SetProviderAndWait(waiting(), next.provider)).To(Succeed())
 			next.box.SetValue("flag", ldvalue.String("c"))
-			for _, heard := range []*events{p.events, ofClient} {
-				Eventually(heard.counter(openfeature.ProviderReady)).Should(Equal(2))
-				Eventually(heard.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
+			for _, received := range []*events{p.events, ofClient} {
+				Eventually(received.counter(openfeature.ProviderReady)).Should(Equal(2))
+				Eventually(received.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
 			}
 		})
 
 		It("5.2.7 handlers can be removed from the API and from a client", func() {
 			p := start(serving("a"))
 			var mu sync.Mutex
-			var heard []string
+			var received []string
 			handlerOf := func(source openfeature.IEventing, name string) openfeature.EventCallback {
 				handler := func(openfeature.EventDetails) {
 					mu.Lock()
 					defer mu.Unlock()
-					heard = append(heard, name)
+					received = append(received, name)
 				}
 				source.AddHandler(openfeature.ProviderConfigChange, &handler)
 				return &handler
@@ -181,7 +181,7 @@ var _ = Describe("OpenFeature 5, events", func() {
 			names := func() []string {
 				mu.Lock()
 				defer mu.Unlock()
-				return slices.Clone(heard)
+				return slices.Clone(received)
 			}
 			ofAPI, ofClient := handlerOf(p.api, "api"), handlerOf(p.client, "client")
 			p.box.SetValue("flag", ldvalue.String("b"))
@@ -199,10 +199,10 @@ var _ = Describe("OpenFeature 5, events", func() {
 			p := newProgram(serving("a"))
 			ofClient := listenTo(p.client)
 			Expect(p.register()).To(Succeed())
-			for _, heard := range []*events{p.events, ofClient} {
-				Eventually(heard.counter(openfeature.ProviderReady)).Should(Equal(1))
-				Consistently(heard.counter(openfeature.ProviderReady)).Should(Equal(1))
-				Expect(heard.of(openfeature.ProviderError)).To(BeEmpty())
+			for _, received := range []*events{p.events, ofClient} {
+				Eventually(received.counter(openfeature.ProviderReady)).Should(Equal(1))
+				Consistently(received.counter(openfeature.ProviderReady)).Should(Equal(1))
+				Expect(received.of(openfeature.ProviderError)).To(BeEmpty())
 			}
 		})
 

@@ -423,7 +423,7 @@ var _ = Describe("Contexts", func() {
 			}
 			Expect(warningLines(p)).NotTo(BeEmpty())
 			Expect(len(warningLines(p))).To(BeNumerically("<=", atMost))
-			Expect(p.problems.all()).To(HaveLen(2*flood), "the error handler hears of all")
+			Expect(p.problems.all()).To(HaveLen(2*flood), "the error handler receives all errors")
 		},
 		Entry("all alike", func(int) string { return "bad" }, 4),
 		Entry("each with a different attribute", func(i int) string { return fmt.Sprint("bad-", i) }, 300),

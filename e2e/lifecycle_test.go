@@ -290,7 +290,7 @@ var _ = Describe("Lifecycle", func() {
 			Expect(p.provider.Client()).NotTo(BeIdenticalTo(first))
 			p.track("checkout", sandy, details(1))
 			Expect(p.box.CustomEvents("checkout")).To(HaveLen(4))
-			Expect(p.provider.Stats().Tracked).To(Equal(uint64(4)), "Stats go on counting")
+			Expect(p.provider.Stats().Tracked).To(Equal(uint64(4)), "Stats are not reset")
 			Expect(p.provider.Stats().Delivered).To(Equal(uint64(4)))
 
 			p.box.SetValue("flag", ldvalue.String("b"))
@@ -368,7 +368,7 @@ var _ = Describe("Lifecycle", func() {
 
 			Expect(value(p.client)).To(Equal("a"))
 			Expect(p.client.String(context.Background(), "only-memory", "default", sandy)).To(Equal("from memory"))
-			details, err := p.client.ObjectValueDetails(context.Background(), "nobody's", theme, sandy)
+			details, err := p.client.ObjectValueDetails(context.Background(), "missing", theme, sandy)
 			Expect(err).To(HaveOccurred())
 			Expect(details.Value).To(BeIdenticalTo(theme))
 

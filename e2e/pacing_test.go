@@ -49,14 +49,14 @@ func (s *pacedSource) Close() error {
 
 func (s *pacedSource) Start(ready chan<- struct{}) {
 	go func() {
-		tell := sync.OnceFunc(func() { close(ready) })
-		defer tell()
+		signal := sync.OnceFunc(func() { close(ready) })
+		defer signal()
 		for {
 			source, err := s.build()
 			if err != nil {
 				return
 			}
-			again := s.pollWith(source, tell)
+			again := s.pollWith(source, signal)
 			_ = source.Close()
 			if !again {
 				return
@@ -66,7 +66,7 @@ func (s *pacedSource) Start(ready chan<- struct{}) {
 }
 
 // pollWith polls once and returns true when the next poll is triggered, or false at the end.
-func (s *pacedSource) pollWith(source subsystems.DataSource, tell func()) bool {
+func (s *pacedSource) pollWith(source subsystems.DataSource, signal func()) bool {
 	polled := make(chan struct{})
 	source.Start(polled)
 	for unheard := polled; ; {
@@ -74,7 +74,7 @@ func (s *pacedSource) pollWith(source subsystems.DataSource, tell func()) bool {
 		case <-unheard:
 			unheard = nil
 			s.initialized.CompareAndSwap(false, source.IsInitialized())
-			tell()
+			signal()
 		case <-s.pace:
 			return true
 		case <-s.ended:

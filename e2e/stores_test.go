@@ -111,8 +111,8 @@ var _ = Describe("A persistent store that fails", func() {
 type failingStore struct {
 	hasData atomic.Bool
 	hangs   atomic.Bool
-	hanging atomic.Bool   // whether somebody waits
-	answer  chan struct{} // ends that
+	hanging atomic.Bool   // whether a call is blocked
+	answer  chan struct{} // unblocks it
 }
 
 var errDown = errors.New("down")

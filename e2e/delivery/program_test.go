@@ -167,7 +167,7 @@ func (p *program) misplaced(goroutines, each int, ordered bool) error {
 			serial = event.Data.GetByKey("serial").IntValue()
 		}
 		if serial < 0 || serial >= goroutines*each {
-			return fmt.Errorf("nobody tracked %s", event)
+			return fmt.Errorf("received an event that was not tracked: %s", event)
 		}
 		g := serial / each
 		if want := g*each + next[g]; ordered && serial != want {

@@ -68,8 +68,8 @@ type who struct {
 	odd     bool
 }
 
-// somebody returns a random context.
-func (w *worker) somebody() who {
+// randomContext returns a random context.
+func (w *worker) randomContext() who {
 	key := fmt.Sprint("key-", w.random.IntN(people))
 	switch attributes := map[string]any{"plan": "gold", "cart": w.cart}; w.random.IntN(8) {
 	case 0:
@@ -113,7 +113,7 @@ func (w *worker) oddity() *fuzzvalue.Generator {
 
 // track tracks a plain or an odd event, and sometimes one without a name.
 func (w *worker) track(ctx context.Context) {
-	about := w.somebody()
+	about := w.randomContext()
 	w.cart[0] = w.serial
 	kind, details := plainEvent, openfeature.NewTrackingEventDetails(float64(w.serial)).
 		Add("kind", about.kind).Add("key", about.key).Add("cart", w.cart)
@@ -140,7 +140,7 @@ func (w *worker) track(ctx context.Context) {
 // evaluate evaluates a flag.
 func (w *worker) evaluate(ctx context.Context) {
 	w.evaluations.Add(1)
-	about := w.somebody()
+	about := w.randomContext()
 	e := evaluation{flag: flags[w.random.IntN(len(flags))], about: about}
 	switch e.flag {
 	case boolFlag:

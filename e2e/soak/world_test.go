@@ -195,8 +195,8 @@ func (w *world) run(duration time.Duration) {
 	for id := range workers {
 		running.Go(func() { defer GinkgoRecover(); newWorker(w, id).run(over) })
 	}
-	for i, befall := range []func(context.Context, *rand.Rand){w.streams, w.events, w.replacements} {
-		running.Go(func() { defer GinkgoRecover(); befall(over, w.random(workers+i)) })
+	for i, inject := range []func(context.Context, *rand.Rand){w.streams, w.events, w.replacements} {
+		running.Go(func() { defer GinkgoRecover(); inject(over, w.random(workers+i)) })
 	}
 	running.Wait()
 }
