@@ -137,6 +137,7 @@ func (r *recovery) readRequest(_ *segment, _ int64, record spoolRecord) {
 		return
 	}
 	r.covered.add(b.From, b.To)
+	r.next = max(r.next, b.To+1)
 	delete(r.live, b.ID)
 	switch {
 	case record.kind == recordRequest:

@@ -28,7 +28,8 @@ import (
 //	divide {"id":"…","from":17,"to":40,"at":29,"into":[…,…]}  that request is now two: 17 to 28, and 29 to 40
 //	settle {"id":"…","from":17,"to":40}                       they were delivered, or dropped; without an ID, their records
 //	                                                          are void: writing them failed, and they were kept elsewhere
-//	copy 17 1 custom {…}                                      event 17 once more: its first record is to be removed
+//	copy 17 1 custom {…}                                      event 17 of the request before: it has no other record, or
+//	                                                          one that is to be removed
 const (
 	recordSpool   = "spool"
 	recordEvent   = "event"

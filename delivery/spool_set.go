@@ -157,21 +157,17 @@ func (w *set) keep(p *part) error {
 	from := w.next
 	w.next += uint64(len(p.events))
 	w.io.Unlock()
-	records := appendRecord(nil, recordRequest, boundaries{ID: p.id, From: from, To: from + uint64(len(p.events)) - 1})
 	for i := range p.events {
-		records = appendEvent(records, recordEvent, from+uint64(i), &p.events[i])
+		p.events[i].seq = from + uint64(i)
 	}
-	number, err := w.tryNote(records, true)
+	err := w.copy(p)
 	w.io.Lock()
 	defer w.io.Unlock()
 	if err != nil {
 		w.void(from, from+uint64(len(p.events)))
 		return err
 	}
-	for i := range p.events {
-		p.events[i].seq = from + uint64(i)
-	}
-	w.add(p, number)
+	w.add(p, p.segment)
 	return nil
 }
 
@@ -222,8 +218,8 @@ func (w *set) reclaim() error {
 	if !removable {
 		return nil
 	}
-	for _, p := range late {
-		if err := w.relocate(p); err != nil {
+	for _, p := range late { // held for so long that it would keep all segments
+		if err := w.copy(p); err != nil {
 			return err
 		}
 	}
@@ -241,9 +237,8 @@ func (w *set) reclaim() error {
 	return nil
 }
 
-// relocate copies the events of a part that is held for long, so that it does not keep old
-// segments.
-func (w *set) relocate(p *part) error {
+// copy writes the events of a part with its boundaries, so that it needs no older segment.
+func (w *set) copy(p *part) error {
 	records := appendRecord(nil, recordRequest, boundariesOf(p))
 	for i := range p.events {
 		records = appendEvent(records, recordCopy, p.events[i].seq, &p.events[i])
