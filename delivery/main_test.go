@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ const patience = 20 * time.Second
 var sandy = ldcontext.New("sandy")
 
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // a quarter less time for all; what the heap holds is measured after a collection
 	goleak.VerifyTestMain(m, sdkleaks.Ignore()...)
 }
 

@@ -45,7 +45,7 @@ func heap() int {
 func nested(levels int) ldvalue.Value {
 	v := ldvalue.Int(1)
 	for range levels {
-		v = ldvalue.ObjectBuild().Set("a", v).Build()
+		v = ldvalue.ObjectBuildWithCapacity(1).Set("a", v).Build()
 	}
 	return v
 }
@@ -148,7 +148,7 @@ func TestMemoryIsWhatIsCounted(t *testing.T) {
 					case ldevents.EvaluationData:
 						p.RecordEvaluation(e)
 					}
-					if i%(most/8) == most/8-1 {
+					if i%(most/4) == most/4-1 {
 						s := p.Stats()
 						if h := heap() - before; h > peak {
 							peak, counted = h, int(s.WaitingBytes+s.EvaluationEvents.WaitingBytes)
