@@ -305,7 +305,7 @@ func crash(t *testing.T, seed uint64) {
 // A disk that fails now and then, at anything that it is asked for.
 func TestSpoolSurvivesFailures(t *testing.T) {
 	t.Parallel()
-	lives := 500
+	lives := 300
 	if testing.Short() {
 		lives = 100
 	}
