@@ -27,26 +27,26 @@ func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 // this flush; or when all that is left are events that the service refuses by themselves. What is
 // not delivered goes on waiting. Events recorded after the call are no part of it.
 func (p *Processor) FlushContext(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		p.Flush()
-		return undelivered(p.ledger.unfinished(), err)
+	if ctx.Err() != nil {
+		p.Flush() // although nothing waits for it
 	}
-	w := p.queue.watch()
-	var cause error
+	f := p.queue.flush()
 	select {
-	case <-w.done:
-		cause = w.cause
+	case <-f.done:
 	case <-ctx.Done():
+	}
+	events, lost := p.ledger.end(f)
+	cause := f.cause
+	switch {
+	case events == [groups]uint64{}:
+		cause = lost.cause
+	case cause == nil:
 		cause = ctx.Err()
 	}
-	pending, lost, lossCause := p.ledger.unwatch(w)
-	if lost != [groups]uint64{} && (cause == nil || pending == [groups]uint64{}) {
-		cause = lossCause
-	}
 	for g := range groups {
-		pending[g] += lost[g]
+		events[g] += lost.events[g]
 	}
-	return undelivered(pending, cause)
+	return undelivered(events, cause)
 }
 
 // undelivered returns an error about so many events, nil for none.

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -16,6 +14,7 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
 	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
+	"github.com/openfeature-launchdarkly/go-provider/internal/jsonarray"
 )
 
 const (
@@ -40,23 +39,22 @@ const (
 // is empty between two batches, has room for three times a batch, and each batch ends with a raw
 // event.
 type formatter struct {
-	queue      *queue
-	ledger     *ledger
-	store      store
-	report     *reporter
-	build      func(contextKeys int) (ldevents.EventProcessor, error)
-	processor  ldevents.EventProcessor
-	capture    *capture
-	interval   time.Duration // after which everything is sent, however little it is
-	flushes    chan struct{} // the same, on demand
-	delay      time.Duration // formatDelay, or less
-	durable    bool          // what waits is formatted when it is stopped
-	stored     func()        // wakes the sender
-	release    func()        // has the sender send all that is stored
-	afterwards func(func())  // calls it once what is stored is durable
-	batch      []rawEvent
-	average    [lanes]float64
-	described  map[string]bool // contexts, while a batch is formatted singly; nil otherwise
+	queue       *queue
+	ledger      *ledger
+	store       store
+	report      *reporter
+	build       func(contextKeys int) (ldevents.EventProcessor, error)
+	contextKeys int
+	processor   ldevents.EventProcessor
+	capture     *capture
+	interval    time.Duration // after which everything is sent, however little it is
+	flushes     chan struct{} // the same, on demand
+	delay       time.Duration // formatDelay, or less
+	durable     bool          // what waits is formatted when it is stopped
+	stored      func()        // wakes the sender
+	release     func()        // has the sender send all that is stored
+	afterwards  func(func())  // calls it once what is stored is durable
+	batch       []rawEvent
 }
 
 // capture is the HTTP transport of LaunchDarkly's processor. It keeps the body of the request and
@@ -92,7 +90,7 @@ func (c *capture) RoundTrip(request *http.Request) (*http.Response, error) {
 func newFormatter(
 	events *ldcomponents.EventProcessorBuilder, client subsystems.BasicClientContext, contextKeys int,
 ) (*formatter, error) {
-	f := &formatter{capture: &capture{}, delay: formatDelay, flushes: make(chan struct{}, 1)}
+	f := &formatter{contextKeys: contextKeys, capture: &capture{}, delay: formatDelay, flushes: make(chan struct{}, 1)}
 	client.HTTP.CreateHTTPClient = func() *http.Client { return &http.Client{Transport: f.capture} }
 	f.build = func(contextKeys int) (ldevents.EventProcessor, error) {
 		builder := *events
@@ -128,7 +126,7 @@ func (f *formatter) run(stop <-chan struct{}) {
 				delay.Reset(f.delay)
 				delayed = true
 			}
-			if f.ledger.lastWatch() > 0 {
+			if f.ledger.flushing() {
 				f.release()
 			}
 		case <-delay.C:
@@ -186,9 +184,7 @@ func (f *formatter) formatNext() bool {
 	if len(f.batch) == 0 {
 		return false
 	}
-	if !f.format(f.processor, f.batch) {
-		f.formatSingly(f.batch)
-	}
+	f.format(f.batch)
 	for i := range f.batch {
 		if synced := f.batch[i].synced; synced != nil {
 			f.afterwards(func() { close(synced) })
@@ -198,113 +194,96 @@ func (f *formatter) formatNext() bool {
 	return true
 }
 
-// formatSingly formats a batch that is spoiled by one of its events. The processor for that
-// describes the context of each event, because the descriptions in the batch are lost with it.
-func (f *formatter) formatSingly(batch []rawEvent) {
-	processor, err := f.build(0)
-	if err == nil {
-		defer processor.Close()
-	}
-	f.described = make(map[string]bool)
-	defer func() { f.described = nil }()
-	for i := range batch {
-		if err == nil && f.format(processor, batch[i:i+1]) {
-			continue
+// format formats events of one epoch and appends them to the store.
+func (f *formatter) format(batch []rawEvent) {
+	epoch := batch[0].epoch
+	out, ok := parseBody(f.render(f.processor, batch), len(batch))
+	if !ok {
+		batch = f.valid(batch)
+		if out, ok = parseBody(f.render(f.processor, batch), len(batch)); !ok {
+			f.refuse(batch)
+			return
 		}
-		raw := &batch[i]
-		report := DropError{Cause: errNotJSON, Events: 1}
-		if custom, ok := raw.event.(ldevents.CustomEventData); ok {
-			report.EventName = custom.Key
+	}
+	for i := range batch {
+		if text, ok := batch[i].event.(json.RawMessage); ok {
+			out.add(text, kindControl, 0)
+		}
+	}
+	in := recorded(batch)
+	f.ledger.format(epoch, [groups]uint64{
+		groupTracked: left(in.custom, out.events[kindCustom]),
+		groupOthers:  left(in.control, out.events[kindControl]) + left(in.full, out.events[kindEvaluation]) + uint64(in.silent),
+	}, uint64(out.events[kindDerived]+out.events[kindSummary]))
+	for i := range out.all {
+		out.all[i].epoch = epoch
+		if out.all[i].kind == kindSummary { // itself, and the evaluations that nothing else accounts for
+			out.all[i].weight = 1 + uint32(in.summed)
+		}
+	}
+	f.store.append(out.all)
+	f.stored()
+	f.measure(in, out)
+}
+
+// left returns how many of the recorded events are not in the output: they were sampled out.
+func left(in, out int) uint64 { return uint64(max(in-out, 0)) }
+
+// valid returns the events of a batch that make valid JSON each by itself, and drops the others.
+// With the body of the batch, the descriptions of contexts that it contained are lost, so that
+// another processor takes over that has not described any.
+func (f *formatter) valid(batch []rawEvent) (valid []rawEvent) {
+	if successor, err := f.build(f.contextKeys); err == nil {
+		_ = f.processor.Close()
+		f.processor = successor
+	}
+	probe, err := f.build(0)
+	if err != nil {
+		f.refuse(batch)
+		return nil
+	}
+	defer probe.Close()
+	for i := range batch {
+		alone := batch[i : i+1]
+		if _, ok := parseBody(f.render(probe, alone), 1); ok {
+			valid = append(valid, alone[0])
 		} else {
-			report.Events, report.Evaluations = 0, 1
+			f.refuse(alone)
+		}
+	}
+	return valid
+}
+
+// refuse drops events that have no valid JSON form.
+func (f *formatter) refuse(batch []rawEvent) {
+	for i := range batch {
+		raw := &batch[i]
+		report := DropError{Cause: errNotJSON, Evaluations: 1}
+		if custom, ok := raw.event.(ldevents.CustomEventData); ok {
+			report = DropError{Cause: errNotJSON, Events: 1, EventName: custom.Key}
 		}
 		f.report.dropped(report)
 		f.ledger.lose(raw.epoch, raw.kind.group(), 1, errNotJSON)
 	}
 }
 
-// isDescribed reports whether an event describes a context that another one of the batch has
-// described.
-func (f *formatter) isDescribed(e event) bool {
-	_, context, found := strings.Cut(string(e.json), `"context":`)
-	if e.kind != kindDerived || !found || !strings.HasPrefix(string(e.json), `{"kind":"index"`) {
-		return false
+// measure passes the memory that recorded events took to the queue. What is derived counts for the
+// tracked ones if there are any: it describes their contexts.
+func (f *formatter) measure(in inputs, out output) {
+	events := [lanes]int{in.custom + in.control, in.full + in.summed + in.silent}
+	bytes := [lanes]int{
+		out.sizes[kindCustom] + out.sizes[kindControl], out.sizes[kindEvaluation] + out.sizes[kindSummary],
 	}
-	described := f.described[context]
-	f.described[context] = true
-	return described
-}
-
-// format formats events of one epoch and appends them to the store. It returns false, and has done
-// nothing, where they do not make valid JSON.
-func (f *formatter) format(processor ldevents.EventProcessor, batch []rawEvent) bool {
-	if text, ok := batch[0].event.(json.RawMessage); ok && len(batch) == 1 {
-		return f.formatted(text, batch[0].epoch)
-	}
-	body := f.render(processor, batch)
-	formatted, sizes, ok := parseBody(body, len(batch))
-	if !ok {
-		return false
-	}
-	if f.described != nil {
-		formatted = slices.DeleteFunc(formatted, f.isDescribed)
-	}
-	epoch := batch[0].epoch
-	in, out := recorded(batch), outputs(formatted)
-	f.ledger.format(epoch, [groups]uint64{
-		groupTracked: in.custom - min(in.custom, out.custom),
-		groupOthers:  in.control - min(in.control, out.control) + in.full - min(in.full, out.full) + in.silent,
-	}, out.derived)
-	for i := range formatted {
-		formatted[i].epoch = epoch
-		if formatted[i].kind == kindSummary { // itself, and the evaluations that nothing else accounts for
-			formatted[i].weight = 1 + uint32(in.summed)
-		}
-	}
-	f.store.append(formatted)
-	f.stored()
-	f.measure(sizes, in)
-	return true
-}
-
-// formatted appends an event that is JSON already.
-func (f *formatter) formatted(text []byte, epoch uint32) bool {
-	text = validText(text)
-	if !json.Valid(text) {
-		return false
-	}
-	f.store.append([]event{{json: clone(text), kind: kindControl, weight: 1, epoch: epoch}})
-	f.stored()
-	return true
-}
-
-// measure keeps the average size of a recorded event of each lane.
-func (f *formatter) measure(sizes [kinds]int, in inputs) {
-	tracked, evaluations := in.custom+in.control, in.full+in.summed+in.silent
-	total := [lanes]int{
-		laneTracked:     sizes[kindCustom] + sizes[kindControl],
-		laneEvaluations: sizes[kindEvaluation] + sizes[kindSummary],
-	}
-	if tracked == 0 { // what is derived describes their contexts
-		total[laneEvaluations] += sizes[kindDerived]
+	if events[laneTracked] > 0 {
+		bytes[laneTracked] += out.sizes[kindDerived]
 	} else {
-		total[laneTracked] += sizes[kindDerived]
+		bytes[laneEvaluations] += out.sizes[kindDerived]
 	}
-	for l, n := range [lanes]uint64{laneTracked: tracked, laneEvaluations: evaluations} {
-		if n == 0 {
-			continue
-		}
-		average := float64(total[l]) / float64(n)
-		if average < f.average[l] { // it grows at once and shrinks slowly
-			average = (3*f.average[l] + average) / 4
-		}
-		f.average[l] = average
-	}
-	f.queue.measure([lanes]int{int(f.average[laneTracked]), int(f.average[laneEvaluations])})
+	f.queue.measure(events, bytes)
 }
 
-// render returns the body of the request that the processor makes of the batch. It is valid until
-// the next call.
+// render returns the body of the request that the processor makes of the batch, other than of raw
+// events. It is valid until the next call.
 func (f *formatter) render(processor ldevents.EventProcessor, batch []rawEvent) []byte {
 	for i := range batch {
 		switch e := batch[i].event.(type) {
@@ -336,10 +315,10 @@ func (f *formatter) close() { _ = f.processor.Close() }
 
 // inputs counts recorded events by what the SDK makes of them.
 type inputs struct {
-	custom, control uint64
-	full            uint64 // evaluations with an event of their own, unless it is sampled out
-	summed          uint64 // evaluations that only the summary counts
-	silent          uint64 // evaluations that are left out altogether
+	custom, control int
+	full            int // evaluations with an event of their own, unless it is sampled out
+	summed          int // evaluations that only the summary counts
+	silent          int // evaluations that are left out altogether
 }
 
 func recorded(batch []rawEvent) (n inputs) {
@@ -363,49 +342,36 @@ func recorded(batch []rawEvent) (n inputs) {
 	return n
 }
 
-// outcomes counts formatted events.
-type outcomes struct{ custom, control, full, derived uint64 }
-
-func outputs(events []event) (n outcomes) {
-	for i := range events {
-		switch events[i].kind {
-		case kindCustom:
-			n.custom++
-		case kindControl:
-			n.control++
-		case kindEvaluation:
-			n.full++
-		case kindDerived, kindSummary:
-			n.derived++
-		}
-	}
-	return n
+// output is what a batch became.
+type output struct {
+	all    []event
+	events [kinds]int
+	sizes  [kinds]int // about what they took as Go values
 }
 
 // objectSize is about what an object takes as a Go value, besides the text of its JSON: a map of a
 // few values.
 const objectSize = 700
 
+func (o *output) add(text []byte, k kind, containers int) {
+	o.all = append(o.all, event{json: clone(text), kind: k, weight: 1})
+	o.events[k]++
+	o.sizes[k] += len(text) + containers*objectSize
+}
+
 // parseBody divides the body of a request into its events. It returns false where the body is not
-// valid JSON, or has no barrier. Text that is not UTF-8 is replaced. sizes is about what the events
-// of each kind took as Go values.
-func parseBody(body []byte, capacity int) (events []event, sizes [kinds]int, ok bool) {
-	body = validText(body)
-	if !json.Valid(body) {
-		return nil, sizes, false
-	}
-	events = make([]event, 0, capacity+capacity/4+2)
+// valid JSON, or has no barrier. Text that is not UTF-8 is replaced.
+func parseBody(body []byte, capacity int) (out output, ok bool) {
+	out.all = make([]event, 0, capacity+capacity/4+2)
 	whole := false
-	for element, objects := range elements(body) {
-		k, isEvent := kindOf(element)
-		if !isEvent {
+	valid := jsonarray.Split(validText(body), func(element []byte, containers int) {
+		if k, isEvent := kindOf(element); isEvent {
+			out.add(element, k, containers)
+		} else {
 			whole = true
-			continue
 		}
-		events = append(events, event{json: clone(element), kind: k, weight: 1})
-		sizes[k] += len(element) + objects*objectSize
-	}
-	return events, sizes, whole
+	})
+	return out, valid && whole
 }
 
 // validText replaces what is not UTF-8, as the events service's JSON has to be (RFC 8259, section
@@ -422,42 +388,4 @@ func clone(text []byte) []byte {
 	c := make([]byte, len(text))
 	copy(c, text)
 	return c
-}
-
-// elements yields the elements of a valid JSON array, and how many objects and arrays each consists
-// of.
-func elements(array []byte) func(yield func([]byte, int) bool) {
-	return func(yield func([]byte, int) bool) {
-		depth, begin, objects := 0, 0, 0
-		for i := 0; i < len(array); i++ {
-			switch array[i] {
-			case '"':
-				for i++; array[i] != '"'; i++ {
-					if array[i] == '\\' {
-						i++
-					}
-				}
-			case '[', '{':
-				objects++
-				if depth++; depth == 1 {
-					begin, objects = i+1, 0
-				}
-			case ']', '}':
-				if depth--; depth > 0 {
-					continue
-				}
-				if element := bytes.TrimSpace(array[begin:i]); len(element) > 0 {
-					yield(element, objects)
-				}
-				return
-			case ',':
-				if depth == 1 {
-					if !yield(bytes.TrimSpace(array[begin:i]), objects) {
-						return
-					}
-					begin, objects = i+1, 0
-				}
-			}
-		}
-	}
 }

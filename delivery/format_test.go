@@ -86,50 +86,6 @@ func TestEventFields(t *testing.T) {
 	}
 }
 
-// split is elements as a slice.
-func split(array string) (texts []string, objects []int) {
-	for element, n := range elements([]byte(array)) {
-		texts, objects = append(texts, string(element)), append(objects, n)
-	}
-	return texts, objects
-}
-
-func TestElements(t *testing.T) {
-	for _, c := range []struct {
-		array   string
-		want    []string
-		objects []int
-	}{
-		{`[]`, nil, nil},
-		{" [ \n] ", nil, nil},
-		{`[1]`, []string{`1`}, []int{0}},
-		{`[{}]`, []string{`{}`}, []int{1}},
-		{`[{"a":{"b":[]}},{}]`, []string{`{"a":{"b":[]}}`, `{}`}, []int{3, 1}},
-		{" [ { \"a\" : 1 } ,\t2 ]\n", []string{`{ "a" : 1 }`, `2`}, []int{1, 0}},
-		{`["]","[","{,}","\"],[","\\","\\\"",""]`,
-			[]string{`"]"`, `"["`, `"{,}"`, `"\"],["`, `"\\"`, `"\\\""`, `""`}, []int{0, 0, 0, 0, 0, 0, 0}},
-		{`[{"a,]}":",[{"},[[1,2],[]],null,true,-1.5e3]`,
-			[]string{`{"a,]}":",[{"}`, `[[1,2],[]]`, `null`, `true`, `-1.5e3`}, []int{1, 3, 0, 0, 0}},
-		{`["\ud83d\ude00","é",{"ü":"\u0022]"}]`, []string{`"\ud83d\ude00"`, `"é"`, `{"ü":"\u0022]"}`}, []int{0, 0, 1}},
-		{`"no, array]"`, nil, nil},
-		{`null`, nil, nil},
-	} {
-		got, objects := split(c.array)
-		if strings.Join(got, "\n") != strings.Join(c.want, "\n") || len(got) != len(c.want) {
-			t.Errorf("%s: got %q, want %q", c.array, got, c.want)
-			continue
-		}
-		for i := range objects {
-			if objects[i] != c.objects[i] {
-				t.Errorf("%s: element %d has %d objects, want %d", c.array, i, objects[i], c.objects[i])
-			}
-		}
-	}
-	for range elements([]byte(`[1,2,3]`)) {
-		break // the rest is not wanted
-	}
-}
-
 const barrier = `{"kind":"` + barrierKind + `"}`
 
 func TestParseBody(t *testing.T) {
@@ -159,8 +115,8 @@ func TestParseBody(t *testing.T) {
 		{"a text", `"` + barrierKind + `"`, nil, nil, false},
 	} {
 		body := []byte(c.body)
-		events, sizes, ok := parseBody(body, 1)
-		size := total(sizes)
+		out, ok := parseBody(body, 1)
+		events, size := out.all, total(out.sizes)
 		if ok != c.ok {
 			t.Errorf("%s: %v", c.name, ok)
 		}
@@ -205,8 +161,8 @@ func FuzzParseBody(f *testing.F) {
 	f.Add([]byte(`{"a":` + barrier + `}`))
 	f.Add([]byte(`[{"kind":"custom"},` + barrier))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		events, sizes, ok := parseBody(bytes.Clone(body), 1)
-		size := total(sizes)
+		out, ok := parseBody(bytes.Clone(body), 1)
+		events, size := out.all, total(out.sizes)
 		var all []json.RawMessage
 		whole := false
 		var want []event

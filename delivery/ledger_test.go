@@ -35,17 +35,17 @@ func (l *ledger) verify(t testing.TB) Stats {
 	if s.Waiting > math.MaxInt64 || e.Waiting > math.MaxInt64 {
 		t.Fatalf("fewer than none wait: %+v", s)
 	}
-	for i := range l.accounts {
-		if a := l.accounts[i].pending; a[groupTracked] > math.MaxInt64 || a[groupOthers] > math.MaxInt64 {
-			t.Fatalf("fewer than none wait of epoch %d: %+v", l.accounts[i].epoch, l.accounts)
+	for _, f := range l.flushes {
+		if f.waiting[groupTracked] > s.Waiting || f.waiting[groupOthers] > e.Waiting {
+			t.Fatalf("%d events of a flush wait, of %+v", f.waiting, s)
 		}
 	}
 	return s
 }
 
-func (w *watch) ended() bool {
+func (f *flush) ended() bool {
 	select {
-	case <-w.done:
+	case <-f.done:
 		return true
 	default:
 		return false
@@ -58,12 +58,12 @@ func TestLedgerCounts(t *testing.T) {
 	identify := l.opened(t, kindControl, 1)
 	l.refuse(groupTracked, ErrQueueFull)
 	l.refuse(groupOthers, ErrClosed)
-	l.format(0, [groups]uint64{1, 2}, 3)
+	l.format(1, [groups]uint64{1, 2}, 3)
 	l.settle(custom[:2], nil)
 	l.settle(custom[2:3], ErrTooLarge)
-	l.lose(0, groupTracked, 1, errNotJSON)
+	l.lose(1, groupTracked, 1, errNotJSON)
 	l.settle(append(exposures[:2:2], identify...), nil)
-	l.settle([]event{{kind: kindSummary, weight: 3}}, nil)
+	l.settle([]event{{epoch: 1, kind: kindSummary, weight: 3}}, nil)
 	l.attempted(true)
 	l.attempted(false)
 	l.attempted(false)
@@ -79,8 +79,8 @@ func TestLedgerCounts(t *testing.T) {
 	if got := l.verify(t); got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got := l.pending(); got != [groups]uint64{1, 0} {
-		t.Errorf("%d pending", got)
+	if got := l.waiting(); got != [groups]uint64{1, 0} {
+		t.Errorf("%d wait", got)
 	}
 }
 
@@ -94,12 +94,12 @@ func TestLedgerLimitsWhatWaits(t *testing.T) {
 	if _, ok := l.open(groupOthers, 1); !ok {
 		t.Error("the groups share a limit")
 	}
-	l.watch() // those of earlier epochs count
+	l.begin() // those of earlier epochs count
 	if _, ok := l.open(groupTracked, 2); ok {
 		t.Error("there is room for more than the limit")
 	}
-	l.settle([]event{{weight: 1, kind: kindCustom}}, nil)
-	if epoch, ok := l.open(groupTracked, 2); !ok || epoch != 1 {
+	l.settle([]event{{epoch: 1, weight: 1, kind: kindCustom}}, nil)
+	if epoch, ok := l.open(groupTracked, 2); !ok || epoch != 2 {
 		t.Errorf("epoch %d, %v", epoch, ok)
 	}
 	if s := l.verify(t); s.Tracked != 3 {
@@ -107,29 +107,29 @@ func TestLedgerLimitsWhatWaits(t *testing.T) {
 	}
 }
 
-func TestWatchOfNothing(t *testing.T) {
+func TestFlushOfNothing(t *testing.T) {
 	l := newLedger()
-	w := l.watch()
-	if !w.ended() || l.lastWatch() != 0 {
+	f := l.begin()
+	if !f.ended() || l.flushing() {
 		t.Error("it waits for nothing")
 	}
-	if pending, lost, cause := l.unwatch(w); pending != [groups]uint64{} || lost != [groups]uint64{} || cause != nil {
-		t.Errorf("%d pending, %d lost, %v", pending, lost, cause)
+	if waiting, lost := l.end(f); waiting != [groups]uint64{} || lost != (losses{}) {
+		t.Errorf("%d wait, %+v", waiting, lost)
 	}
 }
 
 // A flush waits for the events of both groups that were recorded before it, in whatever order they
 // end, and for no others.
-func TestWatchCoversWhatWasRecordedBefore(t *testing.T) {
+func TestFlushCoversWhatWasRecordedBefore(t *testing.T) {
 	l := newLedger()
 	first := append(l.opened(t, kindCustom, 2), l.opened(t, kindEvaluation, 1)...)
-	a := l.watch()
+	a := l.begin()
 	second := l.opened(t, kindCustom, 1)
-	b := l.watch()
+	b := l.begin()
 	third := l.opened(t, kindCustom, 1)
-	c := l.watch()
-	if a.ended() || b.ended() || c.ended() || l.lastWatch() != uint64(c.epoch)+1 {
-		t.Fatal("a flush ended too early")
+	c := l.begin()
+	if epoch, covered := l.lastFlush(); a.ended() || b.ended() || c.ended() || epoch != c.epoch || covered != 5 {
+		t.Fatalf("flush %d of %d events is the last", epoch, covered)
 	}
 	l.settle(third, nil)
 	l.settle(second, nil)
@@ -141,35 +141,33 @@ func TestWatchCoversWhatWasRecordedBefore(t *testing.T) {
 		t.Fatal("a flush ended before all events did")
 	}
 	l.settle(first[:1], nil)
-	if !a.ended() || !b.ended() || !c.ended() || l.lastWatch() != 0 {
+	if !a.ended() || !b.ended() || !c.ended() || l.flushing() {
 		t.Fatal("a flush goes on")
 	}
-	late := l.opened(t, kindCustom, 1)
-	for _, w := range []*watch{a, b, c} {
-		if pending, lost, cause := l.unwatch(w); pending != [groups]uint64{} || lost != [groups]uint64{} || cause != nil || w.cause != nil {
-			t.Errorf("%d pending, %d lost, %v", pending, lost, cause)
+	l.opened(t, kindCustom, 1)
+	for _, f := range []*flush{a, b, c} {
+		if waiting, lost := l.end(f); waiting != [groups]uint64{} || lost != (losses{}) || f.cause != nil {
+			t.Errorf("%d wait, %+v", waiting, lost)
 		}
 	}
-	l.settle(late, nil)
-	l.unwatch(l.watch())
-	if len(l.accounts) != 1 {
-		t.Errorf("%d accounts are kept", len(l.accounts))
+	if len(l.flushes) != 0 {
+		t.Errorf("%d flushes are kept", len(l.flushes))
 	}
 }
 
-// What a flush has reported as pending is still covered by the next one.
-func TestWatchThatEndsEarly(t *testing.T) {
+// What a flush has reported as waiting is still covered by the next one.
+func TestFlushThatEndsEarly(t *testing.T) {
 	l := newLedger()
 	events := l.opened(t, kindCustom, 3)
-	w := l.watch()
+	f := l.begin()
 	l.settle(events[:1], nil)
-	if pending, lost, _ := l.unwatch(w); pending != [groups]uint64{2, 0} || lost != [groups]uint64{} || w.ended() {
-		t.Errorf("%d pending, %d lost", pending, lost)
+	if waiting, lost := l.end(f); waiting != [groups]uint64{2, 0} || lost != (losses{}) || f.ended() {
+		t.Errorf("%d wait, %+v", waiting, lost)
 	}
-	if l.lastWatch() != 0 {
+	if l.flushing() {
 		t.Error("it is waited for")
 	}
-	next := l.watch()
+	next := l.begin()
 	l.settle(events[1:], nil)
 	if !next.ended() {
 		t.Error("the next flush goes on")
@@ -181,81 +179,70 @@ func TestLossIsReportedOnce(t *testing.T) {
 	none := [groups]uint64{}
 	l.refuse(groupTracked, ErrQueueFull)
 	l.settle(l.opened(t, kindEvaluation, 2), ErrTooLarge)
-	for range 2 { // what is asked for without a flush is left to be reported
-		if n := l.unfinished(); n != [groups]uint64{1, 2} {
-			t.Errorf("%d are unfinished", n)
-		}
-	}
-	w := l.watch()
-	if !w.ended() {
+	f := l.begin()
+	if !f.ended() {
 		t.Error("it waits for what is lost")
 	}
-	if pending, lost, cause := l.unwatch(w); pending != none || lost != [groups]uint64{1, 2} || !errors.Is(cause, ErrTooLarge) {
-		t.Errorf("%d pending, %d lost, %v", pending, lost, cause)
+	if waiting, lost := l.end(f); waiting != none || lost.events != [groups]uint64{1, 2} || !errors.Is(lost.cause, ErrTooLarge) {
+		t.Errorf("%d wait, %+v", waiting, lost)
 	}
-	if _, lost, cause := l.unwatch(l.watch()); lost != none || cause != nil {
-		t.Errorf("%d are lost again, %v", lost, cause)
+	if _, lost := l.end(l.begin()); lost != (losses{}) {
+		t.Errorf("lost again: %+v", lost)
 	}
 
-	// Of two flushes at once, both report it.
+	// Of two flushes that cover it, both report it.
 	l.opened(t, kindCustom, 1)
-	a, b := l.watch(), l.watch()
+	a, b := l.begin(), l.begin()
 	l.lose(a.epoch, groupTracked, 1, errNotJSON)
-	_, first, cause := l.unwatch(b)
-	_, second, _ := l.unwatch(a)
-	if first != [groups]uint64{1, 0} || second != first || !errors.Is(cause, ErrRefused) {
-		t.Errorf("%d and %d are lost, %v", first, second, cause)
+	_, first := l.end(b)
+	_, second := l.end(a)
+	if first.events != [groups]uint64{1, 0} || second != first || !errors.Is(first.cause, ErrRefused) {
+		t.Errorf("%+v and %+v", first, second)
 	}
 
 	// A loss after a flush is the next one's.
 	l.opened(t, kindCustom, 1)
-	a = l.watch()
+	a = l.begin()
 	l.refuse(groupTracked, ErrClosed)
-	if pending, lost, _ := l.unwatch(a); pending != [groups]uint64{1, 0} || lost != none {
-		t.Errorf("%d pending, %d lost", pending, lost)
+	if waiting, lost := l.end(a); waiting != [groups]uint64{1, 0} || lost != (losses{}) {
+		t.Errorf("%d wait, %+v", waiting, lost)
 	}
 	l.settle([]event{{epoch: a.epoch, weight: 1}}, ErrUnauthorized)
-	if _, lost, cause := l.unwatch(l.watch()); lost != [groups]uint64{2, 0} || cause == nil {
-		t.Errorf("%d lost, %v", lost, cause)
+	if _, lost := l.end(l.begin()); lost.events != [groups]uint64{2, 0} || !errors.Is(lost.cause, ErrUnauthorized) {
+		t.Errorf("%+v", lost)
 	}
 
 	l.refuse(groupTracked, ErrQueueFull)
 	l.forget()
-	if _, lost, cause := l.unwatch(l.watch()); lost != none || cause != nil || l.unfinished() != none {
-		t.Errorf("%d are remembered, %v", lost, cause)
+	if _, lost := l.end(l.begin()); lost != (losses{}) {
+		t.Errorf("remembered: %+v", lost)
 	}
 	l.verify(t)
-	if len(l.accounts) != 1 {
-		t.Errorf("%d accounts are kept", len(l.accounts))
-	}
 }
 
 func TestLedgerGivesUp(t *testing.T) {
 	l := newLedger()
 	l.opened(t, kindCustom, 1)
-	a, b := l.watch(), l.watch()
-	l.giveUp(l.lastWatch(), ErrUnauthorized)
-	for _, w := range []*watch{a, b} {
-		if !w.ended() || !errors.Is(w.cause, ErrUnauthorized) {
-			t.Errorf("ended %v, %v", w.ended(), w.cause)
+	a, b := l.begin(), l.begin()
+	l.giveUp(b.epoch, ErrUnauthorized)
+	c := l.begin()
+	for _, f := range []*flush{a, b} {
+		if !f.ended() || !errors.Is(f.cause, ErrUnauthorized) {
+			t.Errorf("ended %v, %v", f.ended(), f.cause)
 		}
-		if pending, _, _ := l.unwatch(w); pending != [groups]uint64{1, 0} {
-			t.Errorf("%d pending", pending)
+		if waiting, _ := l.end(f); waiting != [groups]uint64{1, 0} {
+			t.Errorf("%d wait", waiting)
 		}
 	}
-	if l.lastWatch() != 0 {
-		t.Error("there is a flush left")
-	}
-	l.giveUp(1, ErrUnauthorized)
-	if c := l.watch(); c.ended() {
-		t.Error("a later flush ends at once")
+	if epoch, _ := l.lastFlush(); c.ended() || epoch != c.epoch {
+		t.Error("a later flush ends, too")
 	}
 }
 
 // TestLedgerAtRandom compares the ledger with a plain list of events through random operations.
 func TestLedgerAtRandom(t *testing.T) {
 	type flushing struct {
-		w      *watch
+		*flush
 		covers int // of all events
 	}
 	for seed := range uint64(100) {
@@ -274,16 +261,16 @@ func TestLedgerAtRandom(t *testing.T) {
 			}
 			return events
 		}
-		unwatch := func(i int) {
-			pending, dropped, _ := l.unwatch(flushes[i].w)
+		endFlush := func(i int) {
+			pending, dropped := l.end(flushes[i].flush)
 			var want [groups]uint64
 			for _, e := range all[:flushes[i].covers] {
 				want[e.kind.group()] += uint64(e.weight)
 			}
-			if pending != want || flushes[i].w.ended() != (want == [groups]uint64{}) {
-				t.Fatalf("seed %d: a flush ended %v with %d pending, want %d", seed, flushes[i].w.ended(), pending, want)
+			if pending != want || flushes[i].ended() != (want == [groups]uint64{}) {
+				t.Fatalf("seed %d: a flush ended %v with %d pending, want %d", seed, flushes[i].ended(), pending, want)
 			}
-			reported += dropped[groupTracked] + dropped[groupOthers] // by each flush that was open
+			reported += dropped.events[groupTracked] + dropped.events[groupOthers] // by each flush that was open
 			flushes = append(flushes[:i], flushes[i+1:]...)
 		}
 		for range 200 {
@@ -306,10 +293,10 @@ func TestLedgerAtRandom(t *testing.T) {
 					l.format(e.epoch, sampledOut, 0)
 				}
 			case 5:
-				flushes = append(flushes, flushing{l.watch(), len(all)})
+				flushes = append(flushes, flushing{l.begin(), len(all)})
 			case 6:
 				if len(flushes) > 0 {
-					unwatch(random.IntN(len(flushes)))
+					endFlush(random.IntN(len(flushes)))
 				}
 			}
 			l.verify(t)
@@ -318,13 +305,12 @@ func TestLedgerAtRandom(t *testing.T) {
 			}
 		}
 		l.settle(end(len(waiting)), nil)
-		flushes = append(flushes, flushing{l.watch(), len(all)})
+		flushes = append(flushes, flushing{l.begin(), len(all)})
 		for len(flushes) > 0 {
-			unwatch(random.IntN(len(flushes)))
+			endFlush(random.IntN(len(flushes)))
 		}
-		if reported < lost || len(l.accounts) != 1 || len(l.watches) != 0 {
-			t.Fatalf("seed %d: %d of %d losses were reported, %d accounts and %d flushes are kept",
-				seed, reported, lost, len(l.accounts), len(l.watches))
+		if reported < lost || len(l.flushes) != 0 {
+			t.Fatalf("seed %d: %d of %d losses were reported, %d flushes are kept", seed, reported, lost, len(l.flushes))
 		}
 	}
 }
@@ -364,12 +350,12 @@ func TestLedgerConcurrently(t *testing.T) {
 	for i := range flushers {
 		flushing.Go(func() {
 			for {
-				w := l.watch()
+				f := l.begin()
 				if i%2 == 0 {
-					<-w.done
+					<-f.done
 				}
-				_, lost, _ := l.unwatch(w)
-				reported[i] += lost[groupTracked]
+				_, lost := l.end(f)
+				reported[i] += lost.events[groupTracked]
 				select {
 				case <-stop:
 					return
@@ -383,13 +369,13 @@ func TestLedgerConcurrently(t *testing.T) {
 	settling.Wait()
 	close(stop)
 	flushing.Wait()
-	_, rest, _ := l.unwatch(l.watch())
-	total := rest[groupTracked]
+	_, rest := l.end(l.begin())
+	total := rest.events[groupTracked]
 	for _, n := range reported {
 		total += n
 	}
 	s := l.verify(t)
-	if total < s.Dropped.Total() || s.Tracked != 4*each || s.Waiting != 0 || len(l.accounts) != 1 {
-		t.Errorf("%d losses were reported, %+v, %d accounts", total, s, len(l.accounts))
+	if total < s.Dropped.Total() || s.Tracked != 4*each || s.Waiting != 0 {
+		t.Errorf("%d losses were reported, %+v", total, s)
 	}
 }

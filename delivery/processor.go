@@ -142,8 +142,15 @@ func (p *Processor) RecordIdentifyEvent(event ldevents.IdentifyEventData) { p.co
 func (p *Processor) RecordMigrationOpEvent(event ldevents.MigrationOpEventData) { p.control(event) }
 
 // RecordRawEvent queues an event that is JSON already, as [Processor.RecordCustomEvent] does. It is
-// sent as it is.
-func (p *Processor) RecordRawEvent(event json.RawMessage) { p.control(event) }
+// sent as it is; one that is not valid JSON is dropped.
+func (p *Processor) RecordRawEvent(event json.RawMessage) {
+	if !json.Valid(event) {
+		p.ledger.refuse(groupOthers, errNotJSON)
+		p.report.dropped(DropError{Cause: errNotJSON, Evaluations: 1})
+		return
+	}
+	p.control(json.RawMessage(clone(validText(event))))
+}
 
 func (p *Processor) control(event any) {
 	if err := p.queue.put(event, kindControl, nil); err != nil {
@@ -164,7 +171,7 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 		case <-p.closed:
 			return p.closeError
 		case <-ctx.Done():
-			return undelivered(p.ledger.pending(), ctx.Err())
+			return undelivered(p.ledger.waiting(), ctx.Err())
 		}
 	}
 	p.queue.close()

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -21,8 +20,14 @@ type queued struct {
 func newQueued(opts ...Option) *queued {
 	q := &queued{}
 	q.queue = newQueue(newSettings(opts, 0), newLedger(), func() int { return q.stored })
-	q.measure(both(1))
+	q.measured(1)
 	return q
+}
+
+// measured adapts the queue to events of so many bytes on average.
+func (q *queue) measured(average int) {
+	q.average = [lanes]int{}
+	q.measure([lanes]int{1, 1}, [lanes]int{average, average})
 }
 
 // record puts a number into the queue, as an event of the kind.
@@ -54,7 +59,7 @@ func (q *queued) rest() (numbers []int) {
 
 // settled ends events of a group, as if they had been delivered.
 func (q *queued) settled(k kind, n int) {
-	q.ledger.settle([]event{{kind: k, weight: uint32(n)}}, nil)
+	q.ledger.settle([]event{{epoch: 1, kind: k, weight: uint32(n)}}, nil)
 }
 
 func upTo(n int) (numbers []int) {
@@ -79,7 +84,6 @@ func TestEvaluationsNeverBlock(t *testing.T) {
 				t.Errorf("tracked event %d beside evaluations: %v", i, err)
 			}
 		}
-		q.attempt()
 		q.attempted(false)
 		if err := q.record(kindEvaluation, 0); !errors.Is(err, ErrQueueFull) {
 			t.Error(err)
@@ -123,16 +127,16 @@ func TestQueueOfLargeEvents(t *testing.T) {
 	for _, c := range []struct{ average, events, evaluations, batch int }{
 		{100, maxRawEvents, maxRawEvaluations, 64}, // a batch grows step by step
 		{4 << 10, 2_048, 4_096, 64},
-		{100_000, 83, 166, 20},
+		{100_000, 83, 167, 20},
 		{1 << 20, 8, 16, 2},
-		{1 << 30, 4, 8, 1},
+		{1 << 30, 4, 4, 1},
 	} {
 		q := newQueue(newSettings(nil, 0), newLedger(), func() int { return 0 })
 		q.batch = firstBatch
 		_ = q.put(0, kindCustom, nil)
-		q.measure(both(c.average))
-		if q.limit != c.events || q.exposures != c.evaluations || q.batch != c.batch {
-			t.Errorf("of %d bytes: %d events, %d evaluations, %d in a batch", c.average, q.limit, q.exposures, q.batch)
+		q.measured(c.average)
+		if q.limit != [lanes]int{c.events, c.evaluations} || q.batch != c.batch {
+			t.Errorf("of %d bytes: %d events, %d evaluations, %d in a batch", c.average, q.limit[laneTracked], q.limit[laneEvaluations], q.batch)
 		}
 		if raw := q.waitingBytes(); raw != [lanes]int{c.average, 0} {
 			t.Errorf("of %d bytes: %d wait", c.average, raw)
@@ -141,13 +145,13 @@ func TestQueueOfLargeEvents(t *testing.T) {
 	q := newQueued()
 	for range 10 {
 		_ = q.record(kindCustom, 0)
-		q.measure(both(1))
+		q.measured(1)
 	}
 	if q.batch != maxBatch {
 		t.Errorf("a batch is %d events", q.batch)
 	}
 	q.drain()
-	if q.measure(both(1)); q.batch != firstBatch {
+	if q.measured(1); q.batch != firstBatch {
 		t.Errorf("after nothing waited, a batch is %d events", q.batch)
 	}
 }
@@ -184,7 +188,7 @@ func TestBlockedPutsGetRoomInTheirOrder(t *testing.T) {
 			batch := q.rest()
 			got = append(got, batch...)
 			q.settled(kindCustom, len(batch))
-			q.admit()
+			signal(q.changed)
 			synctest.Wait()
 			if want := min(len(got), blocked); len(returned) != want {
 				t.Fatalf("%d puts returned after %d events left", len(returned), len(got))
@@ -223,7 +227,7 @@ func TestNobodyOvertakesABlockedPut(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Millisecond)
-		q.admit()
+		signal(q.changed)
 		puts.Wait()
 		if got = append(got, q.rest()...); !slices.Equal(got, upTo(7)) {
 			t.Errorf("events %d", got)
@@ -268,7 +272,7 @@ func TestLastResort(t *testing.T) {
 		accepted := func(full bool) (n int) {
 			q := newQueued(WithMaxWait(time.Millisecond))
 			_ = q.record(kindCustom, 0)
-			q.measure(both(average))
+			q.measured(average)
 			if full {
 				if batch, _ := q.numbers(); len(batch) > 0 {
 					t.Error("events leave a queue without room behind it")
@@ -305,15 +309,13 @@ func TestNobodyWaitsInVain(t *testing.T) {
 		lost  int
 	}{
 		{"with no wait allowed", []Option{WithMaxWait(0)}, func(*queued) {}, 0, 1},
-		{"when requests begin to fail", nil, func(q *queued) { q.attempt(); q.attempted(false) }, time.Second, 1},
-		{"when a request stalls", nil, func(q *queued) { q.attempt() }, time.Second + stallTimeout, 1},
-		{"when requests pass without making room", nil, func(q *queued) { q.attempt(); q.attempted(true) }, time.Minute, 1},
+		{"when requests begin to fail", nil, func(q *queued) { q.attempted(false) }, time.Second, 1},
+		{"when requests pass without making room", nil, func(q *queued) { q.attempted(true) }, time.Minute, 1},
 		{"when requests make room", nil, func(q *queued) {
-			q.attempt()
 			q.settled(kindCustom, 2)
 			q.attempted(true)
 		}, time.Second, 0},
-		{"when one leaves", nil, func(q *queued) { q.settled(kindCustom, 1); q.admit() }, time.Minute, 0},
+		{"when one leaves", nil, func(q *queued) { q.settled(kindCustom, 1); signal(q.changed) }, time.Minute, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -351,7 +353,6 @@ func TestNobodyWaitsInVain(t *testing.T) {
 func TestPutsWhileRequestsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueued(WithMaxEvents(8), WithRequestEvents(1), WithMaxWait(time.Minute))
-		q.attempt()
 		q.attempted(false)
 		began := time.Now()
 		for i := range 10 {
@@ -406,11 +407,11 @@ func TestBatches(t *testing.T) {
 	// fill puts tracked events from 0 and evaluations from 100 into a queue whose batch is 8.
 	fill := func(tracked, evaluations int) *queued {
 		q := newQueued(WithMaxEvents(1_000))
-		for i := range tracked {
-			_ = q.record(kindCustom, i)
-		}
 		for i := range evaluations {
 			_ = q.record(kindEvaluation, 100+i)
+		}
+		for i := range tracked {
+			_ = q.record(kindCustom, i)
 		}
 		q.batch = 8
 		return q
@@ -444,6 +445,29 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// An identify event describes its context, so that the evaluations after it need no index event.
+func TestEvaluationsDoNotOvertakeIdentifyEvents(t *testing.T) {
+	q := newQueued()
+	for i := range 10 {
+		_ = q.record(kindControl, i)
+		_ = q.record(kindEvaluation, 100+i)
+	}
+	q.batch = 8
+	identified := make(map[int]bool)
+	for range 20 {
+		numbers, _ := q.numbers(laneTracked, laneEvaluations)
+		for _, n := range numbers {
+			identified[n] = true
+			if n >= 100 && !identified[n-100] {
+				t.Errorf("evaluation %d is before its identify event", n)
+			}
+		}
+	}
+	if len(identified) != 20 {
+		t.Errorf("%d events", len(identified))
+	}
+}
+
 // A batch is of one epoch, the oldest first, so that a flush does not wait for what was recorded
 // after it.
 func TestBatchesAreOfOneEpoch(t *testing.T) {
@@ -452,7 +476,7 @@ func TestBatchesAreOfOneEpoch(t *testing.T) {
 		_ = q.record(kindEvaluation, 10*epoch)
 		_ = q.record(kindCustom, 10*epoch+1)
 		if epoch < 2 {
-			q.queue.watch()
+			q.queue.flush()
 		}
 	}
 	for epoch := range uint32(3) {
@@ -461,7 +485,7 @@ func TestBatchesAreOfOneEpoch(t *testing.T) {
 			t.Fatalf("a batch of %d events", len(batch))
 		}
 		for i, want := range []int{int(10*epoch) + 1, int(10 * epoch)} {
-			if batch[i].epoch != epoch || batch[i].event != want {
+			if batch[i].epoch != epoch+1 || batch[i].event != want {
 				t.Errorf("epoch %d: %+v", epoch, batch[i])
 			}
 		}
@@ -469,42 +493,13 @@ func TestBatchesAreOfOneEpoch(t *testing.T) {
 	// Without room for its lane, the oldest epoch waits alone.
 	q = newQueued()
 	_ = q.record(kindCustom, 0)
-	q.queue.watch()
+	q.queue.flush()
 	_ = q.record(kindEvaluation, 1)
 	if got, _ := q.numbers(laneEvaluations); !slices.Equal(got, []int{1}) {
 		t.Errorf("got %d", got)
 	}
 	if got, _ := q.numbers(laneTracked, laneEvaluations); !slices.Equal(got, []int{0}) {
 		t.Errorf("got %d", got)
-	}
-}
-
-// An event that is JSON already needs no formatting with others.
-func TestRawEventsAreBatchesOfTheirOwn(t *testing.T) {
-	q := newQueued()
-	for i := range 6 {
-		if i%3 == 2 {
-			_ = q.put(json.RawMessage(`{}`), kindControl, nil)
-			continue
-		}
-		_ = q.record(kindCustom, i)
-	}
-	_ = q.record(kindEvaluation, 100)
-	var sizes []int
-	for {
-		batch := q.take(nil, [lanes]bool{true, true})
-		if len(batch) == 0 {
-			break
-		}
-		sizes = append(sizes, len(batch))
-		for i := range batch {
-			if _, raw := batch[i].event.(json.RawMessage); raw && len(batch) > 1 {
-				t.Error("a raw event is one of several")
-			}
-		}
-	}
-	if !slices.Equal(sizes, []int{3, 1, 2, 1}) { // the evaluation is in the first one
-		t.Errorf("batches of %d events", sizes)
 	}
 }
 
@@ -529,7 +524,7 @@ func TestWhatIsDue(t *testing.T) {
 		t.Errorf("got %d", got)
 	}
 	expect("one evaluation", 1, false)
-	q.queue.watch()
+	q.queue.flush()
 	expect("for a flush", 1, true)
 	_ = q.rest()
 	_ = q.record(kindCustom, 5)
@@ -558,7 +553,7 @@ func TestQueueWakesTheFormatter(t *testing.T) {
 	if !woken(q) {
 		t.Error("not for the first evaluation")
 	}
-	q.queue.watch()
+	q.queue.flush()
 	if !woken(q) {
 		t.Error("not for a flush")
 	}
@@ -596,11 +591,10 @@ func TestQueueAtRandom(t *testing.T) {
 				taken += len(batch)
 				time.Sleep(time.Duration(random.IntN(5)) * time.Millisecond)
 				q.settled(kindCustom, len(batch))
-				q.admit()
-				q.attempt()
+				signal(q.changed)
 				q.attempted(true)
 				if random.IntN(20) == 0 {
-					q.queue.watch()
+					q.queue.flush()
 				}
 			}
 			writing.Wait()
@@ -610,6 +604,3 @@ func TestQueueAtRandom(t *testing.T) {
 		})
 	}
 }
-
-// both is the same average for both lanes.
-func both(average int) [lanes]int { return [lanes]int{average, average} }

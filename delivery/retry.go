@@ -304,9 +304,9 @@ func (s *schedule) untilDue(now time.Time) time.Duration {
 
 // suspects counts the events up to a flush that are held alone, and failed for that flush, too,
 // while others passed. cause is what is wrong with one of them.
-func (s *schedule) suspects(flush uint64) (n uint64, cause error) {
+func (s *schedule) suspects(flush uint32) (n uint64, cause error) {
 	for _, p := range s.held {
-		if e := &p.events[0]; p.strikes > 0 && p.flush >= flush && uint64(e.epoch) < flush {
+		if e := &p.events[0]; p.strikes > 0 && p.flush >= flush && e.epoch <= flush {
 			n += uint64(e.weight)
 			cause = p.cause
 		}

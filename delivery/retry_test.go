@@ -445,7 +445,7 @@ func TestAmbiguity(t *testing.T) {
 // cause.
 func TestSuspects(t *testing.T) {
 	d := drive(1)
-	suspects := func(flush, want uint64, what string) {
+	suspects := func(flush uint32, want uint64, what string) {
 		t.Helper()
 		n, cause := d.suspects(flush)
 		if n != want || (want > 0) != errors.Is(cause, ErrRefused) {
@@ -457,7 +457,7 @@ func TestSuspects(t *testing.T) {
 	suspects(1, 0, "without contrast")
 	d.send("pass")
 	p := d.held[0]
-	p.flush, p.events[0].weight = 7, 1
+	p.flush, p.events[0].weight, p.events[0].epoch = 7, 1, 1
 	d.send("bad")
 	suspects(7, 1, "guilty")
 	suspects(8, 0, "for a flush for which it was not tried")

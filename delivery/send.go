@@ -13,6 +13,10 @@ const flushBackoff = time.Second
 // idle is how long the sender sleeps when there is nothing to do, unless it is woken.
 const idle = time.Hour
 
+// stallTimeout is how long a request may go without an answer until it is logged, and until nothing
+// waits for the room that it would make.
+const stallTimeout = time.Second
+
 // sender sends what is in the store, one request at a time. It belongs to the goroutine that runs
 // it.
 type sender struct {
@@ -28,8 +32,8 @@ type sender struct {
 	released chan struct{} // everything that is stored is to be sent
 
 	budget int    // stored events to send although they do not fill a request
-	flush  uint64 // the last flush that waits; 0 for none
-	tried  uint64 // the last flush for which a request was sent
+	flush  uint32 // the last flush that waits; 0 for none
+	tried  uint32 // the last flush for which a request was sent
 }
 
 // run sends until it is stopped.
@@ -59,8 +63,9 @@ func (s *sender) step(stopping context.Context) time.Duration {
 		s.schedule.hold(p)
 	}
 	waiting, bytes := s.store.waiting()
-	s.flush = s.ledger.lastWatch()
-	if cause := s.hopeless(); cause != nil {
+	var covered uint64
+	s.flush, covered = s.ledger.lastFlush()
+	if cause := s.hopeless(covered); cause != nil {
 		s.ledger.giveUp(s.flush, cause)
 		s.flush = 0
 	}
@@ -83,9 +88,10 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	return 0
 }
 
-// hopeless returns why a flush that waits may as well end: the key is refused, also for this flush,
-// or all that it waits for are events that failed again by themselves while everything else passed.
-func (s *sender) hopeless() error {
+// hopeless returns why the flush that waits for so many events may as well end: the key is refused,
+// also for this flush, or all of them are events that failed again by themselves while everything
+// else passed.
+func (s *sender) hopeless(covered uint64) error {
 	switch {
 	case s.flush == 0, s.tried < s.flush:
 		return nil
@@ -93,7 +99,7 @@ func (s *sender) hopeless() error {
 		return ErrUnauthorized
 	}
 	suspects, cause := s.schedule.suspects(s.flush)
-	if cause == nil || suspects < s.ledger.pendingUntil(s.flush) {
+	if cause == nil || suspects < covered {
 		return nil
 	}
 	return cause
@@ -144,10 +150,16 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 	early := p.due.After(now)
 	s.tried, p.flush = s.flush, s.flush
-	s.queue.attempt()
-	stall := time.AfterFunc(stallTimeout, s.report.stalled)
+	stalled := make(chan struct{})
+	stall := time.AfterFunc(stallTimeout, func() {
+		s.queue.attempted(false)
+		close(stalled)
+		s.report.stalled()
+	})
 	o := s.endpoint.attempt(stopping, p)
-	stall.Stop()
+	if !stall.Stop() {
+		<-stalled
+	}
 	if stopping.Err() != nil && o.class != passed {
 		return // the part stays in the store
 	}

@@ -28,7 +28,7 @@ type part struct {
 	cause       error     // why it is dropped, if it is
 	ambiguous   bool      // an attempt failed in a way in which its events may have arrived
 	due         time.Time // it is not tried before
-	flush       uint64    // the flush for which it was tried last
+	flush       uint32    // the flush for which it was tried last
 
 	// Where it is on disk; unused in a memory store.
 	set     *set   // nil for a part that is in memory only
@@ -269,7 +269,7 @@ func (m *memory) mayClose(room bool) bool {
 	if next := m.next([lanes]bool{true, true}); next != nil && next.front().seq > m.open.seq {
 		return true
 	}
-	return room && (m.delay == 0 || time.Since(m.open.opened) >= m.delay || m.ledger.lastWatch() > 0)
+	return room && (m.delay == 0 || time.Since(m.open.opened) >= m.delay || m.ledger.flushing())
 }
 
 // takeFrom takes the next events of some lanes.

@@ -215,7 +215,7 @@ func TestStoreMergesSummaries(t *testing.T) {
 		t.Errorf("%s", p.events[1].json)
 	}
 	m.addText(kindSummary, flagSummary1("a"), 2) // after the request was cut
-	m.ledger.watch()
+	m.ledger.begin()
 	m.addText(kindSummary, flagSummary1("a"), 2) // for a later flush than the one before
 	m.addText(kindSummary, `{"kind":"summary","of":"a later SDK"}`, 1)
 	m.deliver(p)
