@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,26 +39,24 @@ type queue struct {
 	ledger      *ledger
 	evaluations func() int    // in the store
 	wake        chan struct{} // to the formatter: something waits, or is to be formatted at once
-	turn        chan struct{} // holds the first of the blocked puts; the others wait for it in their order
-	changed     chan struct{} // to that one: there may be room, or no hope for it
 
 	mu      sync.Mutex
 	seq     uint64
 	lanes   [lanes]fifo[rawEvent]
-	puts    int         // blocked
-	limit   [lanes]int  // raw events, other than for the last resort
-	blocked [lanes]bool // whether events wait for room in the store
-	batch   int         // raw events that are formatted together
-	average [lanes]int  // bytes of memory, of the last events
-	flushed uint32      // events of this epoch and earlier ones are to be formatted at once
-	failing bool        // whether the last attempt at a request failed, or has had no answer for long
+	puts    []*blockedPut // in the order in which they came; all of the tracked lane
+	limit   [lanes]int    // raw events, other than for the last resort
+	blocked [lanes]bool   // whether events wait for room in the store
+	batch   int           // raw events that are formatted together
+	average [lanes]int    // bytes of memory, of the last events
+	flushed uint32        // events of this epoch and earlier ones are to be formatted at once
+	failing bool          // whether the last attempt at a request failed, or has had no answer for long
 	closed  bool
 }
 
 func newQueue(s settings, l *ledger, evaluations func() int) *queue {
 	return &queue{
 		settings: s, ledger: l, evaluations: evaluations,
-		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1),
 		// Until the first event is formatted, nothing is known of their size. Evaluations can't
 		// wait for that.
 		limit: [lanes]int{firstBatch, maxRawEvents}, batch: 1, average: [lanes]int{4 << 10, 4 << 10},
@@ -69,44 +68,50 @@ func newQueue(s settings, l *ledger, evaluations func() int) *queue {
 // order, and before others.
 func (q *queue) put(e any, k kind, synced chan struct{}) error {
 	raw := rawEvent{event: e, kind: k, synced: synced}
-	evaluation := k.lane() == laneEvaluations
+	last := k.lane() == laneEvaluations || q.settings.maxWait == 0
 	q.mu.Lock()
-	if evaluation || q.puts == 0 || q.settings.maxWait == 0 {
-		if done, err := q.try(raw, evaluation || q.settings.maxWait == 0); done {
+	if last || len(q.puts) == 0 {
+		if done, err := q.try(raw, last); done {
 			q.mu.Unlock()
 			return err
 		}
 	}
-	q.puts++
+	blocked := &blockedPut{raw: raw, result: make(chan error, 1)}
+	q.puts = append(q.puts, blocked)
 	q.mu.Unlock()
-	return q.wait(raw)
-}
-
-// wait puts an event once there is room.
-func (q *queue) wait(raw rawEvent) error {
+	signal(q.wake)
 	timeout := time.NewTimer(q.settings.maxWait)
 	defer timeout.Stop()
-	last := false
 	select {
-	case q.turn <- struct{}{}:
-		defer func() { <-q.turn }()
+	case err := <-blocked.result:
+		return err
 	case <-timeout.C:
-		last = true
 	}
-	for {
-		q.mu.Lock()
-		if done, err := q.try(raw, last); done {
-			q.puts--
-			q.mu.Unlock()
-			return err
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := slices.Index(q.puts, blocked); i >= 0 {
+		q.puts = slices.Delete(q.puts, i, i+1)
+		_, err := q.try(raw, true)
+		return err
+	}
+	return <-blocked.result
+}
+
+// blockedPut is a put that waits for room.
+type blockedPut struct {
+	raw    rawEvent
+	result chan error // gets what put returns
+}
+
+// admit ends the blocked puts for which there is room now, or no hope for it. The lock is held.
+func (q *queue) admit() {
+	for len(q.puts) > 0 {
+		done, err := q.try(q.puts[0].raw, false)
+		if !done {
+			return
 		}
-		q.mu.Unlock()
-		signal(q.wake)
-		select {
-		case <-q.changed:
-		case <-timeout.C:
-			last = true
-		}
+		q.puts[0].result <- err
+		q.puts = slices.Delete(q.puts, 0, 1)
 	}
 }
 
@@ -179,7 +184,7 @@ func (q *queue) attempted(ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.failing = !ok
-	signal(q.changed)
+	q.admit()
 }
 
 // take moves the next events into batch, which it returns: of one epoch, no more than are formatted
@@ -214,9 +219,7 @@ func (q *queue) take(batch []rawEvent, room [lanes]bool) []rawEvent {
 			batch = append(batch, evaluations.pop())
 		}
 	}
-	if len(batch) > 0 {
-		signal(q.changed)
-	}
+	q.admit()
 	return batch
 }
 
@@ -230,7 +233,7 @@ func (q *queue) due() (waiting int, now bool) {
 		waiting += n
 		now = now || n > 0 && (n >= q.batch || q.lanes[l].front().epoch <= q.flushed)
 	}
-	return waiting, now || q.puts > 0 && waiting > 0
+	return waiting, now || len(q.puts) > 0 && waiting > 0
 }
 
 // flush begins a flush of all that was recorded before.
@@ -268,7 +271,7 @@ func (q *queue) measure(events, bytes [lanes]int) {
 		batch = min(batch, max(q.limit[l]/4, 1))
 	}
 	q.batch = min(batch, maxBatch)
-	signal(q.changed)
+	q.admit()
 }
 
 // close refuses further events, also those of blocked puts.
@@ -276,7 +279,7 @@ func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	signal(q.changed)
+	q.admit()
 }
 
 // drain removes everything that waits.

@@ -33,6 +33,13 @@ func (q *queue) measured(average int) {
 // record puts a number into the queue, as an event of the kind.
 func (q *queued) record(k kind, n int) error { return q.put(n, k, nil) }
 
+// room lets blocked puts in after events have left.
+func (q *queued) room() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.admit()
+}
+
 // numbers takes the next batch.
 func (q *queued) numbers(room ...lane) (numbers []int, kinds []kind) {
 	var r [lanes]bool
@@ -188,7 +195,7 @@ func TestBlockedPutsGetRoomInTheirOrder(t *testing.T) {
 			batch := q.rest()
 			got = append(got, batch...)
 			q.settled(kindCustom, len(batch))
-			signal(q.changed)
+			q.room()
 			synctest.Wait()
 			if want := min(len(got), blocked); len(returned) != want {
 				t.Fatalf("%d puts returned after %d events left", len(returned), len(got))
@@ -227,7 +234,7 @@ func TestNobodyOvertakesABlockedPut(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Millisecond)
-		signal(q.changed)
+		q.room()
 		puts.Wait()
 		if got = append(got, q.rest()...); !slices.Equal(got, upTo(7)) {
 			t.Errorf("events %d", got)
@@ -315,7 +322,7 @@ func TestNobodyWaitsInVain(t *testing.T) {
 			q.settled(kindCustom, 2)
 			q.attempted(true)
 		}, time.Second, 0},
-		{"when one leaves", nil, func(q *queued) { q.settled(kindCustom, 1); signal(q.changed) }, time.Minute, 0},
+		{"when one leaves", nil, func(q *queued) { q.settled(kindCustom, 1); q.room() }, time.Minute, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -591,7 +598,7 @@ func TestQueueAtRandom(t *testing.T) {
 				taken += len(batch)
 				time.Sleep(time.Duration(random.IntN(5)) * time.Millisecond)
 				q.settled(kindCustom, len(batch))
-				signal(q.changed)
+				q.room()
 				q.attempted(true)
 				if random.IntN(20) == 0 {
 					q.queue.flush()
