@@ -131,7 +131,7 @@ func (r *reporter) reportOverflow() {
 
 // failed reports a request that failed.
 func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
-	if s.failures == 0 || s.suspected { // it is about the events of this request
+	if s.passing() { // it is about the events of this request
 		if suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "suspect"}); ok {
 			r.log(slog.LevelWarn, "events service refuses some events while it accepts others",
 				slog.Any("error", o.err), slog.Int("suppressed", suppressed))

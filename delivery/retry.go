@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxTries is how often a part is sent again as it is, before something else is tried.
+	// maxTries is how often a part is sent as it is before something else is tried.
 	maxTries = 3
 	// maxProbes is how many single events are tried to find out whether anything passes.
 	maxProbes = 3
@@ -35,43 +35,42 @@ const (
 // as for a revoked key, a gateway that chokes on one event as in an outage. An event is guilty by
 // contrast only: it failed, something else passed, and it failed again. Dividing and dropping on
 // less than that loses good events, and multiplies the requests in an outage.
+//
+// What failed although something else passed meanwhile is suspect, and so is what it is divided
+// into. Suspects have pauses of their own; all other failures are the service's, which pauses
+// everything.
 type schedule struct {
 	backoff  backoff
-	coin     func() bool // at random
-	max      int         // events of a request
+	random   func(n int) int // less than n
+	max      int             // events of a request
 	maxBytes int
 
 	attempts  uint64 // so far
 	lastPass  uint64 // the attempt that passed last
-	lastFault uint64 // the attempt that failed last without being guilty
+	poisoned  bool   // the last failure that was explained was an event's own: the next one is likely to be, too
 	size      int    // fresh events for the next request; doubles while requests pass, and halves when one fails
 	byteLimit int    // after a request that was too large; maxBytes without one
 	below     int    // requests that passed under that limit
 	held      []*part
 	again     *part         // what failed last and is to be sent again as it is; one of held
-	turn      int           // the held part whose turn it is while nothing passes
-	turns     int           // since something passed, or was taken out of a held part
-	lastFlake uint64        // the attempt that passed last with a part that had failed before, unchanged
-	lastGuilt uint64        // the attempt that failed last with a guilty part
-	failures  int           // in a row
-	refusals  int           // answers in a row that may be about the key
+	failures  int           // in a row, of the service
+	refusals  int           // of them in a row, with answers that may be about the key
 	failed    time.Time     // when the last request failed that brought a pause
 	rest      time.Duration // that pause
 	ordered   bool          // whether the service asked for it, with Retry-After
-	suspected bool          // whether only suspects have failed since something passed
 }
 
 func newSchedule(b backoff, events, bytes int) *schedule {
-	return &schedule{backoff: b, coin: func() bool { return rand.N(2) == 0 }, max: events, maxBytes: bytes, size: events, byteLimit: bytes}
+	return &schedule{backoff: b, random: rand.N[int], max: events, maxBytes: bytes, size: events, byteLimit: bytes}
 }
 
 // passing reports whether requests pass, other than those that are to blame themselves for their
 // failure.
-func (s *schedule) passing() bool { return s.lastPass >= s.lastFault }
+func (s *schedule) passing() bool { return s.failures == 0 }
 
 // keyRefused reports whether the service refuses everything, with an answer that is about the key.
 func (s *schedule) keyRefused() bool {
-	if s.poisoned() { // and single events refused like that, too
+	if s.poisoned { // and single events refused like that, too
 		return s.refusals >= 2*keyRefusals
 	}
 	return s.refusals >= keyRefusals
@@ -88,75 +87,68 @@ type choice struct {
 // next chooses. fresh is whether there are events that were not sent yet, due whether a held part
 // may be tried.
 func (s *schedule) next(fresh bool, due func(*part) bool) choice {
-	if !s.passing() {
-		return s.nextInTrouble(fresh, due)
-	}
-	first := func(want func(*part) bool) choice {
-		if i := slices.IndexFunc(s.held, func(p *part) bool { return due(p) && want(p) }); i >= 0 {
-			return choice{part: s.held[i]}
-		}
-		return choice{}
-	}
-	c := first(func(p *part) bool { return !p.suspect })
-	// Suspects have half of the requests at most. At random, so that they do not keep step with a
-	// service that fails every other request.
-	if c.part == nil && !(fresh && s.coin()) {
-		c = first(s.contrasted)
-	}
-	if c.part == nil && fresh {
-		return choice{fresh: s.size}
-	}
-	if c.part == nil {
-		c = first(func(*part) bool { return true })
-	}
-	return c
-}
-
-// nextInTrouble chooses after a failure that nothing explains but trouble with the service.
-func (s *schedule) nextInTrouble(fresh bool, due func(*part) bool) choice {
 	switch {
 	case s.again != nil:
 		return choice{part: s.again}
-	case s.coin():
-		if i := slices.IndexFunc(s.held, func(p *part) bool { return p.suspect && due(p) && s.contrasted(p) }); i >= 0 {
-			return choice{part: s.held[i]}
-		}
+	case !s.passing():
+		return s.probe(fresh, due)
 	}
-	if s.probes() < maxProbes || s.turns >= len(s.held) { // also after each round in which none of the held parts passed
-		s.turns = 0
-		if fresh {
-			return choice{fresh: 1}
-		}
-		if i := slices.IndexFunc(s.held, (*part).dividable); i >= 0 {
-			return choice{part: s.held[i], single: true}
-		}
+	p := s.find(0, func(p *part) bool { return !p.suspect && due(p) })
+	// Suspects have half of the requests at most. At random, so that they do not keep step with a
+	// service that fails every other request.
+	if p == nil && !(fresh && s.random(2) == 0) {
+		p = s.find(0, func(p *part) bool { return s.contrasted(p) && due(p) })
 	}
-	for range s.held {
-		s.turn++
-		s.turns++
-		if p := s.held[s.turn%len(s.held)]; due(p) {
-			return choice{part: p}
-		}
+	switch {
+	case p != nil:
+		return choice{part: p}
+	case fresh:
+		return choice{fresh: s.size}
+	default:
+		return s.single(due)
 	}
-	return choice{}
 }
 
-// poisoned reports whether the last failure that was explained was an event's own: the next one is
-// likely to be, too.
-func (s *schedule) poisoned() bool { return s.lastGuilt > s.lastFlake }
+// probe chooses while nothing passes: a single event that was not tried yet, as long as few such
+// are held and now and then afterwards, or else any held part.
+func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
+	tried := 0
+	for _, p := range s.held {
+		if len(p.events) == 1 && !p.suspect {
+			tried++
+		}
+	}
+	switch {
+	case tried >= maxProbes && s.random(len(s.held)) > 0:
+		return choice{part: s.find(s.random(len(s.held)), due)}
+	case fresh:
+		return choice{fresh: 1}
+	default:
+		return s.single(due)
+	}
+}
+
+// single chooses one event of a held part, or a held part that must not be divided for that.
+func (s *schedule) single(due func(*part) bool) choice {
+	p := s.find(0, func(p *part) bool { return p.dividable() && due(p) })
+	if p != nil {
+		return choice{part: p, single: true}
+	}
+	return choice{part: s.find(s.random(max(len(s.held), 1)), due)}
+}
+
+// find returns the first held part, from an index on, that is wanted; nil for none.
+func (s *schedule) find(from int, want func(*part) bool) *part {
+	for i := range s.held {
+		if p := s.held[(from+i)%len(s.held)]; want(p) {
+			return p
+		}
+	}
+	return nil
+}
 
 // contrasted reports whether something passed since the part failed: another failure is its own.
 func (s *schedule) contrasted(p *part) bool { return p.failedAt > 0 && s.lastPass > p.failedAt }
-
-// probes counts the single events that were tried and have not been found guilty.
-func (s *schedule) probes() (n int) {
-	for _, p := range s.held {
-		if p.probe && p.strikes == 0 {
-			n++
-		}
-	}
-	return n
-}
 
 // verdict is what is to be done with a part after an attempt.
 type verdict int
@@ -168,109 +160,105 @@ const (
 	giveUp                 // it is dropped
 )
 
-// judge takes in the outcome of an attempt.
+// judge takes in the outcome of an attempt. early is whether a flush made it before the part was
+// due.
 func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict {
 	s.attempts++
-	s.again = nil
 	if o.class == passed {
 		s.pass(p)
 		return deliver
 	}
 	guilty := s.contrasted(p)
-	if p.failedFirst == 0 {
-		p.failedFirst = s.attempts
-	}
 	p.failedAt = s.attempts
+	if !early {
+		p.failures++
+	}
 	p.cause = fmt.Errorf("%w: %w", ErrRefused, o.err)
 	if o.tooLarge {
 		p.cause = fmt.Errorf("%w: %w", ErrTooLarge, o.err)
 	}
 	p.ambiguous = p.ambiguous || o.class == unavailable && !o.tooLarge
-	p.tries++
-	p.failures++
-	s.suspected = s.suspected && p.suspect
+	s.again = nil
 	if o.retryAfter > 0 { // whoever is to blame
 		s.failed, s.rest, s.ordered = now, o.retryAfter, true
 	}
 	switch {
-	case p.suspect: // it says nothing about the key
-	case o.keyRefused:
-		s.refusals++
-	default:
-		s.refusals = 0
-	}
-	switch {
 	case o.tooLarge && len(p.events) > 1:
 		s.byteLimit, s.below = max(p.bytes/2, 1), 0
-		s.lastFault = s.attempts
 		s.fail(o, now)
 		return divide
-	case guilty && len(p.events) > 1:
-		s.lastGuilt = s.attempts
-		return divide
 	case guilty:
-		s.lastGuilt = s.attempts
-		if early {
-			return hold
+		s.poisoned, p.suspect = true, true
+		if len(p.events) > 1 {
+			return divide
 		}
-		if s.lastFlake > p.failedFirst {
+		switch {
+		case early:
+		case p.flaky:
 			p.strikes++
-		} else {
+		default:
 			p.strikes += strike
 		}
 		if p.strikes >= maxStrikes*strike {
 			s.release(p)
 			return giveUp
 		}
-		p.suspect = true
-		s.put(p, now)
-		return hold
-	case p.strikes > 0: // nothing passed in between, so that it is no contrast
-		s.put(p, now)
-		return hold
-	default:
-		s.lastFault = s.attempts
-		s.hold(p)
+	case !p.suspect:
 		s.size = max(s.size/2, 1)
 		s.fail(o, now)
-		if o.class == unavailable && !s.poisoned() && p.tries < maxTries {
+		s.hold(p)
+		if o.class == unavailable && !s.poisoned && p.failures < maxTries {
 			s.again = p
 		}
 		return hold
 	}
+	s.hold(p)
+	switch {
+	case early:
+	case len(p.events) > 1:
+		p.due = now.Add(s.backoff.pause(p.failures - 1))
+	default:
+		p.due = now.Add(doubled(time.Second, p.failures, maxSuspectPause))
+	}
+	return hold
 }
 
 func (s *schedule) pass(p *part) {
 	s.lastPass = s.attempts
-	s.turns = 0
+	s.again = nil
 	s.failures, s.refusals = 0, 0
-	s.rest, s.ordered, s.suspected = 0, false, true
+	s.rest, s.ordered = 0, false
 	s.size = min(2*s.size, s.max)
-	if p.failedFirst > 0 { // unchanged, so that no event is to blame
-		s.lastFlake, s.size = s.attempts, s.max
+	if p.failures > 0 { // unchanged, so that no event is to blame
+		s.poisoned, s.size = false, s.max
+		for _, other := range s.held {
+			other.flaky = true
+		}
 	}
 	if s.byteLimit < s.maxBytes {
 		if s.below++; s.below >= growAfter {
 			s.byteLimit, s.below = min(2*s.byteLimit, s.maxBytes), 0
 		}
 	}
-	for _, other := range s.held {
-		other.tries = 0
-	}
 	s.release(p)
 }
 
-// fail sets the pause after a failure that is nobody's fault in particular. A first refusal has
-// none: it is most likely about one event, and the next request shows that.
+// fail sets the pause after a failure of the service. A first refusal has none: it is most likely
+// about one event, and the next request shows that.
 func (s *schedule) fail(o outcome, now time.Time) {
 	s.failures++
+	if o.keyRefused {
+		s.refusals++
+	} else {
+		s.refusals = 0
+	}
 	var pause time.Duration
 	switch {
 	case o.retryAfter > 0:
 		pause = o.retryAfter
 	case s.keyRefused():
 		pause = s.backoff.refused(s.refusals - keyRefusals)
-	case (o.class == refused || s.poisoned()) && s.failures == 1:
+	case (o.class == refused || s.poisoned) && s.failures == 1:
 	default:
 		pause = s.backoff.pause(s.failures - 1)
 	}
@@ -278,13 +266,9 @@ func (s *schedule) fail(o outcome, now time.Time) {
 }
 
 // pause returns how long to wait before the next request: no longer than longest after the last
-// one, unless the service asked for more. While all failures are those of suspects, there is no
-// pause for fresh events.
-func (s *schedule) pause(now time.Time, longest time.Duration, fresh bool) time.Duration {
+// one, unless the service asked for more.
+func (s *schedule) pause(now time.Time, longest time.Duration) time.Duration {
 	rest := s.rest
-	if fresh && s.suspected && !s.ordered {
-		return 0
-	}
 	if !s.ordered {
 		rest = min(rest, longest)
 	}
@@ -312,13 +296,6 @@ func (s *schedule) suspects(flush uint32) (n uint64, cause error) {
 		}
 	}
 	return n, cause
-}
-
-// put holds a single event that is not to be tried for a while.
-func (s *schedule) put(p *part, now time.Time) {
-	p.pauses++
-	p.due = now.Add(doubled(time.Second, p.pauses, maxSuspectPause))
-	s.hold(p)
 }
 
 func (s *schedule) hold(p *part) {

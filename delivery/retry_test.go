@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -36,7 +37,7 @@ type driver struct {
 	*schedule
 	now   time.Time
 	names map[*part]string
-	next  int // fresh part
+	taken int // fresh parts
 	fresh bool
 }
 
@@ -46,7 +47,7 @@ func drive(size int) *driver {
 		schedule: newSchedule(backoff{DefaultMinBackoff, DefaultMaxBackoff}, size, 1<<20),
 		now:      time.Now(), names: make(map[*part]string), fresh: true,
 	}
-	d.coin = func() bool { return false }
+	d.random = func(n int) int { return n - 1 } // the last one of several
 	return d
 }
 
@@ -56,7 +57,7 @@ func (d *driver) choose() *part {
 	c := d.schedule.next(d.fresh, func(p *part) bool { return !p.due.After(d.now) })
 	switch {
 	case c.part != nil && c.single:
-		return d.divide(c.part, 1, byPace)
+		return d.divide(c.part, 1)
 	case c.part != nil:
 		return c.part
 	case c.fresh > 0 && d.fresh:
@@ -65,19 +66,18 @@ func (d *driver) choose() *part {
 			events[i].json = []byte(`{}`)
 		}
 		p := newPart(events)
-		p.probe = !d.passing()
-		d.names[p] = string(rune('a' + d.next))
-		d.next++
+		d.names[p] = string(rune('a' + d.taken))
+		d.taken++
 		return p
 	default:
 		return nil
 	}
 }
 
-func (d *driver) divide(p *part, n int, why division) *part {
+func (d *driver) divide(p *part, n int) *part {
 	first, rest := newPart(p.events[:n]), newPart(p.events[n:])
 	d.names[first], d.names[rest] = d.names[p]+"1", d.names[p]+"2"
-	d.replace(p, first, rest, why)
+	d.replace(p, first, rest)
 	return first
 }
 
@@ -91,11 +91,9 @@ func (d *driver) send(name string) (sent string, v verdict) {
 	sent = fmt.Sprintf("%s:%d", d.names[p], len(p.events))
 	v = d.judge(p, outcomeOf(name), d.now, p.due.After(d.now))
 	if v == divide {
-		why := byGuilt
-		if outcomeOf(name).tooLarge {
-			why = bySize
+		if first := d.divide(p, len(p.events)/2); outcomeOf(name).tooLarge {
+			d.again = first
 		}
-		d.divide(p, len(p.events)/2, why)
 	}
 	return sent, v
 }
@@ -118,13 +116,12 @@ func TestSchedule(t *testing.T) {
 		{"everything passes", 0, []step{
 			{"pass", "a:8", deliver, 0}, {"pass", "b:8", deliver, 0}, {"pass", "c:8", deliver, 0},
 		}},
-		{"in an outage, the same part is sent three times, then one fresh event, up to three such, then the held parts in turn", 0, []step{
+		{"in an outage, the same part is sent three times, then one fresh event, up to three such, then a held part at random", 0, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"down", "b:1", hold, 0}, {"down", "b:1", hold, 0}, {"down", "b:1", hold, 0},
 			{"down", "c:1", hold, 0}, {"down", "c:1", hold, 0}, {"down", "c:1", hold, 0},
 			{"down", "d:1", hold, 0}, {"down", "d:1", hold, 0}, {"down", "d:1", hold, 0},
-			{"down", "b:1", hold, 0}, {"down", "c:1", hold, 0}, {"down", "d:1", hold, 0}, {"down", "a:8", hold, 0},
-			{"down", "e:1", hold, 0}, // one more each round
+			{"down", "d:1", hold, 0},
 		}},
 		{"after an outage, the held parts are sent first", 0, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "b:1", hold, 0},
@@ -136,7 +133,7 @@ func TestSchedule(t *testing.T) {
 		}},
 		{"a refusal is about the request, so that the next one is another", 0, []step{
 			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
-			{"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0}, {"bad", "a:8", hold, 0},
+			{"bad", "d:1", hold, 0},
 		}},
 		{"one content that is refused is found by contrast", 0, []step{
 			{"bad", "a:8", hold, 0},     // no contrast yet
@@ -172,15 +169,15 @@ func TestSchedule(t *testing.T) {
 		}},
 		{"parts that failed in an outage are not guilty when something else passes, but when they fail then", 0, []step{
 			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
-			{"pass", "b:1", deliver, 0}, {"pass", "a:8", deliver, 0}, {"pass", "c:1", deliver, 0}, {"bad", "d:1", hold, 0},
+			{"pass", "d:1", deliver, 0}, {"pass", "a:8", deliver, 0}, {"pass", "b:1", deliver, 0}, {"bad", "c:1", hold, 0},
 			{"pass", "e:8", deliver, 0},
 		}},
 		{"without fresh events, one event of a held part tells whether anything passes", 1, []step{
 			{"bad", "a:8", hold, 0},
 			{"pass", "a1:1", deliver, 0},
 			{"bad", "a2:7", divide, 0},
-			{"bad", "a21:3", hold, 0}, // nothing has passed since
-			{"pass", "a211:1", deliver, 0},
+			{"pass", "a211:1", deliver, 0}, // nothing has passed since
+			{"bad", "a212:2", divide, 0},
 		}},
 		{"without fresh events, what may have arrived is divided only after ten attempts", 1, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
@@ -203,12 +200,32 @@ func TestSchedule(t *testing.T) {
 			d := drive(8)
 			for i, s := range c.steps {
 				d.now = d.now.Add(s.pause)
-				d.fresh = c.fresh == 0 || d.next < c.fresh
+				d.fresh = c.fresh == 0 || d.taken < c.fresh
 				if sent, v := d.send(s.outcome); sent != s.sent || v != s.verdict {
 					t.Fatalf("request %d: sent %s, verdict %d; want %s, %d", i, sent, v, s.sent, s.verdict)
 				}
 			}
 		})
+	}
+}
+
+// While nothing passes, no held part starves, and few events are taken out of their order for trying.
+func TestEveryHeldPartIsTriedWhileNothingPasses(t *testing.T) {
+	d := drive(8)
+	d.random = rand.New(rand.NewPCG(1, 2)).IntN
+	const requests = 1_000
+	sent := make(map[string]int)
+	for range requests {
+		name, _ := d.send("bad")
+		sent[name]++
+	}
+	for _, name := range []string{"a:8", "b:1", "c:1", "d:1", "e:1"} {
+		if sent[name] < 10 {
+			t.Errorf("%s was sent %d times", name, sent[name])
+		}
+	}
+	if len(d.held) > 80 {
+		t.Errorf("%d events were tried alone", len(d.held)-1)
 	}
 }
 
@@ -239,7 +256,7 @@ func TestPauses(t *testing.T) {
 			d := drive(64)
 			for i, name := range c.outcomes {
 				d.send(name)
-				pause, longest := d.pause(d.now, idle, false), c.longest[i]
+				pause, longest := d.pause(d.now, idle), c.longest[i]
 				if pause < longest/2 || pause > longest {
 					t.Errorf("after request %d: %v, want %v to %v", i, pause, longest/2, longest)
 				}
@@ -256,7 +273,7 @@ func TestGuiltBringsNoPause(t *testing.T) {
 	d := drive(1)
 	for i, name := range []string{"bad", "pass", "bad"} {
 		d.send(name)
-		if pause := d.pause(d.now, idle, false); pause > 0 {
+		if pause := d.pause(d.now, idle); pause > 0 {
 			t.Errorf("%v after request %d", pause, i)
 		}
 	}
@@ -265,22 +282,22 @@ func TestGuiltBringsNoPause(t *testing.T) {
 func TestRetryAfterTakesThePlaceOfThePause(t *testing.T) {
 	d := drive(8)
 	d.send("later")
-	if pause := d.pause(d.now, time.Second, false); pause != time.Minute { // also of a flush's
+	if pause := d.pause(d.now, time.Second); pause != time.Minute { // also of a flush's
 		t.Errorf("%v", pause)
 	}
-	if pause := d.pause(d.now.Add(40*time.Second), time.Second, false); pause != 20*time.Second {
+	if pause := d.pause(d.now.Add(40*time.Second), time.Second); pause != 20*time.Second {
 		t.Errorf("%v after 40s", pause)
 	}
-	if pause := d.pause(d.now.Add(2*time.Minute), time.Second, false); pause > 0 {
+	if pause := d.pause(d.now.Add(2*time.Minute), time.Second); pause > 0 {
 		t.Errorf("%v after 2m", pause)
 	}
 	d.now = d.now.Add(time.Minute)
 	d.send("down")
-	if pause := d.pause(d.now, time.Second, false); pause > 400*time.Millisecond {
+	if pause := d.pause(d.now, time.Second); pause > 400*time.Millisecond {
 		t.Errorf("%v after an answer without Retry-After", pause)
 	}
 	d.send("pass")
-	if pause := d.pause(d.now, idle, false); pause > 0 {
+	if pause := d.pause(d.now, idle); pause > 0 {
 		t.Errorf("%v after what passed", pause)
 	}
 }
@@ -291,10 +308,10 @@ func TestPauseIsAtMostTheLongest(t *testing.T) {
 	for range 20 {
 		d.send("down")
 	}
-	if pause := d.pause(d.now, time.Second, false); pause != time.Second {
+	if pause := d.pause(d.now, time.Second); pause != time.Second {
 		t.Errorf("%v", pause)
 	}
-	if pause := d.pause(d.now.Add(time.Second), time.Second, false); pause > 0 {
+	if pause := d.pause(d.now.Add(time.Second), time.Second); pause > 0 {
 		t.Errorf("%v after 1s", pause)
 	}
 }
@@ -434,7 +451,7 @@ func TestAmbiguity(t *testing.T) {
 		d := drive(8)
 		p := d.choose()
 		d.judge(p, outcomeOf(outcome), d.now, false)
-		first := d.divide(p, 3, byPace)
+		first := d.divide(p, 3)
 		if p.ambiguous != want || first.ambiguous != want || d.held[len(d.held)-1].ambiguous != want {
 			t.Errorf("%s: %v, want %v", outcome, p.ambiguous, want)
 		}

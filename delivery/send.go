@@ -73,7 +73,7 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	if s.flush > 0 {
 		longest = max(s.schedule.backoff.shortest, flushBackoff)
 	}
-	if pause := s.schedule.pause(now, longest, waiting > 0); pause > 0 {
+	if pause := s.schedule.pause(now, longest); pause > 0 {
 		return pause
 	}
 	due := func(p *part) bool { return !p.due.After(now) || p.flush < s.flush }
@@ -120,9 +120,7 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 		case allowed >= n && !c.single:
 			return p, 0
 		default:
-			first := s.divide(p, min(n, allowed), byPace)
-			first.probe = c.single
-			return first, 0
+			return s.divide(p, min(n, allowed)), 0
 		}
 	}
 	if c.fresh == 0 || waiting == 0 {
@@ -141,7 +139,6 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 	if p == nil {
 		return nil, 0
 	}
-	p.probe = !s.schedule.passing()
 	s.budget -= len(p.events)
 	return p, 0
 }
@@ -176,16 +173,14 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 		s.store.settle(p)
 		s.ledger.settle(p.events, nil)
 	case divide:
-		why := byGuilt
-		if o.tooLarge {
-			why = bySize
+		if first := s.divide(p, len(p.events)/2); o.tooLarge {
+			s.schedule.again = first // so that events stay in order
 		}
-		s.divide(p, len(p.events)/2, why)
 	case giveUp:
 		s.store.settle(p)
 		drop(s.ledger, s.report, p.events, p.cause)
 	}
-	s.queue.attempted(s.schedule.failures == 0)
+	s.queue.attempted(s.schedule.passing())
 	signal(s.queue.wake) // the formatter may have waited for room
 	if v != deliver {
 		s.report.failed(o, s.schedule, now, s.ledger)

@@ -193,9 +193,9 @@ func scenarios() (all []scenario) {
 		},
 		perTick: 1_000, during: 5 * time.Second, settle: time.Minute, requests: 2_000,
 	}, scenario{
-		name: "flapping, up for 7 s and down for 3 s",
+		name: "flapping, up for 7 s and down for 4 s",
 		answer: func(_ string, _ int, elapsed time.Duration) int {
-			if elapsed%(10*time.Second) > 7*time.Second {
+			if elapsed%(11*time.Second) > 7*time.Second {
 				return http.StatusServiceUnavailable
 			}
 			return http.StatusAccepted

@@ -17,18 +17,15 @@ type part struct {
 	bytes  int // of their JSON
 
 	// What the schedule knows of it.
-	failedAt    uint64    // the attempt that failed last; 0 for none
-	failures    int       // failed attempts
-	tries       int       // failed attempts in a row, with nothing else tried between them
-	failedFirst uint64    // the first attempt at this very part that failed, not at one that it was divided from
-	strikes     int       // failures of a single event after something else had passed, times strike
-	probe       bool      // it was sent alone to find out whether anything passes
-	pauses      int       // how often it was put aside
-	suspect     bool      // something else passed while it failed, or what it was divided from
-	cause       error     // why it is dropped, if it is
-	ambiguous   bool      // an attempt failed in a way in which its events may have arrived
-	due         time.Time // it is not tried before
-	flush       uint32    // the flush for which it was tried last
+	failedAt  uint64    // the last attempt at it, or at what it was divided from, that failed; 0 for none
+	failures  int       // failed attempts at this very part, other than early ones
+	suspect   bool      // it failed although something else passed, or what it was divided from did
+	flaky     bool      // something else that had failed passed unchanged while it was held
+	strikes   int       // failures of a single event after something else had passed, times strike
+	due       time.Time // a suspect is not tried before
+	cause     error     // why it is dropped, if it is
+	ambiguous bool      // an attempt failed in a way in which its events may have arrived
+	flush     uint32    // the flush for which it was tried last
 
 	// Where it is on disk; unused in a memory store.
 	set     *set   // nil for a part that is in memory only
