@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -139,11 +140,11 @@ func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 		r.Header.Set(schemaHeader, p.schema)
 	}
 	events := mergeSummaries(p.events)
-	length := int64(len(events) + 1) // commas and brackets
-	for i := range events {
-		length += int64(len(events[i].json))
+	_, length := bodyOf(events)
+	open := func() io.ReadCloser {
+		body, _ := bodyOf(events)
+		return io.NopCloser(&body)
 	}
-	open := func() io.ReadCloser { return io.NopCloser(&bodyReader{events: events}) }
 	if e.compress {
 		var zipped bytes.Buffer
 		w := gzip.NewWriter(&zipped)
@@ -261,48 +262,14 @@ func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Requ
 	}
 }
 
-// bodyReader reads events as a JSON array, without a copy of them.
-type bodyReader struct {
-	events []event
-	read   int // of the next event, its separator included
-	begun  bool
-	ended  bool
-}
-
-// Read implements [io.Reader].
-func (b *bodyReader) Read(into []byte) (n int, err error) {
-	for n < len(into) {
-		if len(b.events) == 0 {
-			if b.ended {
-				if n == 0 {
-					return 0, io.EOF
-				}
-				return n, nil
-			}
-			into[n] = ']'
-			n++
-			b.ended = true
-			continue
-		}
-		if b.read == 0 {
-			into[n] = b.separator()
-			n++
-			b.read = 1
-			continue
-		}
-		text := b.events[0].json
-		copied := copy(into[n:], text[b.read-1:])
-		n += copied
-		if b.read += copied; b.read > len(text) {
-			b.events, b.read, b.begun = b.events[1:], 0, true
-		}
+// bodyOf returns a reader of events as a JSON array, without a copy of them, and its length.
+func bodyOf(events []event) (body net.Buffers, length int64) {
+	body = make(net.Buffers, 0, 2*len(events)+1)
+	separator := []byte("[")
+	for i := range events {
+		body = append(body, separator, events[i].json)
+		length += int64(len(events[i].json)) + 1
+		separator = []byte(",")
 	}
-	return n, nil
-}
-
-func (b *bodyReader) separator() byte {
-	if b.begun {
-		return ','
-	}
-	return '['
+	return append(body, []byte("]")), length + 1
 }
