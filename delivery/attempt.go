@@ -140,9 +140,9 @@ func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 		r.Header.Set(schemaHeader, p.schema)
 	}
 	events := mergeSummaries(p.events)
-	_, length := bodyOf(events)
+	body, length := bodyOf(events)
 	open := func() io.ReadCloser {
-		body, _ := bodyOf(events)
+		body := slices.Clone(body) // reading it empties it
 		return io.NopCloser(&body)
 	}
 	if e.compress {
@@ -264,12 +264,12 @@ func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Requ
 
 // bodyOf returns a reader of events as a JSON array, without a copy of them, and its length.
 func bodyOf(events []event) (body net.Buffers, length int64) {
+	syntax := []byte("[,]")
 	body = make(net.Buffers, 0, 2*len(events)+1)
-	separator := []byte("[")
 	for i := range events {
-		body = append(body, separator, events[i].json)
+		body = append(body, syntax[1:2], events[i].json)
 		length += int64(len(events[i].json)) + 1
-		separator = []byte(",")
 	}
-	return append(body, []byte("]")), length + 1
+	body[0] = syntax[:1]
+	return append(body, syntax[2:]), length + 1
 }

@@ -339,10 +339,10 @@ func TestSpoolDoesNotDelayTrack(t *testing.T) {
 	disk := newFaultyDisk()
 	p := s.process(withDisk(disk))
 	s.await("a set", func() bool { return len(s.files()) > 0 })
-	disk.set(func(d *faultyDisk) { d.slow = 5 * time.Second })
+	disk.set(func(d *faultyDisk) { d.slow = 2 * time.Second })
 	began := time.Now()
 	track(p, 0, 3000)
-	if took := time.Since(began); took > 4*time.Second { // less than one fsync
+	if took := time.Since(began); took > 3*time.Second/2 { // less than one fsync
 		t.Errorf("3000 events took %v", took)
 	}
 	disk.set(func(d *faultyDisk) { d.slow = 0 })

@@ -1,0 +1,82 @@
+package delivery
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+
+	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
+	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ldevents "github.com/launchdarkly/go-sdk-events/v3"
+	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
+	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/race"
+)
+
+// TestRecordingAllocatesNoMoreThanTheSDK compares what recording an event allocates here with what it
+// does with LaunchDarkly's own processor. What processes recorded events is held up in both, because
+// it allocates as well.
+func TestRecordingAllocatesNoMoreThanTheSDK(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	const events = 1_000
+	user := ldevents.Context(ldcontext.NewBuilder("sandy").SetString("plan", "gold").Build())
+	factory := ldevents.NewEventFactory(false, nil)
+	custom := factory.NewCustomEventData("purchase", user, ldvalue.String("EUR"), true, 9.99, ldvalue.OptionalInt{})
+	evaluation := ldevents.EvaluationData{BaseEvent: custom.BaseEvent, Key: "flag", Value: ldvalue.Bool(true)}
+	for name, record := range map[string]func(ldevents.EventProcessor){
+		"RecordCustomEvent": func(p ldevents.EventProcessor) { p.RecordCustomEvent(custom) },
+		"RecordEvaluation":  func(p ldevents.EventProcessor) { p.RecordEvaluation(evaluation) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var theirs float64
+			synctest.Test(t, func(t *testing.T) {
+				sdk := heldUp(t, 2*events)
+				theirs = testing.AllocsPerRun(events, func() { record(sdk) })
+			})
+			p := &Processor{queue: newQueued().queue}
+			ours := testing.AllocsPerRun(events, func() { record(p) })
+			if ours > theirs {
+				t.Errorf("%v allocations, the SDK has %v", ours, theirs)
+			}
+			t.Logf("%v allocations, the SDK has %v", ours, theirs)
+		})
+	}
+}
+
+// heldUp returns a processor of LaunchDarkly's that takes events and processes none. It has to be
+// called in a bubble of synctest.
+func heldUp(t *testing.T, capacity int) ldevents.EventProcessor {
+	t.Helper()
+	ctx, release := context.WithCancel(context.Background())
+	p, err := ldcomponents.SendEvents().FlushInterval(never).Capacity(capacity).Build(subsystems.BasicClientContext{
+		SDKKey:  "sdk-key",
+		Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
+		HTTP: subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client {
+			return &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})}
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.RecordRawEvent([]byte(`{}`))
+	p.Flush()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = p.Close() // it waits for the request, and nothing is processed meanwhile
+	}()
+	synctest.Wait()
+	t.Cleanup(func() {
+		release()
+		<-closed
+	})
+	return p
+}
