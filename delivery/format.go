@@ -310,8 +310,11 @@ func (f *formatter) render(processor ldevents.EventProcessor, batch []rawEvent) 
 // maxRetainedBody is how large a buffer may be that is kept for the next batch.
 const maxRetainedBody = 4 << 20
 
-// close ends LaunchDarkly's processor. Nothing may be formatted afterwards.
-func (f *formatter) close() { _ = f.processor.Close() }
+// close ends LaunchDarkly's processor, and releases memory. Nothing may be formatted afterwards.
+func (f *formatter) close() {
+	_ = f.processor.Close()
+	f.batch, f.capture.body = nil, nil
+}
 
 // inputs counts recorded events by what the SDK makes of them.
 type inputs struct {

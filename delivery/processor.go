@@ -43,7 +43,6 @@ type Processor struct {
 	unformat   chan struct{}      // closed to end formatting
 
 	closing    atomic.Bool
-	accounted  chan struct{} // closed once no event waits any more
 	closed     chan struct{}
 	closeError error // valid once closed is
 }
@@ -57,7 +56,7 @@ func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 	p := &Processor{
 		queue: newQueue(s, l, m.evaluations), formatter: f, ledger: l, report: r, store: m,
 		stopping: stop, unformat: make(chan struct{}),
-		accounted: make(chan struct{}), closed: make(chan struct{}),
+		closed: make(chan struct{}),
 	}
 	if s.spool.directory != "" {
 		p.spool = newSpool(s, l, r, m)
@@ -213,7 +212,7 @@ func (p *Processor) finish(err error) {
 	}
 	p.report.ended()
 	p.formatter.close()
-	p.sender.endpoint.closeIdle()
+	p.sender.close()
 }
 
 // dropRest reports all that is left as one loss, and then settles it.

@@ -56,6 +56,12 @@ func (s *sender) run(stopping context.Context) {
 	}
 }
 
+// close releases connections and memory. Nothing may be sent afterwards.
+func (s *sender) close() {
+	s.endpoint.closeIdle()
+	s.schedule.held, s.schedule.again = nil, nil
+}
+
 // step sends a request if there is one to send now, and otherwise returns how long to wait.
 func (s *sender) step(stopping context.Context) time.Duration {
 	now := time.Now()
