@@ -9,7 +9,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// session is what a provider works with between its registration and its shutdown.
+// session is the state of a provider between its registration and its shutdown.
 type session struct {
 	client    *ld.LDClient
 	processor *delivery.Processor // nil where events are off or go through another processor
@@ -21,7 +21,7 @@ type session struct {
 	ended     chan struct{}                   // closed when end has returned
 }
 
-// newOwnedSession makes a client, which starts to connect.
+// newOwnedSession creates a client, which starts to connect.
 func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 	client, err := newOwnedClient(sdkKey, p.settings, p.reportDrop)
 	if err != nil {
@@ -98,9 +98,8 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 	return s
 }
 
-// end delivers what is tracked, and ends everything that the session has started, apart from the
-// watcher's loop, which has to be stopped before. What the SDK holds up when ctx ends goes on in
-// the background.
+// end delivers all events, and ends everything that the session has started except the watcher's
+// loop, which must be stopped first. If ctx is done first, the rest continues in the background.
 func (s *session) end(ctx context.Context) error {
 	defer close(s.ended)
 	err := s.deliver(ctx) // first, because the SDK can hold up the rest until ctx ends
@@ -110,7 +109,7 @@ func (s *session) end(ctx context.Context) error {
 	return err
 }
 
-// wait returns when end has, or when ctx ends.
+// wait blocks until end has returned or ctx is done.
 func (s *session) wait(ctx context.Context) error {
 	select {
 	case <-s.ended:
@@ -120,11 +119,11 @@ func (s *session) wait(ctx context.Context) error {
 	}
 }
 
-// reportDrop passes an event that delivery has dropped to the application's error handler. Delivery
-// logs it.
+// reportDrop passes a dropped event to the application's error handler. The package delivery logs
+// it.
 func (p *Provider) reportDrop(err error) { p.reporter.handle(context.Background(), err) }
 
-// log writes a line about the configuration.
+// log logs a problem with the configuration.
 func (p *Provider) log(level slog.Level, message, problem string) {
 	p.settings.logger.LogAttrs(context.Background(), level, message, slog.String("problem", problem))
 }
