@@ -10,8 +10,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/logtext"
 )
 
-// The errors of what an application passes in. Errors that are passed to the handler of
-// [WithErrorHandler] match them with [errors.Is].
+// Errors of the application's input. The errors passed to the handler of [WithErrorHandler] match
+// them with [errors.Is].
 var (
 	// ErrTargetingKeyMissing reports an evaluation context, or a context of a multi-context,
 	// without a usable targeting key.

@@ -64,13 +64,13 @@ func (p *Provider) tryRegister(ctx context.Context, arrived time.Time, pauses in
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.session.Load()
-	if err := ctx.Err(); err != nil && s == nil { // whoever wanted it has gone
+	if err := ctx.Err(); err != nil && s == nil { // the caller no longer waits
 		return nil, fmt.Errorf("launchdarkly: %w", err)
 	}
 	switch p.registrations.initialize(arrived, pauses, s != nil) {
 	case refused:
 		return nil, fmt.Errorf("launchdarkly: the provider was shut down before it was initialized: %w", ErrClosed)
-	case doubtful:
+	case undecided:
 		return nil, nil
 	case admitted:
 	}

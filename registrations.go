@@ -76,7 +76,7 @@ func (r *registrations) await() {
 type verdict int
 
 const (
-	doubtful verdict = iota // not decided yet
+	undecided verdict = iota
 	admitted
 	refused
 )
@@ -84,10 +84,10 @@ const (
 // registrationCounts is the state of registrations.
 type registrationCounts struct {
 	readers int       // goroutines that have started to read the event channel
-	over    int       // registrations that are over
-	recent  int       // shutdowns that are not counted there yet: several can be of one registration
-	waiting int       // shutdowns that wait
-	since   time.Time // when the last of them has ended
+	over    int       // registrations that have ended
+	recent  int       // shutdowns not counted in over yet: one registration can have several
+	waiting int       // shutdowns that are waiting
+	since   time.Time // the end of the last wait
 }
 
 // settle adds recent shutdowns to over unless a shutdown is waiting. It reports whether it did.
@@ -109,7 +109,7 @@ func (r *registrationCounts) decide(arrived time.Time, waited, active bool) verd
 	case settled && waited:
 		return refused
 	default:
-		return doubtful
+		return undecided
 	}
 }
 

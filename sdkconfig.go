@@ -18,10 +18,10 @@ const wrapperName = "open-feature-go-server"
 // ownedClient is a client that the provider created.
 type ownedClient struct {
 	*ld.LDClient
-	processor *delivery.Processor // nil where events are off or go through another processor
+	processor *delivery.Processor // nil if events are off or use another processor
 	silent    bool                // see knownStatus
 	requests  *requestStopper
-	logs      *logSwitch // nil where the SDK logs elsewhere
+	logs      *logSwitch // nil if the SDK logs elsewhere
 }
 
 // newOwnedClient creates a client, which starts to connect. onDrop is called for dropped events.
@@ -68,10 +68,10 @@ func (c *ownedClient) end(ctx context.Context) error {
 // provider's logger, and a way to stop requests. The application's builders are not modified.
 type sdkConfig struct {
 	ld.Config
-	delivery *delivery.Configuration // nil where events are off or go through another processor
+	delivery *delivery.Configuration // nil if events are off or use another processor
 	requests *requestStopper
-	logs     *logSwitch               // nil where the SDK logs elsewhere
-	system   *dataSystemConfiguration // nil where there is no DataSystem
+	logs     *logSwitch               // nil if the SDK logs elsewhere
+	system   *dataSystemConfiguration // nil if there is no DataSystem
 }
 
 func newSDKConfig(s settings, onDrop func(error)) sdkConfig {

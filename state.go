@@ -9,9 +9,9 @@ import (
 
 // sdkState is the known state of LaunchDarkly's SDK.
 type sdkState struct {
-	status  interfaces.DataSourceStatus // with an empty state until the SDK has been asked
-	hasData bool                        // whether there is flag data; from then on, there always is
-	checks  int                         // checks for flag data that have not been made; one of them is running
+	status  interfaces.DataSourceStatus // its state is empty until the SDK has returned one
+	hasData bool                        // whether there is flag data, which is never lost again
+	checks  int                         // pending checks for flag data; the first is running
 }
 
 // connecting reports whether the data source has not reported a result of connecting yet.
@@ -72,7 +72,7 @@ func describe(info interfaces.DataSourceErrorInfo) string {
 // stateTracker selects the events that change the provider's state. It returns each once, and none
 // before the first initialization.
 type stateTracker struct {
-	known   providerState      // the state that OpenFeature knows
+	known   providerState      // OpenFeature's state of the provider
 	pending *openfeature.Event // to be sent, if not nil
 }
 
@@ -86,8 +86,8 @@ func stateOf(event openfeature.Event) providerState {
 	return providerState{event: event.EventType, code: event.ErrorCode}
 }
 
-// told records a state that OpenFeature derives without an event of the provider.
-func (s *stateTracker) told(event openfeature.Event) { s.known, s.pending = stateOf(event), nil }
+// setKnown records a state that OpenFeature derives without an event of the provider.
+func (s *stateTracker) setKnown(event openfeature.Event) { s.known, s.pending = stateOf(event), nil }
 
 // transition records the event for the current state. It replaces a pending one.
 func (s *stateTracker) transition(event openfeature.Event) {
@@ -101,4 +101,4 @@ func (s *stateTracker) transition(event openfeature.Event) {
 }
 
 // sent records that the pending event was sent.
-func (s *stateTracker) sent() { s.told(*s.pending) }
+func (s *stateTracker) sent() { s.setKnown(*s.pending) }

@@ -32,19 +32,19 @@ type watcher struct {
 	onSent func() // called when an event was received
 	silent bool   // see knownStatus
 
-	inbox   chan func()    // what the loop has to run; nil ends it
+	inbox   chan func()    // functions for the loop to run; nil ends it
 	stopped chan struct{}  // closed when the loop has ended
-	done    chan struct{}  // closed when the helpers have, too
-	helpers sync.WaitGroup // started by newWatcher and the loop alone
+	done    chan struct{}  // closed when the helpers have ended, too
+	helpers sync.WaitGroup // started only by newWatcher and the loop
 
-	// What follows is the loop's.
+	// The loop owns the fields below.
 	sdk      sdkState
-	statuses <-chan interfaces.DataSourceStatus // nil until the listener is added, and when the client was closed
+	statuses <-chan interfaces.DataSourceStatus // nil until the listener is added, and after the client is closed
 	flags    <-chan interfaces.FlagChangeEvent  // nil until the listener is added
 	changes  changeCollector
 	states   stateTracker
-	waiting  []chan<- error   // the results of initializations, which OpenFeature makes events of
-	settling <-chan time.Time // not nil while it may not have done so
+	waiting  []chan<- error   // results of initializations, of which OpenFeature makes events
+	settling <-chan time.Time // not nil until it should have made them
 }
 
 // newWatcher starts a watcher. silent reports whether nothing keeps the client's flag data up to
@@ -236,7 +236,7 @@ func (w *watcher) checkAgain() bool {
 			w.checkData()
 		}
 		return false
-	case w.sdk.connecting(): // for some time already, because data comes with a connection otherwise
+	case w.sdk.connecting(): // for some time, because data usually comes with a connection
 		if len(w.waiting) == 0 {
 			w.states.transition(w.sdk.unconnected())
 		}
@@ -254,7 +254,7 @@ func (w *watcher) update() {
 	case len(w.waiting) == 0:
 		w.states.transition(event)
 	case event.ErrorCode == openfeature.ProviderFatalCode:
-		w.states.told(event)
+		w.states.setKnown(event)
 		w.answer(&openfeature.ProviderInitError{ErrorCode: event.ErrorCode, Message: event.Message}, w.waiting...)
 		w.waiting = nil
 	case w.flags != nil && !w.sdk.connecting():
@@ -303,14 +303,14 @@ func (w *watcher) expire(result chan<- error, cause error) {
 	switch {
 	case w.sdk.hasData && w.sdk.connecting():
 		w.answerReady(w.sdk.unconnected(), result)
-	case w.sdk.hasData: // the SDK waits for another listener
+	case w.sdk.hasData: // the SDK is blocked by another listener
 		w.answerReady(w.sdk.event(w.flags != nil), result)
 	default:
 		err := fmt.Errorf("launchdarkly: no flag data: %w", cause)
 		if w.sdk.status.LastError.Kind != "" {
 			err = fmt.Errorf("%w: %s", err, describe(w.sdk.status.LastError))
 		}
-		w.states.told(openfeature.Event{EventType: openfeature.ProviderError})
+		w.states.setKnown(openfeature.Event{EventType: openfeature.ProviderError})
 		w.answer(err, result)
 	}
 }
@@ -318,7 +318,7 @@ func (w *watcher) expire(result chan<- error, cause error) {
 // answerReady answers initializations with success, of which OpenFeature makes READY events. If the
 // state is another one, its event follows.
 func (w *watcher) answerReady(state openfeature.Event, results ...chan<- error) {
-	w.states.told(openfeature.Event{EventType: openfeature.ProviderReady})
+	w.states.setKnown(openfeature.Event{EventType: openfeature.ProviderReady})
 	w.states.transition(state)
 	w.answer(nil, results...)
 }

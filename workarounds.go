@@ -15,9 +15,10 @@ import (
 )
 
 // This file works around behavior of LaunchDarkly's SDK (as of go-server-sdk 7.15.5) and
-// OpenFeature's (as of go-sdk 1.20.0). TestWorkaroundsAreNeeded has a subtest for each part that a
-// test can show, which fails once the part can go. The order in which OpenFeature's SDK initializes
-// and shuts down providers has a file of its own, registrations.go.
+// OpenFeature's SDK (as of go-sdk 1.20.0). TestWorkaroundsAreNeeded has a subtest for each
+// workaround that a test can cover, and the subtest fails once the workaround is no longer needed.
+// For the order in which OpenFeature's SDK initializes and shuts down providers, see
+// registrations.go.
 
 const (
 	// settleTime is how long state changes are held back after an initialization. OpenFeature's SDK
