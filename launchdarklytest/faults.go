@@ -59,8 +59,8 @@ func (s *Server) ResetEvents(n int) {
 }
 
 // DelayEvents delays responses to event requests by d. Requests are processed and recorded on
-// arrival. A delay ends early if the client disconnects, the server is closed, or DelayEvents is
-// called again; the last sends the delayed responses. If d <= 0, there is no delay.
+// arrival. A delay ends early if the client disconnects, if the server is closed, or if DelayEvents
+// is called again, which sends the delayed responses. If d <= 0, there is no delay.
 func (s *Server) DelayEvents(d time.Duration) {
 	s.fault(func(f *faults) {
 		if f.delayOver != nil {

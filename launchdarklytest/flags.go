@@ -46,7 +46,7 @@ func (s *Server) SetFlags(flags ...ldmodel.FeatureFlag) {
 // SetFlagsJSON is like [Server.SetFlags] for flags in LaunchDarkly's JSON representation, one flag
 // per string:
 //
-//	err := box.SetFlagsJSON(`{"key": "limit", "on": false, "offVariation": 0, "variations": [10, 20]}`)
+//	err := box.SetFlagsJSON(`{"key": "limit", "offVariation": 0, "variations": [10, 20]}`)
 //
 // It returns an error and changes nothing if any of them is invalid JSON, does not fit
 // LaunchDarkly's flag model, or has no key. Fields that are unknown to the model are preserved.
