@@ -25,14 +25,14 @@ import (
 )
 
 // A service registers the provider once, and speaks only OpenFeature after that. LaunchDarkly in a
-// box takes the place of LaunchDarkly here; without WithConfig, the provider connects to the real
+// server takes the place of LaunchDarkly here; without WithConfig, the provider connects to the real
 // one.
 func Example() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
 
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -54,7 +54,7 @@ func Example() {
 	if err := provider.Flush(ctx); err != nil {
 		fmt.Println(err)
 	}
-	for _, event := range box.CustomEvents() {
+	for _, event := range server.CustomEvents() {
 		fmt.Println(event.Key, *event.MetricValue, event.Data, event.ContextKeys())
 	}
 	// Output:
@@ -65,9 +65,9 @@ func Example() {
 // Whom flags are evaluated for, and who does what is tracked: a user with an attribute that stays
 // here, an organization, and both at once.
 func Example_contexts() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -92,7 +92,7 @@ func Example_contexts() {
 	if err := provider.Flush(ctx); err != nil {
 		fmt.Println(err)
 	}
-	for _, event := range box.CustomEvents("seen") {
+	for _, event := range server.CustomEvents("seen") {
 		fmt.Println(event.ContextKeys(), "with the email address:", strings.Contains(event.String(), "sandy@example.com"))
 	}
 	// Output:
@@ -104,11 +104,11 @@ func Example_contexts() {
 // An application reacts to flags that change, and to a connection that is lost, with OpenFeature's
 // handlers.
 func Example_events() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", false)
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", false)
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -126,10 +126,10 @@ func Example_events() {
 	client.AddHandler(openfeature.ProviderConfigChange, &onChange)
 	client.AddHandler(openfeature.ProviderStale, &onStale)
 
-	box.SetValue("new-checkout", true)
+	server.SetValue("new-checkout", true)
 	fmt.Println("changed:", <-changed)
-	box.RefuseStreams(503)
-	box.DropStreams()
+	server.RefuseStreams(503)
+	server.DropStreams()
 	<-stale
 	fmt.Println("stale, and still:", client.Boolean(context.Background(), "new-checkout", false,
 		openfeature.NewEvaluationContext("user-42", nil)))
@@ -165,12 +165,12 @@ func ExampleNewProvider() {
 // An application that has a LaunchDarkly client keeps it. With lossless delivery in its
 // configuration, Flush and Stats include it.
 func ExampleNewProviderWithClient() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
+	server := launchdarklytest.NewServer()
+	defer server.Close()
 
-	config := box.Config()
+	config := server.Config()
 	config.Events = delivery.Lossless(ldcomponents.SendEvents())
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), config, 5*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -192,9 +192,9 @@ func ExampleNewProviderWithClient() {
 
 // Features that OpenFeature does not cover use LaunchDarkly's client.
 func ExampleProvider_Client() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -209,9 +209,9 @@ func ExampleProvider_Client() {
 // Each row of the table in the package documentation: a number is the metric value, attributes are
 // the data, and NaN is no number.
 func ExampleProvider_Track() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -227,7 +227,7 @@ func ExampleProvider_Track() {
 		fmt.Println(err)
 	}
 
-	for _, event := range box.CustomEvents() {
+	for _, event := range server.CustomEvents() {
 		metric := "none"
 		if event.MetricValue != nil {
 			metric = fmt.Sprint(*event.MetricValue)
@@ -243,10 +243,10 @@ func ExampleProvider_Track() {
 
 // A wrong SDK key is an error that no waiting will cure.
 func ExampleProvider_InitWithContext() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
+	server := launchdarklytest.NewServer()
+	defer server.Close()
 	provider, err := launchdarkly.NewProvider("not-the-key",
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -262,15 +262,15 @@ func ExampleProvider_InitWithContext() {
 
 // A flag of any JSON value, and what OpenFeature has no field for: which rule it was that matched.
 func ExampleProvider_ObjectEvaluation() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).
 		Variations(ldvalue.Parse([]byte(`{"color": "grey"}`)), ldvalue.Parse([]byte(`{"color": "gold"}`))).
 		FallthroughVariation(0).
 		AddRule(ldbuilders.NewRuleBuilder().ID("gold plan").Variation(1).
 			Clauses(ldbuilders.Clause("plan", ldmodel.OperatorIn, ldvalue.String("gold")))).
 		Build())
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -291,9 +291,9 @@ func ExampleProvider_ObjectEvaluation() {
 // The shapes of data that LaunchDarkly's own SDKs send, other than objects, are tracked under
 // TrackingDataKey.
 func ExampleProvider_Track_scalarData() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -308,7 +308,7 @@ func ExampleProvider_Track_scalarData() {
 	if err := provider.Flush(ctx); err != nil {
 		fmt.Println(err)
 	}
-	for _, event := range box.CustomEvents() {
+	for _, event := range server.CustomEvents() {
 		fmt.Println(event.Key, *event.MetricValue, event.Data)
 	}
 	// Output: search 52.3 "my value"
@@ -316,10 +316,10 @@ func ExampleProvider_Track_scalarData() {
 
 // The error handler is called for every tracking error.
 func ExampleWithErrorHandler() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 		launchdarkly.WithErrorHandler(func(_ context.Context, err error) {
 			switch {
@@ -345,9 +345,9 @@ func ExampleWithErrorHandler() {
 
 // A function that is frozen after its answer delivers what it tracked before that.
 func ExampleProvider_Flush() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -362,7 +362,7 @@ func ExampleProvider_Flush() {
 		return provider.Flush(ctx)
 	}
 	fmt.Println(handle(context.Background()))
-	fmt.Println(len(box.CustomEvents("invoked")), "arrived")
+	fmt.Println(len(server.CustomEvents("invoked")), "arrived")
 	// Output:
 	// <nil>
 	// 1 arrived
@@ -371,11 +371,11 @@ func ExampleProvider_Flush() {
 // A service whose attributes use "kind" for something else names another attribute for the context
 // kind.
 func ExampleWithContextKindAttribute() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("flag", "value")
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithContextKindAttribute("contextKind"))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("flag", "value")
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithContextKindAttribute("contextKind"))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -413,12 +413,12 @@ func ExampleWithConfig() {
 // A service that can work with defaults does not wait long for its flags. They arrive later, with
 // PROVIDER_READY.
 func ExampleWithInitTimeout() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.HoldStreams() // LaunchDarkly accepts the connection, and says nothing
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.HoldStreams() // LaunchDarkly accepts the connection, and says nothing
 
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()),
 		launchdarkly.WithInitTimeout(50*time.Millisecond),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
@@ -431,7 +431,7 @@ func ExampleWithInitTimeout() {
 	err = provider.Init(openfeature.EvaluationContext{}) // OpenFeature does this when a provider is registered
 	fmt.Println(errors.Is(err, ld.ErrInitializationTimeout))
 
-	box.ReleaseStreams()
+	server.ReleaseStreams()
 	fmt.Println(provider.Init(openfeature.EvaluationContext{}))
 	// Output:
 	// true
@@ -449,10 +449,10 @@ func ExampleWithLogger() {
 			return attr
 		},
 	}))
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(logger.With(slog.String("service", "shop"))))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(logger.With(slog.String("service", "shop"))))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -470,12 +470,12 @@ func ExampleWithLogger() {
 // Reasons in OpenFeature's vocabulary, for dashboards that span vendors. LaunchDarkly's own word
 // stays in the metadata.
 func ExampleWithStandardReasons() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
 
 	for _, options := range [][]launchdarkly.Option{{}, {launchdarkly.WithStandardReasons()}} {
-		provider, err := launchdarkly.NewProvider(box.SDKKey(), append(options, launchdarkly.WithConfig(box.Config()))...)
+		provider, err := launchdarkly.NewProvider(server.SDKKey(), append(options, launchdarkly.WithConfig(server.Config()))...)
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -495,9 +495,9 @@ func ExampleWithStandardReasons() {
 
 // Hooks that belong to the provider run for every evaluation with it, whichever client makes it.
 func ExampleWithHooks() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 			if attr.Key == slog.TimeKey {
@@ -506,8 +506,8 @@ func ExampleWithHooks() {
 			return attr
 		},
 	}))
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()),
 		launchdarkly.WithHooks(hooks.NewEvaluationHook(hooks.NewSlogSink(logger, slog.LevelInfo))),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
@@ -529,10 +529,10 @@ func ExampleWithHooks() {
 
 // The counters say where every tracked event is.
 func ExampleProvider_Stats() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -557,11 +557,11 @@ func ExampleProvider_Stats() {
 // Shutdown delivers what was tracked. It returns an error that counts what it could not deliver in
 // time.
 func ExampleProvider_ShutdownWithContext() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.RefuseEvents(503) // the events service is down
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.RefuseEvents(503) // the events service is down
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -583,10 +583,10 @@ func ExampleProvider_ShutdownWithContext() {
 
 // What is wrong, with which attribute of which event, can be taken from the error.
 func ExampleAttributeError() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 		launchdarkly.WithErrorHandler(func(_ context.Context, err error) {
 			tracking, _ := errors.AsType[*launchdarkly.TrackingError](err)

@@ -20,7 +20,7 @@ import (
 var (
 	_ = readmeConfigure
 	_ = readmeHooks
-	_ = readmeBox
+	_ = readmeTest
 )
 
 func readmeConfigure(
@@ -46,11 +46,11 @@ func readmeHooks() {
 	openfeature.AddHooks(hooks.NewEvaluationHook(hooks.NewSlogSink(slog.Default(), slog.LevelInfo)))
 }
 
-func readmeBox() (*launchdarkly.Provider, error) {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+func readmeTest() (*launchdarkly.Provider, error) {
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
 
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	return provider, err
 }

@@ -6,11 +6,11 @@
 // [Server.Config] and [Server.SDKKey], changes flags at any time, and inspects the events that the
 // server received:
 //
-//	box := launchdarklytest.NewServer()
-//	defer box.Close()
-//	box.SetValue("new-checkout", true)
+//	server := launchdarklytest.NewServer()
+//	defer server.Close()
+//	server.SetValue("new-checkout", true)
 //
-//	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 5*time.Second)
+//	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 5*time.Second)
 //
 // # Flags
 //
@@ -32,8 +32,8 @@
 // others by the first. A server supports both at the same time, and its methods apply to both.
 // [Server.DataSystem] configures the second:
 //
-//	config := box.Config()
-//	config.DataSystem = box.DataSystem().Default()
+//	config := server.Config()
+//	config.DataSystem = server.DataSystem().Default()
 //
 // A client that reconnects names the data that it has, and receives the changes since then; if the
 // data is from another server, it receives everything. Payload filters have no effect, and the

@@ -28,8 +28,8 @@ func (f *faults) takeReset() bool {
 // Their events are discarded. A status outside the range 400 to 599 is replaced by 503. A second
 // call replaces the first.
 //
-//	box.RefuseEvents(503, launchdarklytest.Times(2))
-//	box.RefuseEvents(429, launchdarklytest.RetryAfter(time.Second))
+//	server.RefuseEvents(503, launchdarklytest.Times(2))
+//	server.RefuseEvents(429, launchdarklytest.RetryAfter(time.Second))
 func (s *Server) RefuseEvents(status int, opts ...RefuseOption) {
 	s.fault(func(f *faults) { f.events = newRefusal(status, opts) })
 }

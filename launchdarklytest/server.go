@@ -113,14 +113,14 @@ func (s *Server) Config() ld.Config {
 // DataSystem returns a builder for the SDK's data system, which receives flag data by the second
 // version of LaunchDarkly's protocol, configured for this server:
 //
-//	config := box.Config()
-//	config.DataSystem = box.DataSystem().Streaming()
+//	config := server.Config()
+//	config.DataSystem = server.DataSystem().Streaming()
 //
 // With a DataSystem, the SDK ignores the DataSource of Config and its short reconnect delay. A test
 // that drops streams sets the delay itself:
 //
-//	config.DataSystem = box.DataSystem().Custom().Synchronizers(ldcomponents.StreamingDataSourceV2().
-//		BaseURI(box.URL()).InitialReconnectDelay(10 * time.Millisecond))
+//	config.DataSystem = server.DataSystem().Custom().Synchronizers(ldcomponents.StreamingDataSourceV2().
+//		BaseURI(server.URL()).InitialReconnectDelay(10 * time.Millisecond))
 //
 // Each call returns a new value that the caller may modify.
 func (s *Server) DataSystem() *ldcomponents.DataSystemModes {

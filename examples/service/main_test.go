@@ -93,9 +93,9 @@ func TestSignalsEndTheService(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			box := newBox(t)
-			box.SetValue("free-shipping-from", 50)
-			p := startProcess(t, "LAUNCHDARKLY_SDK_KEY="+box.SDKKey(), "LAUNCHDARKLY_RELAY_URL="+box.URL())
+			testServer := newTestServer(t)
+			testServer.SetValue("free-shipping-from", 50)
+			p := startProcess(t, "LAUNCHDARKLY_SDK_KEY="+testServer.SDKKey(), "LAUNCHDARKLY_RELAY_URL="+testServer.URL())
 			body, rest := io.Pipe()
 			answered := make(chan int, 1)
 			go func() { answered <- p.order(body) }()
@@ -124,7 +124,7 @@ func TestSignalsEndTheService(t *testing.T) {
 			if err := p.Wait(); err != nil {
 				t.Error(err)
 			}
-			purchases := box.CustomEvents(purchaseEvent)
+			purchases := testServer.CustomEvents(purchaseEvent)
 			if len(purchases) != 1 || *purchases[0].MetricValue != 28.90 {
 				t.Errorf("LaunchDarkly has received %v", purchases)
 			}
