@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
@@ -24,9 +23,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// A service registers the provider once, and speaks only OpenFeature after that. LaunchDarkly in a
-// server takes the place of LaunchDarkly here; without WithConfig, the provider connects to the real
-// one.
+// A service registers the provider once, and uses only OpenFeature from then on. In this example, a
+// test server replaces LaunchDarkly. Without WithConfig, the provider connects to LaunchDarkly.
 func Example() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -62,8 +60,7 @@ func Example() {
 	// checkout 99.9 {"currency":"EUR"} map[user:user-42]
 }
 
-// Whom flags are evaluated for, and who does what is tracked: a user with an attribute that stays
-// here, an organization, and both at once.
+// Evaluation contexts for a user with a private attribute, for an organization, and for both.
 func Example_contexts() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -101,8 +98,7 @@ func Example_contexts() {
 	// map[org:acme user:user-42] with the email address: false
 }
 
-// An application reacts to flags that change, and to a connection that is lost, with OpenFeature's
-// handlers.
+// An application handles flag changes and a lost connection with OpenFeature's event handlers.
 func Example_events() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -138,10 +134,10 @@ func Example_events() {
 	// stale, and still: true
 }
 
-// All of LaunchDarkly's own configuration goes through WithConfig: here, a Relay Proxy between the
-// service and LaunchDarkly, and attributes that never leave the process.
+// The provider connects to a Relay Proxy, never sends email addresses, and queues more events than
+// by default.
 func ExampleNewProvider() {
-	relay := launchdarklytest.NewServer() // a Relay Proxy looks the same to its clients
+	relay := launchdarklytest.NewServer() // replaces a Relay Proxy, which has the same endpoints
 	defer relay.Close()
 
 	provider, err := launchdarkly.NewProvider(relay.SDKKey(),
@@ -149,6 +145,7 @@ func ExampleNewProvider() {
 			ServiceEndpoints: ldcomponents.RelayProxyEndpoints(relay.URL()),
 			Events:           ldcomponents.SendEvents().PrivateAttributes("email"),
 		}),
+		launchdarkly.WithDelivery(delivery.WithMaxEvents(500_000)),
 		launchdarkly.WithInitTimeout(5*time.Second),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
@@ -162,8 +159,8 @@ func ExampleNewProvider() {
 	// Output: <nil>
 }
 
-// An application that has a LaunchDarkly client keeps it. With lossless delivery in its
-// configuration, Flush and Stats include it.
+// An application uses its own LaunchDarkly client. With lossless delivery in its configuration,
+// Flush and Stats include the client's events.
 func ExampleNewProviderWithClient() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -190,24 +187,8 @@ func ExampleNewProviderWithClient() {
 	// Output: <nil> 1
 }
 
-// Features that OpenFeature does not cover use LaunchDarkly's client.
-func ExampleProvider_Client() {
-	server := launchdarklytest.NewServer()
-	defer server.Close()
-	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer provider.Shutdown()
-
-	err = provider.Client().Identify(ldcontext.NewBuilder("user-42").Name("Sandy").Build())
-	fmt.Println(err)
-	// Output: <nil>
-}
-
-// Each row of the table in the package documentation: a number is the metric value, attributes are
-// the data, and NaN is no number.
+// The number is the metric value, and the attributes are the event's data. NaN omits the metric
+// value.
 func ExampleProvider_Track() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -241,7 +222,7 @@ func ExampleProvider_Track() {
 	// plan-changed: metric none, data {"to":"gold"}
 }
 
-// A wrong SDK key is an error that no waiting will cure.
+// LaunchDarkly refuses the SDK key. Newer versions of its SDK retry until the init timeout instead.
 func ExampleProvider_InitWithContext() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -260,7 +241,7 @@ func ExampleProvider_InitWithContext() {
 	// Output: PROVIDER_FATAL
 }
 
-// A flag of any JSON value, and what OpenFeature has no field for: which rule it was that matched.
+// A flag with a JSON object, and the flag metadata with the ID of the rule that matched.
 func ExampleProvider_ObjectEvaluation() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -288,8 +269,7 @@ func ExampleProvider_ObjectEvaluation() {
 	// Output: gold 1 RULE_MATCH gold plan
 }
 
-// The shapes of data that LaunchDarkly's own SDKs send, other than objects, are tracked under
-// TrackingDataKey.
+// TrackingDataKey sets data that is not an object.
 func ExampleProvider_Track_scalarData() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -324,9 +304,9 @@ func ExampleWithErrorHandler() {
 		launchdarkly.WithErrorHandler(func(_ context.Context, err error) {
 			switch {
 			case errors.Is(err, launchdarkly.ErrTargetingKeyMissing):
-				fmt.Println("who was it?", err)
+				fmt.Println("no user:", err)
 			case errors.Is(err, delivery.ErrQueueFull):
-				fmt.Println("alert!", err)
+				fmt.Println("queue full:", err)
 			default:
 				fmt.Println(err)
 			}
@@ -340,10 +320,10 @@ func ExampleWithErrorHandler() {
 
 	nobody := openfeature.NewTargetlessEvaluationContext(nil)
 	provider.Track(context.Background(), "checkout", nobody, openfeature.NewTrackingEventDetails(1))
-	// Output: who was it? track "checkout": targeting key missing: the evaluation context has neither a targetingKey nor a key
+	// Output: no user: track "checkout": targeting key missing: the evaluation context has neither a targetingKey nor a key
 }
 
-// A function that is frozen after its answer delivers what it tracked before that.
+// A function that is frozen after its response delivers its events first.
 func ExampleProvider_Flush() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -362,14 +342,13 @@ func ExampleProvider_Flush() {
 		return provider.Flush(ctx)
 	}
 	fmt.Println(handle(context.Background()))
-	fmt.Println(len(server.CustomEvents("invoked")), "arrived")
+	fmt.Println(len(server.CustomEvents("invoked")), "received")
 	// Output:
 	// <nil>
-	// 1 arrived
+	// 1 received
 }
 
-// A service whose attributes use "kind" for something else names another attribute for the context
-// kind.
+// Evaluation contexts have the context kind in another attribute than "kind".
 func ExampleWithContextKindAttribute() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -393,8 +372,7 @@ func ExampleWithContextKindAttribute() {
 	// Output: value org:acme
 }
 
-// A service that must not talk to anybody, such as a test of something else, works offline: with
-// defaults.
+// An offline provider connects to nothing, and evaluations return the defaults.
 func ExampleWithConfig() {
 	provider, err := launchdarkly.NewProvider("", launchdarkly.WithConfig(ld.Config{Offline: true}),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
@@ -410,12 +388,11 @@ func ExampleWithConfig() {
 	// Output: true DEFAULT <nil>
 }
 
-// A service that can work with defaults does not wait long for its flags. They arrive later, with
-// PROVIDER_READY.
+// A service that can work with defaults waits only briefly. The provider continues to connect.
 func ExampleWithInitTimeout() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
-	server.HoldStreams() // LaunchDarkly accepts the connection, and says nothing
+	server.HoldStreams() // LaunchDarkly accepts the connection but sends no flags
 
 	provider, err := launchdarkly.NewProvider(server.SDKKey(),
 		launchdarkly.WithConfig(server.Config()),
@@ -438,12 +415,12 @@ func ExampleWithInitTimeout() {
 	// <nil>
 }
 
-// All lines go to a logger of the application's, those of LaunchDarkly's SDK too.
+// The provider and LaunchDarkly's SDK log to the application's logger.
 func ExampleWithLogger() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level: slog.LevelWarn,
 		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
-			if attr.Key == slog.TimeKey { // for an output that stays the same
+			if attr.Key == slog.TimeKey { // for a deterministic output
 				return slog.Attr{}
 			}
 			return attr
@@ -467,8 +444,7 @@ func ExampleWithLogger() {
 	// level=WARN msg="tracking input left out" service=shop event=checkout attribute=balance problem="number is not finite"
 }
 
-// Reasons in OpenFeature's vocabulary, for dashboards that span vendors. LaunchDarkly's own word
-// stays in the metadata.
+// With standard reasons, the flag metadata still has LaunchDarkly's reason kind.
 func ExampleWithStandardReasons() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -493,7 +469,7 @@ func ExampleWithStandardReasons() {
 	// DEFAULT FALLTHROUGH
 }
 
-// Hooks that belong to the provider run for every evaluation with it, whichever client makes it.
+// Provider hooks run for every evaluation by the provider, whichever client calls it.
 func ExampleWithHooks() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -527,7 +503,7 @@ func ExampleWithHooks() {
 	// level=INFO msg=feature_flag.evaluation feature_flag.key=new-checkout feature_flag.provider.name=LaunchDarkly feature_flag.result.variant=0 feature_flag.result.reason=default feature_flag.context.id=user-42 launchdarkly.reason.kind=fallthrough
 }
 
-// The counters say where every tracked event is.
+// The counters account for every tracked event.
 func ExampleProvider_Stats() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -554,8 +530,7 @@ func ExampleProvider_Stats() {
 	// 1 dropped, of which without a name: 1
 }
 
-// Shutdown delivers what was tracked. It returns an error that counts what it could not deliver in
-// time.
+// The error of a shutdown contains the number of events that could not be delivered in time.
 func ExampleProvider_ShutdownWithContext() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -581,7 +556,7 @@ func ExampleProvider_ShutdownWithContext() {
 	// true
 }
 
-// What is wrong, with which attribute of which event, can be taken from the error.
+// The error names the event and the attribute.
 func ExampleAttributeError() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
