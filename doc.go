@@ -59,9 +59,10 @@
 //	65,536 values,              attributes that do not fit are omitted, in the order of their names
 //	8 MiB of text
 //
-// Only arrays, objects, and strings longer than 1 KiB count as values and text. An object counts as
-// eight values, each name of its members as one, and each value in raw JSON as two. Each omission
-// is a warning. The same evaluation context always becomes the same LaunchDarkly context.
+// Only arrays, objects, and strings longer than 1 KiB count towards the limits of values and text.
+// An object counts as eight values, each name of its members as one, and each value in raw JSON as
+// two. Each omission is a warning. The same evaluation context always becomes the same LaunchDarkly
+// context.
 //
 // # Private attributes
 //
@@ -69,25 +70,28 @@
 // as a reference: "/~1email" is the attribute "/email", whereas "/email" is the attribute "email".
 // "~0" stands for a tilde.
 //
-// Privacy fails closed. In these cases, more attributes are private than are listed, or a listed
-// one cannot be private, and there is a warning:
+// Privacy fails closed: if a list cannot be applied exactly, more attributes become private, with a
+// warning.
 //
-//	private attributes                     what is private
+//	private attributes                     what becomes private
 //	a list that cannot be read, has more   every optional attribute of the context
 //	than 1,000 entries or an invalid
 //	reference; any other key in "_meta"
 //	a reference into an array or another   the whole attribute, because LaunchDarkly omits members of
 //	value that is not an object, such as   objects only
 //	"/cards/0/number"
-//	"key", "kind", "anonymous"             nothing: LaunchDarkly always receives these
 //
-// A list at the top level of a multi-context applies to each of its contexts. If a reference in it
-// begins with a kind, as "/user/email" does, the attribute "email" of the context of that kind is
-// private, too; if it is a kind, every optional attribute of that context is. Both are warnings.
+// A list at the top level of a multi-context applies to each of its contexts. There, "/user/email"
+// also makes "email" private in the context of kind "user", and "user" makes every optional
+// attribute of that context private, both with a warning.
 //
-// LaunchDarkly's SDK compares every attribute with every private attribute, for each event. A
-// context that requires more than 262,144 comparisons, such as one with some 500 attributes that
-// are all private, loses its optional attributes, for events and for evaluations, with a warning.
+// The key, the kind and "anonymous" cannot be private: LaunchDarkly always receives them. Listing
+// them is a warning.
+//
+// LaunchDarkly's SDK compares every attribute with every private attribute, for each event. If a
+// context requires more than 262,144 comparisons, as one with some 500 attributes that are all
+// private does, all its optional attributes are omitted, for events and for evaluations, with a
+// warning.
 //
 // # Values
 //

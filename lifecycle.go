@@ -17,15 +17,15 @@ const endTimeout = 10 * time.Second
 // is not used: OpenFeature's SDK merges it into each evaluation.
 //
 // It returns an [*openfeature.ProviderInitError] with PROVIDER_FATAL if LaunchDarkly's SDK stops
-// connecting, as it does when LaunchDarkly refuses the SDK key; newer versions of the SDK retry
-// until the timeout instead. After the timeout, it returns an error that matches
-// ld.ErrInitializationTimeout. The SDK continues to connect, and a READY event follows when it has.
-// With flag data from a persistent store, or from the first poll of a DataSystem, it returns nil
-// after the timeout, and a STALE event follows.
+// connecting, as versions before 7.17.0 do when LaunchDarkly refuses the SDK key. After the
+// timeout, it returns an error that matches ld.ErrInitializationTimeout; the SDK continues to
+// connect, and a READY event follows once it is connected. With flag data from a persistent store,
+// or from the first poll of a DataSystem, it returns nil after the timeout, and a STALE event
+// follows.
 //
 // After a shutdown, it creates another client, so a provider can be registered again. OpenFeature's
-// SDK initializes providers in separate goroutines. If one runs only after the shutdown of the same
-// registration, InitWithContext returns an error that matches [ErrClosed].
+// SDK initializes providers in separate goroutines, which can run after the shutdown of the same
+// registration; InitWithContext then returns an error that matches [ErrClosed].
 //
 // Register a provider again only after [openfeature.Shutdown] or, without OpenFeature, after
 // [Provider.ShutdownWithContext]. A provider that was replaced by another one is shut down by
@@ -98,18 +98,18 @@ func (p *Provider) open() error {
 // (OpenFeature requirement 2.5.1). A client that the application created stays open.
 //
 // It blocks until the deadline of ctx at most, or for 10 seconds if there is none. It ignores
-// cancellation of ctx, because OpenFeature passes it the context in which another provider replaces
-// this one, and applications cancel that context after the registration.
+// cancellation: OpenFeature passes it the context of the registration that replaces the provider,
+// which applications may cancel as soon as that registration is done.
 //
 // If the deadline passes before all events are delivered, it returns an error that wraps a
 // *delivery.UndeliveredError with the number of events. If the provider owns the client, those
 // events are lost; they are counted, passed to the handler of [WithErrorHandler] and logged before
 // it returns, which takes up to 200ms longer. Otherwise, the client continues to deliver them.
 //
-// Calls during a shutdown wait for it, also for that of a provider that was replaced; calls after
-// it return nil. To deliver everything before a process exits, call it for each provider, including
-// those that were replaced. Each call takes at least 10ms, so that initializations that were
-// requested before it can run and be refused.
+// A call while the provider is being shut down, for example because it was replaced, waits for that
+// shutdown. Later calls return nil. To deliver everything before a process exits, call it for each
+// provider, including those that were replaced. Each call takes at least 10ms, so that
+// initializations that were requested before it can run and be refused.
 func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -151,7 +151,7 @@ func (p *Provider) unregister() (s *session, active bool) {
 	return s, true
 }
 
-// Flush blocks until all events recorded before the call are delivered. It returns nil if none
+// Flush blocks until all events recorded before the call are delivered. It returns nil if no event
 // recorded since the last Flush was lost, and returns at once if the queue is empty. Call it in
 // functions and jobs that are about to be frozen or to exit. It is safe to track during a Flush.
 //

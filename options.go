@@ -75,10 +75,10 @@ func WithInitTimeout(d time.Duration) Option {
 }
 
 // WithLogger sets the logger of the provider, of the delivery of its events and, if the provider
-// owns the client, of LaunchDarkly's SDK, whose minimum level remains that of its configuration.
+// owns the client, of LaunchDarkly's SDK, whose configuration sets the minimum level of its lines.
 // With [NewProviderWithClient], the delivery that [WithConfig] contains also logs to it until the
 // provider is shut down. The default, also for nil, is [slog.Default] when the provider is created;
-// the SDK then logs to the Logging field of its configuration, if that is set.
+// in that case, the Logging field of the SDK's configuration takes precedence for the SDK's lines.
 //
 // A line about bad input is logged at most once a minute for each cause, with the number of lines
 // omitted since the last one. The provider never logs attribute values or the SDK key.
@@ -130,9 +130,9 @@ func WithStandardReasons() Option {
 // ignored.
 //
 // Do not use it for a provider that is part of OpenFeature's multi-provider, and do not pass hooks
-// to multi.WithProvider. As of go-sdk 1.20.0, the multi-provider only evaluates with a provider
-// that has hooks: it does not initialize it, tracks nothing, forwards no provider events, and does
-// not shut it down. Use multi.WithGlobalHooks or the hooks of a client instead.
+// to multi.WithProvider. As of go-sdk 1.20.0, the multi-provider uses a provider that has hooks for
+// evaluation only: the provider is neither initialized nor shut down, tracks nothing, and emits no
+// provider events. Use multi.WithGlobalHooks or the hooks of a client instead.
 func WithHooks(hooks ...openfeature.Hook) Option {
 	return optionFunc(func(s *settings) {
 		for _, hook := range hooks {
