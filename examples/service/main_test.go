@@ -86,8 +86,8 @@ func (p *process) order(body io.Reader) int {
 	return response.StatusCode
 }
 
-// TestSignalsEndTheService sends each signal while a request is being received. That one is
-// finished, no other is taken, and what it tracks is delivered.
+// TestSignalsEndTheService sends each signal during a request. The request is finished, no other
+// one is accepted, and its events are delivered.
 func TestSignalsEndTheService(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
@@ -100,7 +100,7 @@ func TestSignalsEndTheService(t *testing.T) {
 			answered := make(chan int, 1)
 			go func() { answered <- p.order(body) }()
 			io.WriteString(rest, `{"items":[{"sku":"mug",`)
-			eventually(t, func() bool { // the request has begun
+			eventually(t, func() bool { // the request is active
 				_, metrics := p.get("/metrics")
 				return strings.Contains(metrics, `feature_flag_key="accept-orders"`)
 			})

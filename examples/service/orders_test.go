@@ -154,8 +154,8 @@ func TestOrdersAreTrackedDuringAnOutage(t *testing.T) {
 	}
 }
 
-// TestOrdersSurviveTheProcess ends a service while the events service fails. The next one with the
-// same spool delivers what was tracked.
+// TestOrdersSurviveTheProcess stops a service while the events service fails. The next one with the
+// same spool delivers its events.
 func TestOrdersSurviveTheProcess(t *testing.T) {
 	t.Parallel()
 	testServer := newTestServer(t)

@@ -21,7 +21,7 @@ import (
 )
 
 // testService is a running service with an OpenFeature API of its own, where main uses the global
-// one: that is all that its tests need to run in parallel.
+// one, so that tests can run in parallel.
 type testService struct {
 	t          *testing.T
 	testServer *launchdarklytest.Server // replaces LaunchDarkly
