@@ -14,11 +14,12 @@ const (
 	changeDebounce = 100 * time.Millisecond
 	// maxChangeDelay bounds the delay of flag changes while more of them arrive.
 	maxChangeDelay = time.Second
-	// maxChanges is the largest number of flags that an event names; of more, it names none.
+	// maxChanges is the maximum number of flag keys in an event. If more flags have changed, the
+	// event has no keys.
 	maxChanges = 10_000
 )
 
-// changeCollector debounces flag changes into one event. Its zero value is ready.
+// changeCollector debounces flag changes into one event. The zero value is ready for use.
 type changeCollector struct {
 	due   *openfeature.Event  // to be sent, if not nil
 	timer *time.Timer         // not nil between a change and the next collect
@@ -26,7 +27,7 @@ type changeCollector struct {
 	keys  map[string]struct{} // what has changed since then, or nil if that is more than maxChanges
 }
 
-// add takes in a change of a flag.
+// add records a change of a flag.
 func (c *changeCollector) add(key string) {
 	now := time.Now()
 	if c.timer == nil {
@@ -44,7 +45,7 @@ func (c *changeCollector) add(key string) {
 	}
 }
 
-// quiet returns a channel that is ready when it is time to collect, or nil while nothing has
+// quiet returns a channel that is ready when collect has to be called. It is nil if nothing has
 // changed.
 func (c *changeCollector) quiet() <-chan time.Time {
 	if c.timer == nil {
@@ -53,7 +54,8 @@ func (c *changeCollector) quiet() <-chan time.Time {
 	return c.timer.C
 }
 
-// collect makes the changes due, together with those of an event that was not sent yet.
+// collect makes an event due, for all changes since the last call. It merges an event that is still
+// due into it.
 func (c *changeCollector) collect() {
 	c.stop()
 	if c.due != nil && c.due.FlagChanges == nil {
@@ -74,10 +76,10 @@ func (c *changeCollector) collect() {
 	c.keys = nil
 }
 
-// sent notes that the event that was due has been sent.
+// sent records that the event was sent.
 func (c *changeCollector) sent() { c.due = nil }
 
-// stop frees the timer.
+// stop releases the timer.
 func (c *changeCollector) stop() {
 	if c.timer != nil {
 		c.timer.Stop()

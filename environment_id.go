@@ -9,23 +9,22 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// environmentIDHeader is the header with LaunchDarkly's ID of the environment, in responses with
-// flag data.
+// environmentIDHeader is the header of responses with flag data that holds the environment ID.
 const environmentIDHeader = "X-Ld-Envid"
 
-// environmentID is LaunchDarkly's ID of the environment that an SDK key belongs to, once it is
-// known. LaunchDarkly's SDK only passes it to its hooks, and with a hook each evaluation would cost
-// more. The zero value is an ID that is not known. It is safe for concurrent use.
+// environmentID is LaunchDarkly's ID of the SDK key's environment. LaunchDarkly's SDK passes it to
+// its hooks only, and a hook would make each evaluation slower. The zero value is an unknown ID. It
+// is safe for concurrent use.
 type environmentID struct {
 	value atomic.Value // a string
 }
 
-// load returns the ID as a string in an interface, which costs no allocation, or nil if it is not
-// known.
+// load returns the ID as a string in an interface, so that it does not allocate, or nil if the ID
+// is unknown.
 func (e *environmentID) load() any { return e.value.Load() }
 
-// observe returns an HTTP configuration whose clients take the ID from responses. A nil base is
-// LaunchDarkly's default.
+// observe returns an HTTP configuration whose clients read the ID from responses. If base is nil,
+// it uses LaunchDarkly's default.
 func (e *environmentID) observe(
 	base subsystems.ComponentConfigurer[subsystems.HTTPConfiguration],
 ) subsystems.ComponentConfigurer[subsystems.HTTPConfiguration] {
@@ -64,7 +63,7 @@ func (c environmentIDConfiguration) DescribeConfiguration(client subsystems.Clie
 	return ldvalue.Null()
 }
 
-// environmentIDTransport takes the ID of the environment from responses.
+// environmentIDTransport reads the environment ID from responses.
 type environmentIDTransport struct {
 	next http.RoundTripper // nil means [http.DefaultTransport], as in an [http.Client]
 	id   *environmentID
@@ -86,8 +85,8 @@ func (t *environmentIDTransport) RoundTrip(request *http.Request) (*http.Respons
 	return response, nil
 }
 
-// CloseIdleConnections implements the interface that [http.Client.CloseIdleConnections] looks for.
-// The default transport belongs to everybody.
+// CloseIdleConnections implements the interface used by [http.Client.CloseIdleConnections]. It has
+// no effect on the default transport, which is shared.
 func (t *environmentIDTransport) CloseIdleConnections() {
 	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok && t.next != http.DefaultTransport {
 		c.CloseIdleConnections()

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
@@ -24,15 +23,14 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// A service registers the provider once, and speaks only OpenFeature after that. LaunchDarkly in a
-// box takes the place of LaunchDarkly here; without WithConfig, the provider connects to the real
-// one.
+// A service registers the provider once, and uses only OpenFeature from then on. In this example, a
+// test server replaces LaunchDarkly. Without WithConfig, the provider connects to LaunchDarkly.
 func Example() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
 
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -54,7 +52,7 @@ func Example() {
 	if err := provider.Flush(ctx); err != nil {
 		fmt.Println(err)
 	}
-	for _, event := range box.CustomEvents() {
+	for _, event := range server.CustomEvents() {
 		fmt.Println(event.Key, *event.MetricValue, event.Data, event.ContextKeys())
 	}
 	// Output:
@@ -62,12 +60,11 @@ func Example() {
 	// checkout 99.9 {"currency":"EUR"} map[user:user-42]
 }
 
-// Whom flags are evaluated for, and who does what is tracked: a user with an attribute that stays
-// here, an organization, and both at once.
+// Evaluation contexts for a user with a private attribute, for an organization, and for both.
 func Example_contexts() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -92,7 +89,7 @@ func Example_contexts() {
 	if err := provider.Flush(ctx); err != nil {
 		fmt.Println(err)
 	}
-	for _, event := range box.CustomEvents("seen") {
+	for _, event := range server.CustomEvents("seen") {
 		fmt.Println(event.ContextKeys(), "with the email address:", strings.Contains(event.String(), "sandy@example.com"))
 	}
 	// Output:
@@ -101,14 +98,13 @@ func Example_contexts() {
 	// map[org:acme user:user-42] with the email address: false
 }
 
-// An application reacts to flags that change, and to a connection that is lost, with OpenFeature's
-// handlers.
+// An application handles flag changes and a lost connection with OpenFeature's event handlers.
 func Example_events() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", false)
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", false)
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -126,10 +122,10 @@ func Example_events() {
 	client.AddHandler(openfeature.ProviderConfigChange, &onChange)
 	client.AddHandler(openfeature.ProviderStale, &onStale)
 
-	box.SetValue("new-checkout", true)
+	server.SetValue("new-checkout", true)
 	fmt.Println("changed:", <-changed)
-	box.RefuseStreams(503)
-	box.DropStreams()
+	server.RefuseStreams(503)
+	server.DropStreams()
 	<-stale
 	fmt.Println("stale, and still:", client.Boolean(context.Background(), "new-checkout", false,
 		openfeature.NewEvaluationContext("user-42", nil)))
@@ -138,10 +134,10 @@ func Example_events() {
 	// stale, and still: true
 }
 
-// All of LaunchDarkly's own configuration goes through WithConfig: here, a Relay Proxy between the
-// service and LaunchDarkly, and attributes that never leave the process.
+// The provider connects to a Relay Proxy, never sends email addresses, and queues more events than
+// by default.
 func ExampleNewProvider() {
-	relay := launchdarklytest.NewServer() // a Relay Proxy looks the same to its clients
+	relay := launchdarklytest.NewServer() // replaces a Relay Proxy, which has the same endpoints
 	defer relay.Close()
 
 	provider, err := launchdarkly.NewProvider(relay.SDKKey(),
@@ -149,6 +145,7 @@ func ExampleNewProvider() {
 			ServiceEndpoints: ldcomponents.RelayProxyEndpoints(relay.URL()),
 			Events:           ldcomponents.SendEvents().PrivateAttributes("email"),
 		}),
+		launchdarkly.WithDelivery(delivery.WithMaxEvents(500_000)),
 		launchdarkly.WithInitTimeout(5*time.Second),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
@@ -162,15 +159,15 @@ func ExampleNewProvider() {
 	// Output: <nil>
 }
 
-// An application that has a LaunchDarkly client keeps it. With lossless delivery in its
-// configuration, Flush and Stats include it.
+// An application uses its own LaunchDarkly client. With lossless delivery in its configuration,
+// Flush and Stats include the client's events.
 func ExampleNewProviderWithClient() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
+	server := launchdarklytest.NewServer()
+	defer server.Close()
 
-	config := box.Config()
+	config := server.Config()
 	config.Events = delivery.Lossless(ldcomponents.SendEvents())
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), config, 5*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -190,28 +187,12 @@ func ExampleNewProviderWithClient() {
 	// Output: <nil> 1
 }
 
-// Features that OpenFeature does not cover use LaunchDarkly's client.
-func ExampleProvider_Client() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer provider.Shutdown()
-
-	err = provider.Client().Identify(ldcontext.NewBuilder("user-42").Name("Sandy").Build())
-	fmt.Println(err)
-	// Output: <nil>
-}
-
-// Each row of the table in the package documentation: a number is the metric value, attributes are
-// the data, and NaN is no number.
+// The number is the metric value, and the attributes are the event's data. NaN omits the metric
+// value.
 func ExampleProvider_Track() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -227,7 +208,7 @@ func ExampleProvider_Track() {
 		fmt.Println(err)
 	}
 
-	for _, event := range box.CustomEvents() {
+	for _, event := range server.CustomEvents() {
 		metric := "none"
 		if event.MetricValue != nil {
 			metric = fmt.Sprint(*event.MetricValue)
@@ -241,12 +222,12 @@ func ExampleProvider_Track() {
 	// plan-changed: metric none, data {"to":"gold"}
 }
 
-// A wrong SDK key is an error that no waiting will cure.
+// LaunchDarkly refuses the SDK key. Newer versions of its SDK retry until the init timeout instead.
 func ExampleProvider_InitWithContext() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
+	server := launchdarklytest.NewServer()
+	defer server.Close()
 	provider, err := launchdarkly.NewProvider("not-the-key",
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -260,17 +241,17 @@ func ExampleProvider_InitWithContext() {
 	// Output: PROVIDER_FATAL
 }
 
-// A flag of any JSON value, and what OpenFeature has no field for: which rule it was that matched.
+// A flag with a JSON object, and the flag metadata with the ID of the rule that matched.
 func ExampleProvider_ObjectEvaluation() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).
 		Variations(ldvalue.Parse([]byte(`{"color": "grey"}`)), ldvalue.Parse([]byte(`{"color": "gold"}`))).
 		FallthroughVariation(0).
 		AddRule(ldbuilders.NewRuleBuilder().ID("gold plan").Variation(1).
 			Clauses(ldbuilders.Clause("plan", ldmodel.OperatorIn, ldvalue.String("gold")))).
 		Build())
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -288,12 +269,11 @@ func ExampleProvider_ObjectEvaluation() {
 	// Output: gold 1 RULE_MATCH gold plan
 }
 
-// The shapes of data that LaunchDarkly's own SDKs send, other than objects, are tracked under
-// TrackingDataKey.
+// TrackingDataKey sets data that is not an object.
 func ExampleProvider_Track_scalarData() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -308,7 +288,7 @@ func ExampleProvider_Track_scalarData() {
 	if err := provider.Flush(ctx); err != nil {
 		fmt.Println(err)
 	}
-	for _, event := range box.CustomEvents() {
+	for _, event := range server.CustomEvents() {
 		fmt.Println(event.Key, *event.MetricValue, event.Data)
 	}
 	// Output: search 52.3 "my value"
@@ -316,17 +296,17 @@ func ExampleProvider_Track_scalarData() {
 
 // The error handler is called for every tracking error.
 func ExampleWithErrorHandler() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 		launchdarkly.WithErrorHandler(func(_ context.Context, err error) {
 			switch {
 			case errors.Is(err, launchdarkly.ErrTargetingKeyMissing):
-				fmt.Println("who was it?", err)
+				fmt.Println("no user:", err)
 			case errors.Is(err, delivery.ErrQueueFull):
-				fmt.Println("alert!", err)
+				fmt.Println("queue full:", err)
 			default:
 				fmt.Println(err)
 			}
@@ -340,14 +320,14 @@ func ExampleWithErrorHandler() {
 
 	nobody := openfeature.NewTargetlessEvaluationContext(nil)
 	provider.Track(context.Background(), "checkout", nobody, openfeature.NewTrackingEventDetails(1))
-	// Output: who was it? track "checkout": targeting key missing: the evaluation context has neither a targetingKey nor a key
+	// Output: no user: track "checkout": targeting key missing: the evaluation context has neither a targetingKey nor a key
 }
 
-// A function that is frozen after its answer delivers what it tracked before that.
+// A function that is frozen after its response delivers its events first.
 func ExampleProvider_Flush() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), launchdarkly.WithConfig(box.Config()))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(), launchdarkly.WithConfig(server.Config()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -362,20 +342,19 @@ func ExampleProvider_Flush() {
 		return provider.Flush(ctx)
 	}
 	fmt.Println(handle(context.Background()))
-	fmt.Println(len(box.CustomEvents("invoked")), "arrived")
+	fmt.Println(len(server.CustomEvents("invoked")), "received")
 	// Output:
 	// <nil>
-	// 1 arrived
+	// 1 received
 }
 
-// A service whose attributes use "kind" for something else names another attribute for the context
-// kind.
+// Evaluation contexts have the context kind in another attribute than "kind".
 func ExampleWithContextKindAttribute() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("flag", "value")
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithContextKindAttribute("contextKind"))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("flag", "value")
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithContextKindAttribute("contextKind"))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -393,8 +372,7 @@ func ExampleWithContextKindAttribute() {
 	// Output: value org:acme
 }
 
-// A service that must not talk to anybody, such as a test of something else, works offline: with
-// defaults.
+// An offline provider connects to nothing, and evaluations return the defaults.
 func ExampleWithConfig() {
 	provider, err := launchdarkly.NewProvider("", launchdarkly.WithConfig(ld.Config{Offline: true}),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
@@ -410,15 +388,14 @@ func ExampleWithConfig() {
 	// Output: true DEFAULT <nil>
 }
 
-// A service that can work with defaults does not wait long for its flags. They arrive later, with
-// PROVIDER_READY.
+// A service that can work with defaults waits only briefly. The provider continues to connect.
 func ExampleWithInitTimeout() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.HoldStreams() // LaunchDarkly accepts the connection, and says nothing
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.HoldStreams() // LaunchDarkly accepts the connection but sends no flags
 
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()),
 		launchdarkly.WithInitTimeout(50*time.Millisecond),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
@@ -431,28 +408,28 @@ func ExampleWithInitTimeout() {
 	err = provider.Init(openfeature.EvaluationContext{}) // OpenFeature does this when a provider is registered
 	fmt.Println(errors.Is(err, ld.ErrInitializationTimeout))
 
-	box.ReleaseStreams()
+	server.ReleaseStreams()
 	fmt.Println(provider.Init(openfeature.EvaluationContext{}))
 	// Output:
 	// true
 	// <nil>
 }
 
-// All lines go to a logger of the application's, those of LaunchDarkly's SDK too.
+// The provider and LaunchDarkly's SDK log to the application's logger.
 func ExampleWithLogger() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level: slog.LevelWarn,
 		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
-			if attr.Key == slog.TimeKey { // for an output that stays the same
+			if attr.Key == slog.TimeKey { // for a deterministic output
 				return slog.Attr{}
 			}
 			return attr
 		},
 	}))
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(logger.With(slog.String("service", "shop"))))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(logger.With(slog.String("service", "shop"))))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -467,15 +444,14 @@ func ExampleWithLogger() {
 	// level=WARN msg="tracking input left out" service=shop event=checkout attribute=balance problem="number is not finite"
 }
 
-// Reasons in OpenFeature's vocabulary, for dashboards that span vendors. LaunchDarkly's own word
-// stays in the metadata.
+// With standard reasons, the flag metadata still has LaunchDarkly's reason kind.
 func ExampleWithStandardReasons() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
 
 	for _, options := range [][]launchdarkly.Option{{}, {launchdarkly.WithStandardReasons()}} {
-		provider, err := launchdarkly.NewProvider(box.SDKKey(), append(options, launchdarkly.WithConfig(box.Config()))...)
+		provider, err := launchdarkly.NewProvider(server.SDKKey(), append(options, launchdarkly.WithConfig(server.Config()))...)
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -493,11 +469,11 @@ func ExampleWithStandardReasons() {
 	// DEFAULT FALLTHROUGH
 }
 
-// Hooks that belong to the provider run for every evaluation with it, whichever client makes it.
+// Provider hooks run for every evaluation by the provider, whichever client calls it.
 func ExampleWithHooks() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 			if attr.Key == slog.TimeKey {
@@ -506,8 +482,8 @@ func ExampleWithHooks() {
 			return attr
 		},
 	}))
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()),
 		launchdarkly.WithHooks(hooks.NewEvaluationHook(hooks.NewSlogSink(logger, slog.LevelInfo))),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
@@ -527,12 +503,12 @@ func ExampleWithHooks() {
 	// level=INFO msg=feature_flag.evaluation feature_flag.key=new-checkout feature_flag.provider.name=LaunchDarkly feature_flag.result.variant=0 feature_flag.result.reason=default feature_flag.context.id=user-42 launchdarkly.reason.kind=fallthrough
 }
 
-// The counters say where every tracked event is.
+// The counters account for every tracked event.
 func ExampleProvider_Stats() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -554,14 +530,13 @@ func ExampleProvider_Stats() {
 	// 1 dropped, of which without a name: 1
 }
 
-// Shutdown delivers what was tracked. It returns an error that counts what it could not deliver in
-// time.
+// The error of a shutdown contains the number of events that could not be delivered in time.
 func ExampleProvider_ShutdownWithContext() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.RefuseEvents(503) // the events service is down
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.RefuseEvents(503) // the events service is down
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -581,12 +556,12 @@ func ExampleProvider_ShutdownWithContext() {
 	// true
 }
 
-// What is wrong, with which attribute of which event, can be taken from the error.
+// The error names the event and the attribute.
 func ExampleAttributeError() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	provider, err := launchdarkly.NewProvider(server.SDKKey(),
+		launchdarkly.WithConfig(server.Config()),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 		launchdarkly.WithErrorHandler(func(_ context.Context, err error) {
 			tracking, _ := errors.AsType[*launchdarkly.TrackingError](err)

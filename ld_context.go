@@ -5,9 +5,9 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// LDContext converts an evaluation context to the LaunchDarkly context that the provider evaluates
-// flags and tracks events with, for features that OpenFeature does not cover, such as Identify and
-// AllFlagsState of [Provider.Client]:
+// LDContext returns the LaunchDarkly context with which the provider evaluates flags and tracks
+// events for an evaluation context. Use it for features of [Provider.Client] that OpenFeature does
+// not cover, such as Identify and AllFlagsState:
 //
 //	who, _, err := provider.LDContext(evaluationContext)
 //	if err != nil {
@@ -15,20 +15,18 @@ import (
 //	}
 //	state := provider.Client().AllFlagsState(who, flagstate.OptionClientSideOnly())
 //
-// The package documentation has the rules. The warnings, which are not logged here, are about
-// attributes that were left out, changed, or made private: each is an [*AttributeError], or matches
-// [ErrTooLarge] or [ErrTooManyProblems]. err is not nil if there is no valid context; it matches
+// The package documentation describes the conversion. The warnings are about attributes that were
+// omitted, changed, or made private. They are not logged. Each is an [*AttributeError], or matches
+// [ErrTooLarge] or [ErrTooManyProblems]. If there is no valid context, err matches
 // [ErrTargetingKeyMissing] or [ErrInvalidContext].
 //
-// OpenFeature's SDK merges the evaluation contexts of its API, its clients and transactions into
-// that of a call; here, only the argument counts. LDContext is safe for concurrent use, also after
-// a shutdown.
+// Only the argument is converted: the evaluation contexts of OpenFeature's API, clients and
+// transactions are not merged into it. LDContext is safe for concurrent use, also after a shutdown.
 //
-// The other direction needs no function. The attributes of an evaluation context can have the form
-// of LaunchDarkly's own JSON (https://launchdarkly.com/docs/sdk/features/context-config),
-// multi-contexts and private attributes included: decoded into a map[string]any, it is the argument
-// of [openfeature.NewTargetlessEvaluationContext]. Unless [WithContextKindAttribute] is used,
-// LDContext returns the same context again.
+// For the opposite direction, decode the JSON representation of a LaunchDarkly context
+// (https://launchdarkly.com/docs/sdk/features/context-config) into a map[string]any, and pass it to
+// [openfeature.NewTargetlessEvaluationContext]. LDContext converts the result to the same
+// LaunchDarkly context, unless [WithContextKindAttribute] is used.
 func (p *Provider) LDContext(evaluationContext openfeature.EvaluationContext) (
 	context ldcontext.Context, warnings []error, err error,
 ) {

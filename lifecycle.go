@@ -9,31 +9,29 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// endTimeout bounds Shutdown and Flush where their context has no deadline.
+// endTimeout bounds Shutdown and Flush if their context has no deadline.
 const endTimeout = 10 * time.Second
 
-// InitWithContext waits until LaunchDarkly's SDK has flag data (OpenFeature requirement 2.4.1), the
-// context ends, or the init timeout passes; the SDK goes on connecting in the background.
-// OpenFeature calls it when the provider is registered.
+// InitWithContext waits for flag data (OpenFeature requirement 2.4.1), until ctx is done or the
+// init timeout passes. OpenFeature calls it when the provider is registered. The evaluation context
+// is not used: OpenFeature's SDK merges it into each evaluation.
 //
-// It returns a [openfeature.ProviderInitError] with PROVIDER_FATAL if the SDK gives up, as it does
-// for an SDK key that LaunchDarkly refuses; newer versions of the SDK go on trying, and the init
-// timeout passes. After the timeout, it returns an error that matches ld.ErrInitializationTimeout,
-// and a READY event follows when the connection is made. With flag data from a persistent store, or
-// from the first poll of a DataSystem, it returns nil after the timeout, and a STALE event follows.
-// The evaluation context is not used: OpenFeature's SDK merges it into each evaluation.
+// It returns an [*openfeature.ProviderInitError] with PROVIDER_FATAL if LaunchDarkly's SDK stops
+// connecting, as versions before 7.17.0 do when LaunchDarkly refuses the SDK key. After the
+// timeout, it returns an error that matches ld.ErrInitializationTimeout; the SDK continues to
+// connect, and a READY event follows once it is connected. With flag data from a persistent store,
+// or from the first poll of a DataSystem, it returns nil after the timeout, and a STALE event
+// follows.
 //
-// After a shutdown, it makes another client, so that a provider can be registered again.
-// OpenFeature's SDK initializes providers in goroutines of their own, which can arrive after the
-// shutdown of the same registration: InitWithContext returns an error that matches [ErrClosed]
-// then.
+// After a shutdown, it creates another client, so a provider can be registered again. OpenFeature's
+// SDK initializes providers in separate goroutines, which can run after the shutdown of the same
+// registration; InitWithContext then returns an error that matches [ErrClosed].
 //
-// Register a provider again only after [openfeature.Shutdown] has ended it, or its own
-// [Provider.ShutdownWithContext] where OpenFeature is not involved. When another provider takes its
-// place, OpenFeature's SDK (as of 1.20.0) shuts it down at an unknown time, and that
-// shutdown would end the new registration; make a new provider instead. Nor can a provider be
-// registered in its own place: OpenFeature's SDK loses track of one that is registered twice, and
-// its Shutdown does not return once that one is replaced.
+// Register a provider again only after [openfeature.Shutdown] or, without OpenFeature, after
+// [Provider.ShutdownWithContext]. A provider that was replaced by another one is shut down by
+// OpenFeature's SDK (as of 1.20.0) at an unknown time, which would end the new registration: create
+// a new provider instead. Do not replace a provider by itself: OpenFeature's SDK then loses track
+// of it, and its Shutdown does not return after the next replacement.
 func (p *Provider) InitWithContext(ctx context.Context, _ openfeature.EvaluationContext) error {
 	s, err := p.register(ctx)
 	if err != nil {
@@ -47,7 +45,8 @@ func (p *Provider) Init(evaluationContext openfeature.EvaluationContext) error {
 	return p.InitWithContext(context.Background(), evaluationContext)
 }
 
-// register returns the session for an initialization, a new one if the provider was shut down.
+// register returns the session for an initialization. It opens a new one if the provider is shut
+// down.
 func (p *Provider) register(ctx context.Context) (*session, error) {
 	arrived := time.Now()
 	for pauses := 0; ; pauses++ {
@@ -59,19 +58,19 @@ func (p *Provider) register(ctx context.Context) (*session, error) {
 	}
 }
 
-// tryRegister returns neither a session nor an error while it is in doubt whether the
+// tryRegister returns neither a session nor an error while it is undecided whether the
 // initialization registers the provider.
 func (p *Provider) tryRegister(ctx context.Context, arrived time.Time, pauses int) (*session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.session.Load()
-	if err := ctx.Err(); err != nil && s == nil { // whoever wanted it has gone
+	if err := ctx.Err(); err != nil && s == nil { // the caller no longer waits
 		return nil, fmt.Errorf("launchdarkly: %w", err)
 	}
 	switch p.registrations.initialize(arrived, pauses, s != nil) {
 	case refused:
 		return nil, fmt.Errorf("launchdarkly: the provider was shut down before it was initialized: %w", ErrClosed)
-	case doubtful:
+	case undecided:
 		return nil, nil
 	case admitted:
 	}
@@ -83,7 +82,7 @@ func (p *Provider) tryRegister(ctx context.Context, arrived time.Time, pauses in
 	return p.session.Load(), nil
 }
 
-// open starts a session. It is called with the lock held, or by a constructor.
+// open starts a session. The caller must hold p.mu, or be a constructor.
 func (p *Provider) open() error {
 	s, err := p.newSession()
 	if err != nil {
@@ -95,22 +94,22 @@ func (p *Provider) open() error {
 	return nil
 }
 
-// ShutdownWithContext delivers what is tracked, and ends everything that the provider has started
-// (OpenFeature requirement 2.5.1); a client that the application made stays open. It blocks until
-// the deadline of the context at the latest, or for 10s where that has none, and ignores the
-// context's cancellation: OpenFeature calls it with the context of the registration that replaces
-// the provider, which applications cancel when that is done.
+// ShutdownWithContext delivers all events and ends everything that the provider has started
+// (OpenFeature requirement 2.5.1). A client that the application created stays open.
 //
-// If it ends before everything is delivered, it returns an error that contains a
-// delivery.UndeliveredError with the number of events. With a client of the provider's own, those
-// are lost; they are counted, reported to the handler of [WithErrorHandler] and logged before it
-// returns, for which it takes up to 200ms more. With a client of the application's, they are
-// delivered later.
+// It blocks until the deadline of ctx at most, or for 10 seconds if there is none. It ignores
+// cancellation: OpenFeature passes it the context of the registration that replaces the provider,
+// which applications may cancel as soon as that registration is done.
 //
-// While a shutdown is running, as that of a provider that was replaced, further calls wait for it;
-// after it, they return nil. To deliver everything before a process exits, call it for each
-// provider, replaced ones included. Each call takes 10ms at least, in which initializations arrive
-// that were requested before, and are refused.
+// If the deadline passes before all events are delivered, it returns an error that wraps a
+// *delivery.UndeliveredError with the number of events. If the provider owns the client, those
+// events are lost; they are counted, passed to the handler of [WithErrorHandler] and logged before
+// it returns, which takes up to 200ms longer. Otherwise, the client continues to deliver them.
+//
+// A call while the provider is being shut down, for example because it was replaced, waits for that
+// shutdown. Later calls return nil. To deliver everything before a process exits, call it for each
+// provider, including those that were replaced. Each call takes at least 10ms, so that
+// initializations that were requested before it can run and be refused.
 func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -134,11 +133,12 @@ func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown is [Provider.ShutdownWithContext] with a deadline of 10s. What it could not deliver is
-// logged.
+// Shutdown is [Provider.ShutdownWithContext] with a deadline of 10 seconds. Events that it cannot
+// deliver are logged.
 func (p *Provider) Shutdown() { _ = p.ShutdownWithContext(context.Background()) }
 
-// unregister takes the session out of service, and returns it, or the last one if there is none.
+// unregister ends the current session for evaluations and tracking, and returns it. If there is
+// none, it returns the last one.
 func (p *Provider) unregister() (s *session, active bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,18 +151,17 @@ func (p *Provider) unregister() (s *session, active bool) {
 	return s, true
 }
 
-// Flush blocks until every event that was tracked or evaluated before the call is delivered, and
-// returns nil if all events since the last Flush are. Where nothing waits, it returns at once. Call
-// it in functions and jobs that are about to freeze or exit. It ends with the context, or after 10s
-// where that has no deadline, and then returns an error that contains a delivery.UndeliveredError
-// with the number of events. Meanwhile, a failed request is retried within a second, unless the
-// events service has asked for more with Retry-After, or delivery.WithBackoff for a longer shortest
-// pause. Tracking may go on.
+// Flush blocks until all events recorded before the call are delivered. It returns nil if no event
+// recorded since the last Flush was lost, and returns at once if the queue is empty. Call it in
+// functions and jobs that are about to be frozen or to exit. It is safe to track during a Flush.
 //
-// With a client of the application's, Flush needs its delivery.Lossless, see
-// [NewProviderWithClient]. Without that, it does what the SDK can: where there is nothing to flush,
-// it waits until the context ends and returns an error, and a request that failed counts as
-// delivered.
+// If ctx is done first, or after 10 seconds if ctx has no deadline, it returns an error that wraps
+// a *delivery.UndeliveredError with the number of events. Meanwhile, failed requests are retried
+// within a second, unless Retry-After or delivery.WithBackoff requires a longer pause.
+//
+// With [NewProviderWithClient], Flush requires a delivery.Lossless. Without one, it does what
+// LaunchDarkly's SDK can do: if the queue is empty, it blocks until ctx is done and returns an
+// error, and events of failed requests count as delivered.
 func (p *Provider) Flush(ctx context.Context) error {
 	s := p.session.Load()
 	if s == nil || s.eventsOff {

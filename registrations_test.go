@@ -122,7 +122,7 @@ func (r *run) judge() {
 	r.doubted = slices.DeleteFunc(r.doubted, func(d doubted) bool {
 		verdict := r.decide(d.arrived, d.attended, r.active)
 		r.active = r.active || verdict == admitted
-		return verdict != doubtful
+		return verdict != undecided
 	})
 	r.now = r.now.Add(time.Microsecond)
 }

@@ -16,14 +16,14 @@ type reporter struct {
 	limiter ratelimit.Limiter
 }
 
-// evaluation logs what was wrong with the input of an evaluation.
+// evaluation logs the warnings about the input of an evaluation.
 func (r *reporter) evaluation(ctx context.Context, flag string, warnings problems) {
 	for _, warning := range warnings {
 		r.log(ctx, slog.LevelWarn, "evaluation input left out", warning, slog.String("flag", logtext.Cut(flag)))
 	}
 }
 
-// leftOut reports what a tracked event is sent without.
+// leftOut reports what is omitted from a tracked event.
 func (r *reporter) leftOut(ctx context.Context, eventName string, warnings problems) {
 	for _, warning := range warnings {
 		r.handle(ctx, &TrackingError{EventName: eventName, Sent: true, Err: warning})
@@ -31,7 +31,7 @@ func (r *reporter) leftOut(ctx context.Context, eventName string, warnings probl
 	}
 }
 
-// notSent reports why an event is not sent at all.
+// notSent reports why an event is not sent.
 func (r *reporter) notSent(ctx context.Context, eventName string, cause error) {
 	r.handle(ctx, &TrackingError{EventName: eventName, Err: cause})
 	r.log(ctx, slog.LevelError, "tracked event not sent", cause, slog.String("event", logtext.Cut(eventName)))
@@ -50,8 +50,8 @@ func (r *reporter) handle(ctx context.Context, err error) {
 	r.onError(ctx, err)
 }
 
-// log writes at most one line a minute for each message, cause and attribute. Of an attribute, it
-// logs only the name.
+// log writes at most one line a minute for each message, cause and attribute. Of an AttributeError,
+// it logs the attribute's name only.
 func (r *reporter) log(ctx context.Context, level slog.Level, message string, problem error, attributes ...slog.Attr) {
 	cause := ratelimit.Cause{Kind: message, Detail: logtext.Cut(problem.Error())}
 	attribute, ok := errors.AsType[*AttributeError](problem)

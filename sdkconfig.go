@@ -15,17 +15,16 @@ import (
 // wrapperName is the name of this provider in LaunchDarkly's usage statistics.
 const wrapperName = "open-feature-go-server"
 
-// ownedClient is a client that the provider has made.
+// ownedClient is a client that the provider created.
 type ownedClient struct {
 	*ld.LDClient
-	processor *delivery.Processor // nil where events are off or go through another processor
+	processor *delivery.Processor // nil if events are off or use another processor
 	silent    bool                // see knownStatus
 	requests  *requestStopper
-	logs      *logSwitch // nil where the SDK logs elsewhere
+	logs      *logSwitch // nil if the SDK logs elsewhere
 }
 
-// newOwnedClient makes a client, which starts to connect. onDrop is called for events that are
-// dropped.
+// newOwnedClient creates a client, which starts to connect. onDrop is called for dropped events.
 func newOwnedClient(sdkKey string, s settings, onDrop func(error)) (*ownedClient, error) {
 	config := newSDKConfig(s, onDrop)
 	client, err := ld.MakeCustomClient(sdkKey, config.Config, 0)
@@ -43,8 +42,8 @@ func newOwnedClient(sdkKey string, s settings, onDrop func(error)) (*ownedClient
 	return c, nil
 }
 
-// end closes the client. What the SDK holds up goes on in the background when ctx ends: a listener
-// of the application's that nobody reads, a persistent store that hangs.
+// end closes the client. If ctx is done first, the rest of closing it continues in the background:
+// the SDK may be blocked by an unread listener of the application, or by a persistent store.
 func (c *ownedClient) end(ctx context.Context) error {
 	closed := make(chan struct{})
 	go func() {
@@ -64,15 +63,15 @@ func (c *ownedClient) end(ctx context.Context) error {
 	return err
 }
 
-// sdkConfig is the configuration for a client that the provider makes: the application's, with the
-// provider's name in the request headers, lossless delivery, the provider's logger, and a way to
-// stop requests. The application's builders are not changed.
+// sdkConfig is the configuration for a client that the provider creates. It adds to the
+// application's configuration the provider's name in request headers, lossless delivery, the
+// provider's logger, and a way to stop requests. The application's builders are not modified.
 type sdkConfig struct {
 	ld.Config
-	delivery *delivery.Configuration // nil where events are off or go through another processor
+	delivery *delivery.Configuration // nil if events are off or use another processor
 	requests *requestStopper
-	logs     *logSwitch               // nil where the SDK logs elsewhere
-	system   *dataSystemConfiguration // nil where there is no DataSystem
+	logs     *logSwitch               // nil if the SDK logs elsewhere
+	system   *dataSystemConfiguration // nil if there is no DataSystem
 }
 
 func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
@@ -110,8 +109,7 @@ func newSDKConfig(s settings, onDrop func(error)) sdkConfig {
 	return c
 }
 
-// httpConfiguration adds the provider's name to an HTTP configuration, and a way to stop its
-// requests.
+// httpConfiguration adds the provider's name and a way to stop requests to an HTTP configuration.
 type httpConfiguration struct {
 	base     subsystems.ComponentConfigurer[subsystems.HTTPConfiguration]
 	requests *requestStopper

@@ -15,8 +15,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/ratelimit"
 )
 
-// loggingConfiguration sends the SDK's log lines to the provider's logger, and keeps the rest of
-// the application's logging configuration.
+// loggingConfiguration redirects the SDK's log lines to the provider's logger. It leaves the rest
+// of the application's logging configuration as it is.
 type loggingConfiguration struct {
 	base subsystems.ComponentConfigurer[subsystems.LoggingConfiguration] // nil means LaunchDarkly's default
 	logs *logSwitch
@@ -44,9 +44,9 @@ func (l loggingConfiguration) Build(client subsystems.ClientContext) (subsystems
 	return config, nil
 }
 
-// logSwitch receives the SDK's log lines until it is turned off for good. Some warnings and errors
-// come with each evaluation for as long as a connection or a persistent store is missing, so each
-// is logged once a minute.
+// logSwitch logs the SDK's lines until it is turned off. It logs each warning and error once a
+// minute, because the SDK repeats some of them with each evaluation while there is no connection or
+// persistent store.
 type logSwitch struct {
 	logger   *slog.Logger
 	off      atomic.Bool

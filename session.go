@@ -9,19 +9,19 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// session is what a provider works with between its registration and its shutdown.
+// session is the state of a provider between its registration and its shutdown.
 type session struct {
 	client    *ld.LDClient
-	processor *delivery.Processor // nil where events are off or go through another processor
+	processor *delivery.Processor // nil if events are off or use another processor
 	eventsOff bool
-	offline   bool // the application's choice, so that defaults are no error
+	offline   bool // as configured, so defaults are not an error
 	watcher   *watcher
-	deliver   func(ctx context.Context) error // delivers what is tracked, until ctx ends
-	release   func(ctx context.Context) error // ends what the session has started, until ctx ends
+	deliver   func(ctx context.Context) error // delivers all events, or returns when ctx is done
+	release   func(ctx context.Context) error // ends the rest, or returns when ctx is done
 	ended     chan struct{}                   // closed when end has returned
 }
 
-// newOwnedSession makes a client, which starts to connect.
+// newOwnedSession creates a client, which starts to connect.
 func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 	client, err := newOwnedClient(sdkKey, p.settings, p.reportDrop)
 	if err != nil {
@@ -34,7 +34,7 @@ func newOwnedSession(sdkKey string, p *Provider) (*session, error) {
 		eventsOff: config.Offline || sendsNoEvents(config),
 		offline:   config.Offline,
 		watcher:   newWatcher(client.LDClient, p, client.silent),
-		deliver:   func(context.Context) error { return nil }, // closing the client does
+		deliver:   func(context.Context) error { return nil }, // Close delivers
 		ended:     make(chan struct{}),
 	}
 	s.release = func(ctx context.Context) error {
@@ -66,7 +66,7 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 		ended:     make(chan struct{}),
 	}
 	s.release = func(ctx context.Context) error {
-		_ = s.watcher.wait(ctx) // the application's listeners are its own affair
+		_ = s.watcher.wait(ctx) // a listener of the application may block it
 		return nil
 	}
 	if d, ok := config.Events.(*delivery.Configuration); ok {
@@ -86,11 +86,11 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 	case s.eventsOff:
 	default:
 		s.deliver = func(context.Context) error {
-			client.Flush() // the client goes on delivering
+			client.Flush() // the client delivers in the background
 			return nil
 		}
 		p.log(slog.LevelWarn, "events of the application's client can be lost without notice",
-			"its Events configuration is no delivery.Lossless, or was not passed with WithConfig")
+			"its Events configuration is not a delivery.Lossless, or was not passed to WithConfig")
 	}
 	if len(p.settings.delivery) > 0 {
 		p.log(slog.LevelWarn, "options of WithDelivery have no effect", "the client is the application's")
@@ -98,19 +98,18 @@ func newBorrowedSession(client *ld.LDClient, p *Provider) *session {
 	return s
 }
 
-// end delivers what is tracked, and ends everything that the session has started, apart from the
-// watcher's loop, which has to be stopped before. What the SDK holds up when ctx ends goes on in
-// the background.
+// end delivers all events, and ends everything that the session has started except the watcher's
+// loop, which must be stopped first. If ctx is done first, the rest continues in the background.
 func (s *session) end(ctx context.Context) error {
 	defer close(s.ended)
-	err := s.deliver(ctx) // first, because the SDK can hold up the rest until ctx ends
+	err := s.deliver(ctx) // first, because the SDK can block the rest until ctx is done
 	if releaseErr := s.release(ctx); err == nil {
 		err = releaseErr
 	}
 	return err
 }
 
-// wait returns when end has, or when ctx ends.
+// wait blocks until end has returned or ctx is done.
 func (s *session) wait(ctx context.Context) error {
 	select {
 	case <-s.ended:
@@ -120,11 +119,11 @@ func (s *session) wait(ctx context.Context) error {
 	}
 }
 
-// reportDrop passes an event that delivery has dropped to the application's error handler. Delivery
-// logs it.
+// reportDrop passes a dropped event to the application's error handler. The package delivery logs
+// it.
 func (p *Provider) reportDrop(err error) { p.reporter.handle(context.Background(), err) }
 
-// log writes a line about the configuration.
+// log logs a problem with the configuration.
 func (p *Provider) log(level slog.Level, message, problem string) {
 	p.settings.logger.LogAttrs(context.Background(), level, message, slog.String("problem", problem))
 }

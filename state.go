@@ -7,24 +7,24 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// sdkState is what is known of the state of LaunchDarkly's SDK.
+// sdkState is the known state of LaunchDarkly's SDK.
 type sdkState struct {
-	status  interfaces.DataSourceStatus // with an empty state until the SDK has been asked
-	hasData bool                        // whether there is flag data; from then on, there always is
-	checks  int                         // checks for flag data that have not been made; one of them is running
+	status  interfaces.DataSourceStatus // its state is empty until the SDK has returned one
+	hasData bool                        // whether there is flag data, which is never lost again
+	checks  int                         // pending checks for flag data; the first is running
 }
 
-// connecting reports whether the data source has not yet said how it is.
+// connecting reports whether the data source has not reported a result of connecting yet.
 func (s *sdkState) connecting() bool {
 	return s.status.State == "" || s.status.State == interfaces.DataSourceStateInitializing
 }
 
-// event returns the provider event for the state, or one without a type if the state says nothing
-// about the provider. listening is whether flag changes are received.
+// event returns the provider event for the state, or an event without a type if there is none.
+// listening reports whether flag changes are being received.
 //
-// Without flag data, there is no event but a fatal error: a connection that is interrupted then is
-// one that is being made. As of go-server-sdk 7.17, that is all that becomes of an SDK key that
-// LaunchDarkly refuses.
+// Without flag data, the only event is a fatal error. An interrupted connection is then one that
+// has never been established. As of go-server-sdk 7.17, that is also the state after LaunchDarkly
+// has refused the SDK key.
 func (s *sdkState) event(listening bool) openfeature.Event {
 	event := openfeature.Event{ProviderName: providerName}
 	switch s.status.State {
@@ -52,8 +52,8 @@ func (s *sdkState) event(listening bool) openfeature.Event {
 	return event
 }
 
-// unconnected returns the provider event for flag data without a connection: that of a persistent
-// store, or of the first poll of a DataSystem.
+// unconnected returns the provider event for flag data without a connection: data from a persistent
+// store, or from the first poll of a DataSystem.
 func (s *sdkState) unconnected() openfeature.Event {
 	event := openfeature.Event{ProviderName: providerName, EventType: openfeature.ProviderStale}
 	event.Message = "no connection to LaunchDarkly yet: evaluations use the flags that are known so far"
@@ -69,14 +69,14 @@ func describe(info interfaces.DataSourceErrorInfo) string {
 	return info.String()
 }
 
-// stateTracker lets through events that change the provider's state, each once, and none before the
-// first initialization.
+// stateTracker selects the events that change the provider's state. It returns each once, and none
+// before the first initialization.
 type stateTracker struct {
-	known   providerState      // the state that OpenFeature knows
+	known   providerState      // OpenFeature's state of the provider
 	pending *openfeature.Event // to be sent, if not nil
 }
 
-// providerState is the state that an event puts the provider in: FATAL is another than ERROR.
+// providerState is the provider's state after an event. FATAL and ERROR differ in the code only.
 type providerState struct {
 	event openfeature.EventType
 	code  openfeature.ErrorCode
@@ -86,10 +86,10 @@ func stateOf(event openfeature.Event) providerState {
 	return providerState{event: event.EventType, code: event.ErrorCode}
 }
 
-// told records a state that OpenFeature derives without an event from the provider.
-func (s *stateTracker) told(event openfeature.Event) { s.known, s.pending = stateOf(event), nil }
+// setKnown records a state that OpenFeature derives without an event of the provider.
+func (s *stateTracker) setKnown(event openfeature.Event) { s.known, s.pending = stateOf(event), nil }
 
-// transition takes in the event for the present state. It replaces one that was not sent yet.
+// transition records the event for the current state. It replaces a pending one.
 func (s *stateTracker) transition(event openfeature.Event) {
 	switch {
 	case event.EventType == "" || s.known.event == "":
@@ -100,5 +100,5 @@ func (s *stateTracker) transition(event openfeature.Event) {
 	}
 }
 
-// sent notes that the pending event has been sent.
-func (s *stateTracker) sent() { s.told(*s.pending) }
+// sent records that the pending event was sent.
+func (s *stateTracker) sent() { s.setKnown(*s.pending) }

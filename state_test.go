@@ -33,7 +33,7 @@ func TestStateTracker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for read, want := range map[bool][]openfeature.Event{true: test.want, false: test.wantUnread} {
 				var s stateTracker
-				s.told(test.told)
+				s.setKnown(test.told)
 				var got []openfeature.EventType
 				take := func() {
 					if event := s.pending; event != nil {

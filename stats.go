@@ -8,52 +8,51 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// Stats counts events since the provider was made, over all of its registrations. Its own fields
-// are about tracked events, those of EvaluationEvents about all others. At rest, for tracked
-// events, Tracked + Adopted = Delivered + Waiting + HandedOver + SampledOut + OnDisk +
-// Dropped.Total().
+// Stats counts events since the provider was created, over all of its registrations. Its own fields
+// count tracked events, EvaluationEvents counts all others. When nothing is being tracked,
+//
+//	Tracked + Adopted = Delivered + Waiting + HandedOver + SampledOut + OnDisk + Dropped.Total()
 type Stats struct {
-	// Tracked is the number of events that were tracked, with Track or with LaunchDarkly's client.
+	// Tracked is the number of events tracked by Track or by LaunchDarkly's client.
 	Tracked uint64
-	// Adopted is the number of tracked events read from spool segments that earlier processes left
-	// behind.
+	// Adopted is the number of tracked events read from the spool of a process that has ended.
 	Adopted uint64
 	// Delivered is the number of tracked events that the first hop accepted: LaunchDarkly's events
 	// service, or a Relay Proxy in front of it.
 	Delivered uint64
-	// Waiting is the number of tracked events that wait for delivery or are being delivered.
+	// Waiting is the number of tracked events that are queued, including those being sent.
 	Waiting uint64
-	// WaitingBytes is the number of bytes that those hold, by the measure of delivery.WithMaxBytes.
+	// WaitingBytes is the size of those events in bytes, as limited by delivery.WithMaxBytes.
 	WaitingBytes uint64
 	// HandedOver is the number of tracked events passed to an event processor other than that of
-	// delivery.Lossless, which does not report what becomes of them.
+	// delivery.Lossless. Their delivery is unknown.
 	HandedOver uint64
-	// SampledOut is the number of tracked events that LaunchDarkly's sampling ratios leave out.
+	// SampledOut is the number of tracked events that LaunchDarkly's sampling ratios exclude.
 	SampledOut uint64
 	// OnDisk is the number of tracked events that a shutdown left in the spool for a later process.
 	OnDisk uint64
-	// Dropped is the number of tracked events that will never be delivered, by cause.
+	// Dropped is the number of tracked events that are lost, by cause.
 	Dropped Dropped
 	// Requests is the number of requests that the first hop accepted.
 	Requests uint64
-	// Retries is the number of attempts at requests that failed.
+	// Retries is the number of failed attempts to send a request.
 	Retries uint64
-	// Repeated is the number of events that were sent again under another payload ID after an
-	// ambiguous failure, so that they may have been delivered twice.
+	// Repeated is the number of events sent again under another payload ID after an ambiguous
+	// failure. They may have been delivered twice.
 	Repeated uint64
-	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile,
-	// events wait in memory.
+	// SpoolFailures is the number of failed reads and writes of the spool. Meanwhile, events are
+	// kept in memory.
 	SpoolFailures uint64
-	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
+	// OldestWaiting is the age of the oldest queued event, or 0 if the queue is empty.
 	OldestWaiting time.Duration
-	// Evaluations is the number of evaluation, identify and migration events that were recorded.
+	// Evaluations is the number of evaluation, identify and migration events recorded.
 	Evaluations uint64
-	// EvaluationEvents counts all events other than tracked ones: evaluation, identify and
-	// migration events, and the index, debug and summary events that LaunchDarkly's SDK derives.
+	// EvaluationEvents counts all events except tracked ones: evaluation, identify and migration
+	// events, and the index, debug and summary events derived by LaunchDarkly's SDK.
 	EvaluationEvents delivery.EventCounts
 }
 
-// Dropped counts tracked events by why they were dropped.
+// Dropped counts lost tracked events by cause.
 type Dropped struct {
 	EmptyEventName uint64 // ErrEmptyEventName, or a name that is ErrTooLarge
 	InvalidContext uint64 // ErrInvalidContext, ErrTargetingKeyMissing
@@ -61,12 +60,12 @@ type Dropped struct {
 	delivery.Dropped
 }
 
-// Total sums up all causes.
+// Total returns the sum of all causes.
 func (d Dropped) Total() uint64 {
 	return d.EmptyEventName + d.InvalidContext + d.EventsOff + d.Dropped.Total()
 }
 
-// Stats returns the counters. It is cheap enough to be called often.
+// Stats returns the counters. It is cheap enough to be called every second.
 func (p *Provider) Stats() Stats {
 	delivered := p.accounts.sum()
 	stats := Stats{
@@ -96,17 +95,17 @@ func (p *Provider) Stats() Stats {
 	return stats
 }
 
-// accounts are those of all event processors that the provider has had. Its zero value is ready,
-// and it is safe for concurrent use.
+// accounts adds up the counters of all event processors of a provider. The zero value is ready for
+// use. It is safe for concurrent use.
 type accounts struct {
 	mu         sync.Mutex
 	processors []*delivery.Processor
 	past       delivery.Stats // of earlier ones, which have ended
 }
 
-// add takes in the processor of a session that begins, unless it is that of the session before: an
-// application's client keeps its own. All others have ended, or are about to; those that have leave
-// only their numbers.
+// add adds the processor of a new session. An application's client has the same processor in every
+// session, so it may have been added already. The counters of processors that have ended are added
+// up, and the processors released.
 func (a *accounts) add(p *delivery.Processor) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,42 +12,43 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// EventChannel returns the channel of provider events (OpenFeature requirement 5.1.1): changes of
-// LaunchDarkly's data source status and of flags. It is the same for the life of the provider, and
-// never closed. If it is not read, only the keys of the flags that have changed are kept, up to a
-// bound.
+// EventChannel returns the channel of provider events (OpenFeature requirement 5.1.1), which report
+// changes of flags and of LaunchDarkly's data source status. It is the same channel for the life of
+// the provider, and is never closed. If it is not read, only the keys of changed flags accumulate,
+// up to a limit.
 func (p *Provider) EventChannel() <-chan openfeature.Event {
 	p.registrations.read()
 	return p.events
 }
 
-// watcher translates the status and the flag changes of LaunchDarkly's SDK into provider events.
+// watcher translates SDK status and flag changes into provider events.
 //
-// One goroutine, the loop, owns the state. Everything else reaches it as a function that it runs.
-// It never blocks: calls of the SDK that can block are made by helpers, which post what they find.
+// One goroutine, the loop, owns the state. Other goroutines change the state by posting functions
+// to the loop. The loop never blocks: SDK calls that can block are made by helper goroutines, which
+// post the results.
 type watcher struct {
 	client *ld.LDClient
 	events chan<- openfeature.Event
 	onSent func() // called when an event was received
 	silent bool   // see knownStatus
 
-	inbox   chan func()    // what the loop has to run; nil ends it
+	inbox   chan func()    // functions for the loop to run; nil ends it
 	stopped chan struct{}  // closed when the loop has ended
-	done    chan struct{}  // closed when the helpers have, too
-	helpers sync.WaitGroup // started by newWatcher and the loop alone
+	done    chan struct{}  // closed when the helpers have ended, too
+	helpers sync.WaitGroup // started only by newWatcher and the loop
 
-	// What follows is the loop's.
+	// The loop owns the fields below.
 	sdk      sdkState
-	statuses <-chan interfaces.DataSourceStatus // nil until the listener is added, and when the client was closed
+	statuses <-chan interfaces.DataSourceStatus // nil until the listener is added, and after the client is closed
 	flags    <-chan interfaces.FlagChangeEvent  // nil until the listener is added
 	changes  changeCollector
 	states   stateTracker
-	waiting  []chan<- error   // the results of initializations, which OpenFeature makes events of
-	settling <-chan time.Time // not nil while it may not have done so
+	waiting  []chan<- error   // results of initializations, of which OpenFeature makes events
+	settling <-chan time.Time // not nil until it should have made them
 }
 
-// newWatcher starts to watch a client for a provider. A client is silent if nothing keeps its flag
-// data up to date, see knownStatus.
+// newWatcher starts a watcher. silent reports whether nothing keeps the client's flag data up to
+// date, see knownStatus.
 func newWatcher(client *ld.LDClient, p *Provider, silent bool) *watcher {
 	w := &watcher{
 		client:  client,
@@ -63,14 +64,13 @@ func newWatcher(client *ld.LDClient, p *Provider, silent bool) *watcher {
 	return w
 }
 
-// stop ends the loop: no event is sent after that.
+// stop ends the loop. No event is sent afterwards.
 func (w *watcher) stop() {
 	w.post(nil)
 	<-w.stopped
 }
 
-// wait returns when nothing of a watcher that was stopped runs any more, or an error when ctx ends
-// before.
+// wait blocks until all goroutines of a stopped watcher have ended or ctx is done.
 func (w *watcher) wait(ctx context.Context) error {
 	select {
 	case <-w.done:
@@ -80,7 +80,7 @@ func (w *watcher) wait(ctx context.Context) error {
 	}
 }
 
-// post has the loop run f. It returns false if the loop has ended.
+// post makes the loop run f. It returns false if the loop has ended.
 func (w *watcher) post(f func()) bool {
 	select {
 	case w.inbox <- f:
@@ -90,7 +90,7 @@ func (w *watcher) post(f func()) bool {
 	}
 }
 
-// run is the loop, and what comes after it.
+// run runs the loop and then cleans up.
 func (w *watcher) run() {
 	defer close(w.done)
 	w.loop()
@@ -145,7 +145,7 @@ func (w *watcher) loop() {
 	}
 }
 
-// next returns the event to send, what to do when it is sent, and the channel, which is nil if
+// next returns the event to send and a function to call when it is sent. The channel is nil if
 // there is no event.
 func (w *watcher) next() (events chan<- openfeature.Event, event openfeature.Event, sent func()) {
 	switch {
@@ -158,8 +158,8 @@ func (w *watcher) next() (events chan<- openfeature.Event, event openfeature.Eve
 	}
 }
 
-// subscribe is a helper. The SDK can neither add nor remove a listener while another one is full,
-// which may be one of the application's.
+// subscribe adds the status listener in a helper. The SDK cannot add or remove a listener while
+// another one is full, which may be one of the application's.
 func (w *watcher) subscribe() {
 	provider := w.client.GetDataSourceStatusProvider()
 	statuses := provider.AddStatusListener()
@@ -171,7 +171,7 @@ func (w *watcher) subscribe() {
 	w.post(func() { w.observe(status) })
 }
 
-// observe takes in a status of the data source. Flag data comes with one, as a rule.
+// observe records a data source status. A status usually comes with flag data.
 func (w *watcher) observe(status interfaces.DataSourceStatus) {
 	if isOvertaken(status, w.sdk.status) {
 		return
@@ -183,7 +183,7 @@ func (w *watcher) observe(status interfaces.DataSourceStatus) {
 	w.update()
 }
 
-// checkData checks for flag data in a helper, or once more if one is running.
+// checkData checks for flag data in a helper. If a check is running, another one follows it.
 func (w *watcher) checkData() {
 	w.sdk.checks++
 	if w.sdk.checks > 1 {
@@ -200,7 +200,7 @@ func (w *watcher) checkData() {
 }
 
 // check asks the SDK for flag data in a helper, because a persistent store can block it. The loop
-// runs then afterwards.
+// then runs then.
 func (w *watcher) check(then func()) {
 	w.helpers.Go(func() {
 		hasData := w.client.Initialized()
@@ -214,8 +214,8 @@ func (w *watcher) check(then func()) {
 	})
 }
 
-// listen is a helper that starts to receive flag changes. Before there is flag data, all flags are
-// about to change.
+// listen adds the listener for flag changes in a helper. It is called once there is flag data,
+// because the first data changes all flags.
 func (w *watcher) listen() {
 	tracker := w.client.GetFlagTracker()
 	flags := tracker.AddFlagChangeListener()
@@ -227,7 +227,8 @@ func (w *watcher) listen() {
 	}
 }
 
-// checkAgain is for what the SDK reports in no status. It returns true if nothing of that is left.
+// checkAgain checks for changes that the SDK reports in no status. It returns true if there can be
+// no more of them.
 func (w *watcher) checkAgain() bool {
 	switch {
 	case !w.sdk.hasData:
@@ -235,7 +236,7 @@ func (w *watcher) checkAgain() bool {
 			w.checkData()
 		}
 		return false
-	case w.sdk.connecting(): // for some time already, because data comes with a connection otherwise
+	case w.sdk.connecting(): // for some time, because data usually comes with a connection
 		if len(w.waiting) == 0 {
 			w.states.transition(w.sdk.unconnected())
 		}
@@ -245,15 +246,15 @@ func (w *watcher) checkAgain() bool {
 	}
 }
 
-// update draws the conclusions from a change of the SDK's state: for the initializations if there
-// are any, or else for OpenFeature.
+// update acts on a change of the SDK's state: it answers the waiting initializations or, if there
+// are none, reports the state to OpenFeature.
 func (w *watcher) update() {
 	event := w.sdk.event(w.flags != nil)
 	switch {
 	case len(w.waiting) == 0:
 		w.states.transition(event)
 	case event.ErrorCode == openfeature.ProviderFatalCode:
-		w.states.told(event)
+		w.states.setKnown(event)
 		w.answer(&openfeature.ProviderInitError{ErrorCode: event.ErrorCode, Message: event.Message}, w.waiting...)
 		w.waiting = nil
 	case w.flags != nil && !w.sdk.connecting():
@@ -262,7 +263,7 @@ func (w *watcher) update() {
 	}
 }
 
-// initialize waits for flag data, and returns what OpenFeature then makes an event of.
+// initialize waits for flag data. OpenFeature makes an event of its result.
 func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
 	cause := fmt.Errorf("after %s: %w", timeout, ld.ErrInitializationTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, cause)
@@ -291,8 +292,8 @@ func (w *watcher) initialize(ctx context.Context, timeout time.Duration) error {
 	return <-result
 }
 
-// expire ends an initialization that still waits, with the flag data that there is, or else with an
-// error.
+// expire answers an initialization that is still waiting: with success if there is flag data, else
+// with an error.
 func (w *watcher) expire(result chan<- error, cause error) {
 	i := slices.Index(w.waiting, result)
 	if i < 0 {
@@ -302,27 +303,27 @@ func (w *watcher) expire(result chan<- error, cause error) {
 	switch {
 	case w.sdk.hasData && w.sdk.connecting():
 		w.answerReady(w.sdk.unconnected(), result)
-	case w.sdk.hasData: // the SDK waits for another listener
+	case w.sdk.hasData: // the SDK is blocked by another listener
 		w.answerReady(w.sdk.event(w.flags != nil), result)
 	default:
 		err := fmt.Errorf("launchdarkly: no flag data: %w", cause)
 		if w.sdk.status.LastError.Kind != "" {
 			err = fmt.Errorf("%w: %s", err, describe(w.sdk.status.LastError))
 		}
-		w.states.told(openfeature.Event{EventType: openfeature.ProviderError})
+		w.states.setKnown(openfeature.Event{EventType: openfeature.ProviderError})
 		w.answer(err, result)
 	}
 }
 
-// answerReady ends initializations that succeed. OpenFeature makes READY events of that; another
-// state comes after them.
+// answerReady answers initializations with success, of which OpenFeature makes READY events. If the
+// state is another one, its event follows.
 func (w *watcher) answerReady(state openfeature.Event, results ...chan<- error) {
-	w.states.told(openfeature.Event{EventType: openfeature.ProviderReady})
+	w.states.setKnown(openfeature.Event{EventType: openfeature.ProviderReady})
 	w.states.transition(state)
 	w.answer(nil, results...)
 }
 
-// answer ends initializations.
+// answer answers initializations.
 func (w *watcher) answer(err error, results ...chan<- error) {
 	for _, result := range results {
 		result <- err
@@ -330,7 +331,8 @@ func (w *watcher) answer(err error, results ...chan<- error) {
 	w.settling = time.After(settleTime)
 }
 
-// unsubscribe removes a listener, and reads it until then: the SDK can't remove one that is full.
+// unsubscribe removes a listener, and reads it meanwhile, because the SDK cannot remove one that is
+// full.
 func unsubscribe[T any](listener <-chan T, remove func(<-chan T)) {
 	removed := make(chan struct{})
 	go func() {

@@ -15,28 +15,29 @@ import (
 )
 
 // This file works around behavior of LaunchDarkly's SDK (as of go-server-sdk 7.15.5) and
-// OpenFeature's (as of go-sdk 1.20.0). TestWorkaroundsAreNeeded has a subtest for each part that a
-// test can show, which fails once the part can go. The order in which OpenFeature's SDK initializes
-// and shuts down providers has a file of its own, registrations.go.
+// OpenFeature's SDK (as of go-sdk 1.20.0). TestWorkaroundsAreNeeded has a subtest for each
+// workaround that a test can cover, and the subtest fails once the workaround is no longer needed.
+// For the order in which OpenFeature's SDK initializes and shuts down providers, see
+// registrations.go.
 
 const (
-	// settleTime is how long changes of state are held back after an initialization. OpenFeature's
-	// SDK emits an event for the result of an initialization some time after that has returned,
-	// which would undo one that comes before. A test can't show that; it can go once
-	// EvaluationAPI.initNew emits the event in order with those of the provider.
+	// settleTime is how long state changes are held back after an initialization. OpenFeature's SDK
+	// emits the event for the result of an initialization some time after it has returned, and that
+	// event would overwrite the state of an earlier one. No test can show this. The delay can be
+	// removed once EvaluationAPI.initNew emits the event in order with those of the provider.
 	settleTime = 100 * time.Millisecond
 	// dataCheckInterval is how often to check for flag data while there is none. The SDK reports no
-	// change of status when a persistent store that was down accepts what was streamed long ago, or
-	// when another process fills it.
+	// change of status when a persistent store recovers and accepts data received earlier, or when
+	// another process fills the store.
 	dataCheckInterval = 500 * time.Millisecond
 	// dataCheckPatience is how long an initialization waits for its last check for flag data, which
-	// a persistent store that hangs can hold up.
+	// a persistent store can block.
 	dataCheckPatience = 100 * time.Millisecond
 )
 
-// knownStatus is a data source status whose state is never unknown. With a DataSystem, the SDK has
-// a status without a state until it starts, and offline for good. silent is whether nothing keeps
-// the data up to date: the SDK remains in the state INITIALIZING then.
+// knownStatus replaces an unknown state in a data source status. With a DataSystem, the SDK reports
+// no state until it starts, and none at all when offline. silent reports whether nothing keeps the
+// data up to date; the SDK then remains in the state INITIALIZING.
 func knownStatus(status interfaces.DataSourceStatus, offline, silent bool) interfaces.DataSourceStatus {
 	unknown := status.State == ""
 	switch {
@@ -48,15 +49,16 @@ func knownStatus(status interfaces.DataSourceStatus, offline, silent bool) inter
 	return status
 }
 
-// isOvertaken reports whether a status is older than one that arrived before it. The SDK's first
-// protocol calls its listeners some time after it has changed the status, so that two changes can
-// arrive in the wrong order. A test can't show that; it can go once DataSourceUpdateSinkImpl calls
-// them with its lock held, as the second protocol does.
+// isOvertaken reports whether a status is older than one that arrived before it. With
+// LaunchDarkly's first protocol, the SDK calls its listeners some time after it has changed the
+// status, so two changes can arrive in the wrong order. No test can show this. The check can be
+// removed once DataSourceUpdateSinkImpl calls the listeners with its lock held, as it does with the
+// second protocol.
 func isOvertaken(status, by interfaces.DataSourceStatus) bool {
 	return status.StateSince.Before(by.StateSince)
 }
 
-// dataSystemConfiguration notes whether a DataSystem is silent, see knownStatus.
+// dataSystemConfiguration records whether a DataSystem is silent, see knownStatus.
 type dataSystemConfiguration struct {
 	base   subsystems.ComponentConfigurer[subsystems.DataSystemConfiguration]
 	silent bool // valid after Build
@@ -69,15 +71,15 @@ func (d *dataSystemConfiguration) Build(client subsystems.ClientContext) (subsys
 	return config, err
 }
 
-// sendsNoEvents reports whether a configuration turns events off, in the way of the SDK, which does
-// not export it.
+// sendsNoEvents reports whether a configuration turns events off. It checks this as the SDK does,
+// which does not export its check.
 func sendsNoEvents(config ld.Config) bool {
 	null, ok := config.Events.(interface{ IsNullEventProcessorFactory() bool })
 	return ok && null.IsNullEventProcessorFactory()
 }
 
-// requestStopper ends the HTTP requests of a client that is closed. A client that is closed before
-// the first connection of its stream goes on trying to connect for as long as the process lives.
+// requestStopper stops the HTTP requests of a closed client. A client that is closed before its
+// stream has connected for the first time continues to connect for as long as the process runs.
 type requestStopper struct {
 	stopped context.Context
 	cancel  context.CancelFunc
@@ -92,8 +94,8 @@ func newRequestStopper() *requestStopper {
 	return &r
 }
 
-// wrap returns a client whose requests can be stopped. After that, it responds with a status that
-// makes the SDK give up.
+// wrap returns a client whose requests can be stopped. A stopped request gets a response with a
+// status that makes the SDK stop retrying.
 func (r *requestStopper) wrap(client *http.Client) *http.Client {
 	wrapped := *client
 	transport := &httpstop.Transport{Next: client.Transport, Stopped: r.stopped, Status: http.StatusGone}
@@ -104,7 +106,7 @@ func (r *requestStopper) wrap(client *http.Client) *http.Client {
 	return &wrapped
 }
 
-// stop ends all requests, and closes the connections.
+// stop stops all requests and closes the connections.
 func (r *requestStopper) stop() {
 	r.cancel()
 	r.mu.Lock()
@@ -114,13 +116,12 @@ func (r *requestStopper) stop() {
 	}
 }
 
-// errUnconfirmed is returned for a flush by LaunchDarkly's own event processor that was not
-// confirmed.
+// errUnconfirmed is returned by flushSDK if LaunchDarkly's event processor did not confirm the
+// flush.
 var errUnconfirmed = errors.New("the event processor did not confirm that everything is delivered")
 
-// flushSDK flushes a client with LaunchDarkly's own event processor until that confirms it, or
-// until ctx ends. Nothing ends a FlushAndWait before its timeout, and where there is nothing to
-// flush, none is confirmed.
+// flushSDK flushes a client with LaunchDarkly's event processor until the processor confirms it or
+// ctx is done. FlushAndWait cannot be interrupted, and never confirms if there is nothing to flush.
 func flushSDK(ctx context.Context, client *ld.LDClient) error {
 	const slice = time.Second
 	confirmed := make(chan struct{})

@@ -201,7 +201,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// TestLogMessages holds the document's list of log messages, with their levels, against the source.
+// TestLogMessages compares the document's list of log messages and their levels with the source.
 func TestLogMessages(t *testing.T) {
 	listed := map[string]string{}
 	for _, row := range tableAfter(t, "## What is logged") {
@@ -213,7 +213,7 @@ func TestLogMessages(t *testing.T) {
 	}
 }
 
-// TestStatsFields holds the document's lists of counters against the types.
+// TestStatsFields compares the document's lists of counters with the types.
 func TestStatsFields(t *testing.T) {
 	document := readOperations(t)
 	for _, counters := range []reflect.Type{reflect.TypeFor[launchdarkly.Stats](), reflect.TypeFor[launchdarkly.Dropped]()} {

@@ -17,9 +17,8 @@ type Event struct {
 	FlagKey string
 
 	// Variant is the variant in the evaluation details. It is empty if the provider has none, and
-	// if another hook failed, because the caller then gets the default value. A provider may
-	// report an error and a variant, for example that of a value with the wrong type; see
-	// ErrorCode.
+	// if another hook failed, because the caller then gets the default value. It may be set
+	// although the evaluation failed, for example because the value has the wrong type.
 	Variant string
 
 	// Reason is the reason as reported by the provider, or ERROR if the evaluation failed.

@@ -156,10 +156,10 @@ func WithValues() Option {
 	})
 }
 
-// WithMaxValueBytes truncates feature_flag.result.value to at most n bytes at the end of a
-// character, and ends it with "…". The mark takes three of the n bytes, and is all that remains if
-// n is less than three. A negative n means no limit; the default is [DefaultMaxValueBytes]. Numbers
-// and booleans are never truncated. Truncated JSON is not valid JSON.
+// WithMaxValueBytes truncates feature_flag.result.value to at most n bytes, including a final "…"
+// of three bytes, without splitting a character. If n is less than three, only the "…" remains. If
+// n is negative, there is no limit; the default is [DefaultMaxValueBytes]. Numbers and booleans are
+// never truncated. Truncated JSON is not valid JSON.
 //
 // Privacy: limits how much of a long value leaves the process.
 // Cost: limits what is sent, but not the cost of encoding a value, which happens first.
@@ -187,8 +187,8 @@ func WithFlagFilter(f func(flagKey string) bool) Option {
 
 // WithSampling emits a random sample of the events: a ratio of 0.1 is one in ten, 0 or less is
 // none, and 1 or more is all. NaN is ignored. All sinks receive the same sample. With
-// deduplication, the sample is one of exposures rather than of evaluations: an exposure that is not
-// part of it is not considered again within its window.
+// deduplication, exposures are sampled rather than evaluations: an exposure that is not selected is
+// not considered again until its window ends.
 //
 // Privacy: none; a sample is still about real people.
 // Cost: one random number per event, and the ratio's share of the cost of events.
@@ -215,7 +215,7 @@ func WithSampling(ratio float64) Option {
 //
 // Privacy: the cache holds hashes, not keys.
 // Cost: a repeated exposure costs a hash and a look-up under a lock, and no allocation; a
-// multi-kind context without contextId, or an object without a variant, costs more. Backends
+// multi-context without contextId, or an object without a variant, costs more. Backends
 // receive fewer events, but can no longer count evaluations.
 func WithDeduplication(window time.Duration, size int) Option {
 	return optionFunc(func(c config) config {

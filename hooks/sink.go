@@ -8,11 +8,10 @@ import "context"
 // not block; a sink that needs I/O queues the event. They cannot fail an evaluation: a panic is
 // recovered, and the first one of each hook is logged. A sink handles its own errors.
 //
-// A sink may track events, and may evaluate flags with another client. OpenFeature's client holds a
-// read lock during an evaluation, including its hooks. A sink that evaluates with the same client
-// or reads from it therefore deadlocks if another goroutine is about to change the client, and a
-// sink that changes the client always does. If the other client has the same hook, the sink must
-// prevent endless recursion.
+// A sink may track events, and may evaluate flags with another client. If that client has the same
+// hook, the sink must prevent endless recursion. It must not use the client that evaluates, which
+// holds a read lock meanwhile: changing that client deadlocks, and so does reading from it or
+// evaluating with it while another goroutine waits to change it.
 type Sink interface {
 	// Enabled reports whether an event that is emitted with ctx would be used. The hook calls it
 	// first and builds no event if it returns false, so it should be cheap. It is called once per

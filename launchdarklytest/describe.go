@@ -42,8 +42,8 @@ func (s *Server) String() string {
 	return b.String()
 }
 
-// GomegaString returns String. Gomega prints it in place of the server's fields, reading which
-// would be a data race.
+// GomegaString returns String. Gomega prints it instead of the server's fields, because reading
+// them would be a data race.
 func (s *Server) GomegaString() string { return s.String() }
 
 func describeAnswer(r Request) string {

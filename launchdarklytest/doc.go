@@ -1,15 +1,16 @@
 // Package launchdarklytest provides a LaunchDarkly server for tests. Like [net/http/httptest], it
-// listens on loopback; it implements LaunchDarkly's streaming, polling and events endpoints.
+// listens on loopback. It implements LaunchDarkly's streaming, polling and events endpoints, and
+// simulates faults.
 //
 // A test starts a [Server], configures an SDK client (or a provider that owns one) with
 // [Server.Config] and [Server.SDKKey], changes flags at any time, and inspects the events that the
 // server received:
 //
-//	box := launchdarklytest.NewServer()
-//	defer box.Close()
-//	box.SetValue("new-checkout", true)
+//	server := launchdarklytest.NewServer()
+//	defer server.Close()
+//	server.SetValue("new-checkout", true)
 //
-//	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 5*time.Second)
+//	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 5*time.Second)
 //
 // # Flags
 //
@@ -31,8 +32,8 @@
 // others by the first. A server supports both at the same time, and its methods apply to both.
 // [Server.DataSystem] configures the second:
 //
-//	config := box.Config()
-//	config.DataSystem = box.DataSystem().Default()
+//	config := server.Config()
+//	config.DataSystem = server.DataSystem().Default()
 //
 // A client that reconnects names the data that it has, and receives the changes since then; if the
 // data is from another server, it receives everything. Payload filters have no effect, and the
@@ -52,23 +53,23 @@
 //   - [Server.Requests] returns each delivery and its response.
 //
 // Like LaunchDarkly, the server rejects a body that is not a JSON array with 400, discarding all
-// its events. It responds to a request with the payload ID of an accepted one with 202, and ignores
-// its events.
+// its events. If a request repeats the payload ID of an accepted one, the server responds with 202
+// and ignores its events.
 //
 // # Faults
 //
-// Each fault is set by one call and lasts until it is cleared. Faults can be combined:
+// Each fault is set by one call and lasts until another clears it. Faults can be combined:
 //
-//	fault                                                    set by                  cleared by
-//	event requests fail with a status                        RefuseEvents            AcceptEvents
-//	event requests fail with 413 above a number of events    LimitEvents             LimitEvents(0)
-//	event requests fail with 413 above a number of bytes     LimitEventBytes         LimitEventBytes(0)
-//	events are accepted, then the connection is reset        ResetEvents             ResetEvents(0)
-//	responses to event requests are delayed                  DelayEvents             DelayEvents(0)
-//	streams and polls fail with a status                     RefuseStreams           AcceptStreams
-//	streams connect but receive no data                      HoldStreams             ReleaseStreams
-//	connected streams are disconnected                       DropStreams
-//	every request fails with 401                             RefuseSDKKey            AcceptSDKKey
+//	fault                                              set by            cleared by
+//	event requests fail with a status                  RefuseEvents      AcceptEvents
+//	event requests of more than n events get a 413     LimitEvents       LimitEvents(0)
+//	event requests of more than n bytes get a 413      LimitEventBytes   LimitEventBytes(0)
+//	events are accepted, then the connection is reset  ResetEvents       ResetEvents(0)
+//	responses to event requests are delayed            DelayEvents       DelayEvents(0)
+//	streams and polls fail with a status               RefuseStreams     AcceptStreams
+//	streams connect but receive no data                HoldStreams       ReleaseStreams
+//	connected streams are disconnected                 DropStreams
+//	every request fails with 401                       RefuseSDKKey      AcceptSDKKey
 //
 // All methods of [Server] are safe for concurrent use.
 //

@@ -62,8 +62,8 @@ func (e Event) String() string { return string(e.Raw) }
 // GomegaString returns String. Gomega prints it in place of the fields.
 func (e Event) GomegaString() string { return e.String() }
 
-// ContextKeys returns the keys of the context by context kind: one for a single-kind context,
-// several for a multi-kind context. The map is empty if the event has no context.
+// ContextKeys returns the keys of the context by context kind: one for a single context, several
+// for a multi-context. The map is empty if the event has no context.
 func (e Event) ContextKeys() map[string]string {
 	keys := make(map[string]string)
 	switch kind := e.Context.GetByKey("kind").StringValue(); {

@@ -43,7 +43,7 @@ func (s *Server) AllEvents() iter.Seq[Event] {
 // EventCount returns the number of accepted events of the kinds. Without kinds, it counts all
 // events. It parses nothing, so its cost does not depend on the number of events.
 //
-//	tracked := box.EventCount(launchdarklytest.KindCustom)
+//	tracked := server.EventCount(launchdarklytest.KindCustom)
 func (s *Server) EventCount(kinds ...string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,11 +17,11 @@ import (
 )
 
 func ExampleNewServer() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
 
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -37,7 +37,7 @@ func ExampleNewServer() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	events, err := box.WaitForEvents(ctx, 1, nil)
+	events, err := server.WaitForEvents(ctx, 1, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,16 +49,16 @@ func ExampleNewServer() {
 }
 
 func ExampleServer_SetFlags() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetFlags(ldbuilders.NewFlagBuilder("greeting").
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetFlags(ldbuilders.NewFlagBuilder("greeting").
 		On(true).
 		Variations(ldvalue.String("Hello"), ldvalue.String("Moin")).
 		FallthroughVariation(0).
 		AddTarget(1, "sandy").
 		Build())
 
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -75,22 +75,22 @@ func ExampleServer_SetFlags() {
 }
 
 func ExampleServer_RefuseEvents() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer func() { _ = client.Close() }()
 
-	box.RefuseEvents(503, launchdarklytest.Times(1))
+	server.RefuseEvents(503, launchdarklytest.Times(1))
 	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
 	client.Flush()
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	requests, err := box.WaitForRequests(ctx, 2, nil)
+	requests, err := server.WaitForRequests(ctx, 2, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -105,10 +105,10 @@ func ExampleServer_RefuseEvents() {
 
 // Flags can be set and changed while clients are connected.
 func ExampleServer_SetValue() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("theme", ldvalue.Parse([]byte(`{"color": "green"}`)))
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("theme", ldvalue.Parse([]byte(`{"color": "green"}`)))
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -116,7 +116,7 @@ func ExampleServer_SetValue() {
 	defer func() { _ = client.Close() }()
 	changes := client.GetFlagTracker().AddFlagChangeListener()
 
-	box.SetValue("theme", ldvalue.Parse([]byte(`{"color": "teal"}`)))
+	server.SetValue("theme", ldvalue.Parse([]byte(`{"color": "teal"}`)))
 	change := <-changes // received asynchronously
 	theme, _ := client.JSONVariation(change.Key, ldcontext.New("sandy"), ldvalue.Null())
 	fmt.Println(change.Key, theme)
@@ -125,12 +125,12 @@ func ExampleServer_SetValue() {
 
 // Flags can be set from LaunchDarkly's JSON. Invalid flags are rejected.
 func ExampleServer_SetFlagsJSON() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	fmt.Println(box.SetFlagsJSON(`{"key": "limit", "on": false, "offVariation": 0, "variations": [10, 20]}`))
-	fmt.Println(box.SetFlagsJSON(`{"on": true}`) != nil)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	fmt.Println(server.SetFlagsJSON(`{"key": "limit", "on": false, "offVariation": 0, "variations": [10, 20]}`))
+	fmt.Println(server.SetFlagsJSON(`{"on": true}`) != nil)
 
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -146,17 +146,17 @@ func ExampleServer_SetFlagsJSON() {
 
 // Flag rules can refer to segments.
 func ExampleServer_SetSegments() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetSegments(ldbuilders.NewSegmentBuilder("testers").Included("sandy").Build())
-	box.SetFlags(ldbuilders.NewFlagBuilder("new-checkout").
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetSegments(ldbuilders.NewSegmentBuilder("testers").Included("sandy").Build())
+	server.SetFlags(ldbuilders.NewFlagBuilder("new-checkout").
 		On(true).
 		Variations(ldvalue.Bool(false), ldvalue.Bool(true)).
 		FallthroughVariation(0).
 		AddRule(ldbuilders.NewRuleBuilder().ID("testers").Variation(1).Clauses(ldbuilders.SegmentMatchClause("testers"))).
 		Build())
 
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -173,36 +173,36 @@ func ExampleServer_SetSegments() {
 
 // A client with a DataSystem receives flags by the second version of LaunchDarkly's protocol.
 func ExampleServer_DataSystem() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
-	config := box.Config()
-	config.DataSystem = box.DataSystem().Streaming()
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetValue("new-checkout", true)
+	config := server.Config()
+	config.DataSystem = server.DataSystem().Streaming()
 
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 10*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), config, 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer func() { _ = client.Close() }()
 	enabled, _ := client.BoolVariation("new-checkout", ldcontext.New("sandy"), false)
-	fmt.Println(enabled, box.StreamRequests()[0].Path)
+	fmt.Println(enabled, server.StreamRequests()[0].Path)
 	// Output: true /sdk/stream
 }
 
 // LaunchDarkly is overloaded when a client starts, and sends Retry-After.
 func ExampleServer_RefuseStreams() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.RefuseStreams(429, launchdarklytest.RetryAfter(time.Second), launchdarklytest.Times(1))
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.RefuseStreams(429, launchdarklytest.RetryAfter(time.Second), launchdarklytest.Times(1))
 
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer func() { _ = client.Close() }()
-	for _, request := range box.StreamRequests() {
+	for _, request := range server.StreamRequests() {
 		fmt.Println(request.Path, request.Status)
 	}
 	// Output:
@@ -212,9 +212,9 @@ func ExampleServer_RefuseStreams() {
 
 // A test waits until a client has reconnected, and until a closed client has disconnected.
 func ExampleServer_WaitForStreams() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -222,10 +222,10 @@ func ExampleServer_WaitForStreams() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 
-	box.DropStreams()
-	fmt.Println(box.WaitForStreams(ctx, 1), box.Streams())
+	server.DropStreams()
+	fmt.Println(server.WaitForStreams(ctx, 1), server.Streams())
 	_ = client.Close()
-	fmt.Println(box.WaitForStreams(ctx, 0), box.Streams())
+	fmt.Println(server.WaitForStreams(ctx, 0), server.Streams())
 	// Output:
 	// <nil> 1
 	// <nil> 0
@@ -233,9 +233,9 @@ func ExampleServer_WaitForStreams() {
 
 // A client loses its connection and reconnects.
 func ExampleServer_DropStreams() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -243,11 +243,11 @@ func ExampleServer_DropStreams() {
 	defer func() { _ = client.Close() }()
 	status := client.GetDataSourceStatusProvider()
 
-	box.RefuseStreams(503)
-	box.DropStreams()
+	server.RefuseStreams(503)
+	server.DropStreams()
 	fmt.Println(status.WaitFor(interfaces.DataSourceStateInterrupted, 10*time.Second))
 
-	box.AcceptStreams()
+	server.AcceptStreams()
 	fmt.Println(status.WaitFor(interfaces.DataSourceStateValid, 10*time.Second))
 	// Output:
 	// true
@@ -256,27 +256,27 @@ func ExampleServer_DropStreams() {
 
 // The SDK key was revoked.
 func ExampleServer_RefuseSDKKey() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.RefuseSDKKey()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.RefuseSDKKey()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), time.Second)
 	if client != nil {
 		defer func() { _ = client.Close() }()
 	}
-	fmt.Println(err != nil, box.StreamRequests()[0].Status)
+	fmt.Println(err != nil, server.StreamRequests()[0].Status)
 	// Output: true 401
 }
 
 // A client connects but receives no flag data.
 func ExampleServer_HoldStreams() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.HoldStreams()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Millisecond)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.HoldStreams()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Millisecond)
 	fmt.Println(err)
 	defer func() { _ = client.Close() }()
 
-	box.ReleaseStreams()
+	server.ReleaseStreams()
 	fmt.Println(client.GetDataSourceStatusProvider().WaitFor(interfaces.DataSourceStateValid, 10*time.Second))
 	// Output:
 	// timeout encountered waiting for LaunchDarkly client initialization
@@ -286,18 +286,18 @@ func ExampleServer_HoldStreams() {
 // The events service limits the events per request. LaunchDarkly's event processor would drop a
 // larger request; package delivery splits it.
 func ExampleServer_LimitEvents() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.LimitEvents(20)
-	box.LimitEventBytes(8 << 10)
-	client, events := lossless(box)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.LimitEvents(20)
+	server.LimitEventBytes(8 << 10)
+	client, events := lossless(server)
 	defer func() { _ = client.Close() }()
 
 	for range 100 {
 		_ = client.TrackData("note", ldcontext.New("sandy"), ldvalue.String("something short"))
 	}
-	fmt.Println(events.FlushContext(context.Background()), box.EventCount(launchdarklytest.KindCustom))
-	first := box.Requests()[0]
+	fmt.Println(events.FlushContext(context.Background()), server.EventCount(launchdarklytest.KindCustom))
+	first := server.Requests()[0]
 	fmt.Println(first.Status, first.Accepted)
 	// Output:
 	// <nil> 100
@@ -305,11 +305,11 @@ func ExampleServer_LimitEvents() {
 }
 
 // lossless returns a client that delivers events with package delivery.
-func lossless(box *launchdarklytest.Server) (*ld.LDClient, *delivery.Processor) {
+func lossless(server *launchdarklytest.Server) (*ld.LDClient, *delivery.Processor) {
 	events := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
-	config := box.Config()
+	config := server.Config()
 	config.Events = events
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 10*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), config, 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 	}
@@ -319,19 +319,19 @@ func lossless(box *launchdarklytest.Server) (*ld.LDClient, *delivery.Processor) 
 // The events service is slow. A flush with a deadline returns before the response, but the event is
 // accepted.
 func ExampleServer_DelayEvents() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, events := lossless(box)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, events := lossless(server)
 	defer func() { _ = client.Close() }()
 
-	box.DelayEvents(time.Hour)
+	server.DelayEvents(time.Hour)
 	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	fmt.Println(events.FlushContext(ctx))
 
-	box.DelayEvents(0) // sends the delayed response
-	fmt.Println(events.FlushContext(context.Background()), len(box.CustomEvents("checkout")))
+	server.DelayEvents(0) // sends the delayed response
+	fmt.Println(events.FlushContext(context.Background()), len(server.CustomEvents("checkout")))
 	// Output:
 	// 1 tracked event and 1 evaluation event not delivered: context deadline exceeded
 	// <nil> 1
@@ -339,9 +339,9 @@ func ExampleServer_DelayEvents() {
 
 // Very many events are counted without parsing, and decoded one at a time.
 func ExampleServer_AllEvents() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, _ := lossless(box)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, _ := lossless(server)
 	defer func() { _ = client.Close() }()
 
 	const purchases = 5_000
@@ -352,12 +352,12 @@ func ExampleServer_AllEvents() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := box.WaitForEventCount(ctx, purchases, launchdarklytest.KindCustom); err != nil {
+	if err := server.WaitForEventCount(ctx, purchases, launchdarklytest.KindCustom); err != nil {
 		fmt.Println(err)
 		return
 	}
 	revenue := 0.0
-	for event := range box.AllEvents() {
+	for event := range server.AllEvents() {
 		if event.MetricValue != nil {
 			revenue += *event.MetricValue
 		}
@@ -369,28 +369,28 @@ func ExampleServer_AllEvents() {
 // The events are accepted but the response is lost. The client retries with the same payload ID,
 // and the server ignores the duplicate.
 func ExampleServer_ResetEvents() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer func() { _ = client.Close() }()
 
-	box.ResetEvents(1)
+	server.ResetEvents(1)
 	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
 	client.Flush()
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	requests, err := box.WaitForRequests(ctx, 2, nil)
+	requests, err := server.WaitForRequests(ctx, 2, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(requests[0].PayloadID() == requests[1].PayloadID(), requests[1].Duplicate)
-	fmt.Println(len(box.CustomEvents("checkout")), "taken")
+	fmt.Println(len(server.CustomEvents("checkout")), "taken")
 	// Output:
 	// true true
 	// 1 taken

@@ -28,8 +28,8 @@ func (f *faults) takeReset() bool {
 // Their events are discarded. A status outside the range 400 to 599 is replaced by 503. A second
 // call replaces the first.
 //
-//	box.RefuseEvents(503, launchdarklytest.Times(2))
-//	box.RefuseEvents(429, launchdarklytest.RetryAfter(time.Second))
+//	server.RefuseEvents(503, launchdarklytest.Times(2))
+//	server.RefuseEvents(429, launchdarklytest.RetryAfter(time.Second))
 func (s *Server) RefuseEvents(status int, opts ...RefuseOption) {
 	s.fault(func(f *faults) { f.events = newRefusal(status, opts) })
 }
@@ -59,8 +59,8 @@ func (s *Server) ResetEvents(n int) {
 }
 
 // DelayEvents delays responses to event requests by d. Requests are processed and recorded on
-// arrival. A delay ends early if the client disconnects, the server is closed, or DelayEvents is
-// called again; the last sends the delayed responses. If d <= 0, there is no delay.
+// arrival. A delay ends early if the client disconnects, if the server is closed, or if DelayEvents
+// is called again, which sends the delayed responses. If d <= 0, there is no delay.
 func (s *Server) DelayEvents(d time.Duration) {
 	s.fault(func(f *faults) {
 		if f.delayOver != nil {

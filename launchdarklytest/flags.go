@@ -13,8 +13,8 @@ import (
 // SetValue sets a flag that is on and serves one value to every context, with the reason
 // FALLTHROUGH, variation 0, and no event tracking. See [Server.SetFlags] for other flags.
 //
-//	box.SetValue("new-checkout", true)
-//	box.SetValue("theme", map[string]any{"color": "green"})
+//	server.SetValue("new-checkout", true)
+//	server.SetValue("theme", map[string]any{"color": "green"})
 //
 // The value is an ldvalue.Value or any value that encoding/json can encode. Values that JSON cannot
 // represent, such as NaN, are replaced by null at the top level and in arrays, and omitted
@@ -46,7 +46,7 @@ func (s *Server) SetFlags(flags ...ldmodel.FeatureFlag) {
 // SetFlagsJSON is like [Server.SetFlags] for flags in LaunchDarkly's JSON representation, one flag
 // per string:
 //
-//	err := box.SetFlagsJSON(`{"key": "limit", "on": false, "offVariation": 0, "variations": [10, 20]}`)
+//	err := server.SetFlagsJSON(`{"key": "limit", "offVariation": 0, "variations": [10, 20]}`)
 //
 // It returns an error and changes nothing if any of them is invalid JSON, does not fit
 // LaunchDarkly's flag model, or has no key. Fields that are unknown to the model are preserved.

@@ -14,14 +14,13 @@ import (
 // ValidSDKKey is the only SDK key that a [Server] accepts. It responds to all others with 401.
 const ValidSDKKey = "sdk-launchdarklytest"
 
-// The paths that a [Server] serves, the values of [Request.Path].
+// The values of [Request.Path].
 const (
-	StreamPath     = "/all"
-	PollPath       = "/sdk/latest-all"
-	StreamPathV2   = "/sdk/stream" // of clients with a DataSystem
-	PollPathV2     = "/sdk/poll"   // of clients with a DataSystem
-	EventsPath     = "/bulk"
-	DiagnosticPath = "/diagnostic"
+	StreamPath   = "/all"
+	PollPath     = "/sdk/latest-all"
+	StreamPathV2 = "/sdk/stream" // of clients with a DataSystem
+	PollPathV2   = "/sdk/poll"   // of clients with a DataSystem
+	EventsPath   = "/bulk"
 )
 
 // reconnectDelay is the SDK's initial reconnect delay in Config.
@@ -77,7 +76,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET "+StreamPathV2, s.withEnvironmentID(s.serveStreams(protocolV2{})))
 	mux.HandleFunc("GET "+PollPathV2, s.withEnvironmentID(s.servePollV2))
 	mux.HandleFunc("POST "+EventsPath, s.serveEvents)
-	mux.HandleFunc("POST "+DiagnosticPath, s.serveDiagnostic)
+	mux.HandleFunc("POST /diagnostic", s.serveDiagnostic)
 	return mux
 }
 
@@ -114,14 +113,14 @@ func (s *Server) Config() ld.Config {
 // DataSystem returns a builder for the SDK's data system, which receives flag data by the second
 // version of LaunchDarkly's protocol, configured for this server:
 //
-//	config := box.Config()
-//	config.DataSystem = box.DataSystem().Streaming()
+//	config := server.Config()
+//	config.DataSystem = server.DataSystem().Streaming()
 //
 // With a DataSystem, the SDK ignores the DataSource of Config and its short reconnect delay. A test
 // that drops streams sets the delay itself:
 //
-//	config.DataSystem = box.DataSystem().Custom().Synchronizers(ldcomponents.StreamingDataSourceV2().
-//		BaseURI(box.URL()).InitialReconnectDelay(10 * time.Millisecond))
+//	config.DataSystem = server.DataSystem().Custom().Synchronizers(ldcomponents.StreamingDataSourceV2().
+//		BaseURI(server.URL()).InitialReconnectDelay(10 * time.Millisecond))
 //
 // Each call returns a new value that the caller may modify.
 func (s *Server) DataSystem() *ldcomponents.DataSystemModes {

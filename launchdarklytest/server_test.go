@@ -83,7 +83,7 @@ func TestDiagnosticsNeedTheSDKKey(t *testing.T) {
 	client := newHTTPClient(t)
 	status := func(key string) int {
 		request, err := http.NewRequestWithContext(testContext(t), http.MethodPost,
-			box.URL()+launchdarklytest.DiagnosticPath, strings.NewReader("{}"))
+			box.URL()+"/diagnostic", strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}

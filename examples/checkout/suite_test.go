@@ -41,10 +41,10 @@ type shop struct {
 
 // wire sets up the service as its main function does, except for the SDK key and the configuration
 // of the test server. It returns the error of the provider registration, which main logs.
-func wire(ctx context.Context, box *launchdarklytest.Server, options ...launchdarkly.Option) (*shop, error) {
+func wire(ctx context.Context, testServer *launchdarklytest.Server, options ...launchdarkly.Option) (*shop, error) {
 	GinkgoHelper()
-	options = append(options, launchdarkly.WithConfig(box.Config()))
-	provider, err := launchdarkly.NewProvider(box.SDKKey(), options...)
+	options = append(options, launchdarkly.WithConfig(testServer.Config()))
+	provider, err := launchdarkly.NewProvider(testServer.SDKKey(), options...)
 	Expect(err).NotTo(HaveOccurred())
 	api := isolated.NewAPI() // one per spec; main uses the global API
 	DeferCleanup(api.Shutdown)
@@ -55,9 +55,9 @@ func wire(ctx context.Context, box *launchdarklytest.Server, options ...launchda
 }
 
 // open sets up the service and waits until it has the flags of the server.
-func open(ctx context.Context, box *launchdarklytest.Server) *shop {
+func open(ctx context.Context, testServer *launchdarklytest.Server) *shop {
 	GinkgoHelper()
-	s, err := wire(ctx, box)
+	s, err := wire(ctx, testServer)
 	Expect(err).NotTo(HaveOccurred())
 	return s
 }

@@ -1,11 +1,10 @@
-// The crash example shows that tracked events survive the process: a shop tracks orders while
-// LaunchDarkly is out of reach, and is killed. The shop that starts next delivers them.
+// The crash example shows that tracked events survive the process: a shop tracks orders during an
+// outage of LaunchDarkly's events service, and is killed. The next shop delivers them.
 //
 //	go run ./examples/crash
 //
-// It needs no account: LaunchDarkly in a box takes LaunchDarkly's place on this machine, and the
-// shop is this program again, in a process of its own. Start reading at shop.go: it is all that a
-// service needs.
+// It needs no account and no network: a launchdarklytest server replaces LaunchDarkly. Start
+// reading at shop.go, the code for a service. It runs in another process of this program.
 package main
 
 import (
@@ -26,17 +25,17 @@ import (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	play := func() error { return run(ctx, os.Stdout) }
+	start := func() error { return run(ctx, os.Stdout) }
 	if url := os.Getenv(urlVariable); url != "" {
-		play = func() error { return shop(ctx, os.Stdin, os.Stdout, url, os.Getenv(directoryVariable)) }
+		start = func() error { return shop(ctx, os.Stdin, os.Stdout, url, os.Getenv(directoryVariable)) }
 	}
-	if err := play(); err != nil {
+	if err := start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// How the shop's process learns where LaunchDarkly is, and where to keep events.
+// The environment variables of the shop's process.
 const (
 	urlVariable       = "CRASH_EXAMPLE_URL"
 	directoryVariable = "CRASH_EXAMPLE_DIRECTORY"
@@ -49,12 +48,12 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer os.RemoveAll(directory)
 	spool := filepath.Join(directory, "spool")
-	box := launchdarklytest.NewServer()
-	defer box.Close()
+	testServer := launchdarklytest.NewServer()
+	defer testServer.Close()
 
-	box.RefuseEvents(503)
-	fmt.Fprintln(out, "LaunchDarkly's events service is down, and the shop takes orders.")
-	first, err := open(ctx, box.URL(), spool)
+	testServer.RefuseEvents(503)
+	fmt.Fprintln(out, "The events service is down. The shop takes orders:")
+	first, err := open(ctx, testServer.URL(), spool)
 	if err != nil {
 		return err
 	}
@@ -68,14 +67,14 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	first.kill()
-	fmt.Fprintf(out, "\nSIGKILL. %d orders have arrived. On disk is:\n", len(box.CustomEvents("order")))
+	fmt.Fprintf(out, "\nThe shop is killed. LaunchDarkly has received %d orders. The spool contains:\n", len(testServer.CustomEvents("order")))
 	if err := show(out, spool); err != nil {
 		return err
 	}
 
-	box.AcceptEvents()
-	fmt.Fprintln(out, "\nThe events service is back, and the shop starts again.")
-	second, err := open(ctx, box.URL(), spool)
+	testServer.AcceptEvents()
+	fmt.Fprintln(out, "\nThe events service is back. The next shop takes an order and delivers all of them:")
+	second, err := open(ctx, testServer.URL(), spool)
 	if err != nil {
 		return err
 	}
@@ -83,11 +82,11 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := second.order(out, "alex 39.96"); err != nil {
 		return err
 	}
-	if err := box.WaitForEventCount(ctx, 4, launchdarklytest.KindCustom); err != nil {
+	if err := testServer.WaitForEventCount(ctx, 4, launchdarklytest.KindCustom); err != nil {
 		return err
 	}
-	for _, order := range box.CustomEvents("order") {
-		fmt.Fprintf(out, "  arrived: %s for %.2f\n", order.Context.GetByKey("key").StringValue(), *order.MetricValue)
+	for _, order := range testServer.CustomEvents("order") {
+		fmt.Fprintf(out, "  received: %s for %.2f\n", order.Context.GetByKey("key").StringValue(), *order.MetricValue)
 	}
 	report, err := second.close()
 	if err != nil {
@@ -97,7 +96,7 @@ func run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// awaitDisk waits until so many tracked events are on disk.
+// awaitDisk waits until the orders are on disk.
 func awaitDisk(ctx context.Context, directory string, orders int) error {
 	for ctx.Err() == nil {
 		var records strings.Builder
@@ -131,14 +130,14 @@ func show(out io.Writer, directory string) error {
 	return nil
 }
 
-// process is a shop that runs.
+// process is the process of a shop.
 type process struct {
 	command *exec.Cmd
 	input   io.WriteCloser
 	output  *bufio.Scanner
 }
 
-// open starts a shop.
+// open starts a process.
 func open(ctx context.Context, url, directory string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -158,25 +157,25 @@ func open(ctx context.Context, url, directory string) (*process, error) {
 	return &process{command: command, input: input, output: bufio.NewScanner(output)}, command.Start()
 }
 
-// order has the shop take an order, and prints what it answers.
+// order sends an order to the shop and prints the response.
 func (p *process) order(out io.Writer, order string) error {
 	if _, err := fmt.Fprintln(p.input, order); err != nil {
 		return err
 	}
 	if !p.output.Scan() {
-		return errors.Join(errors.New("the shop has closed"), p.output.Err())
+		return errors.Join(errors.New("the shop has exited"), p.output.Err())
 	}
 	fmt.Fprintln(out, "  "+p.output.Text())
 	return nil
 }
 
-// kill ends the shop's process without any warning.
+// kill ends the process with SIGKILL.
 func (p *process) kill() {
 	_ = p.command.Process.Kill()
 	_ = p.command.Wait()
 }
 
-// close has the shop shut down, and returns what it says last.
+// close shuts the shop down and returns its last line.
 func (p *process) close() (last string, err error) {
 	if err := p.input.Close(); err != nil {
 		return "", err

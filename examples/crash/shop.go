@@ -17,11 +17,11 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// shop takes orders, a line each, and closes when there are no more.
+// shop reads orders, one per line, until the end of its input, and tracks them.
 func shop(ctx context.Context, in io.Reader, out io.Writer, url, directory string) error {
 	provider, err := launchdarkly.NewProvider(launchdarklytest.ValidSDKKey,
 		launchdarkly.WithDelivery(delivery.WithSpool(directory)),
-		launchdarkly.WithConfig(ld.Config{ // a service at LaunchDarkly needs none
+		launchdarkly.WithConfig(ld.Config{ // for the test server only
 			Logging:          ldcomponents.NoLogging(),
 			ServiceEndpoints: interfaces.ServiceEndpoints{Streaming: url, Polling: url, Events: url},
 		}),
@@ -49,6 +49,6 @@ func shop(ctx context.Context, in io.Reader, out io.Writer, url, directory strin
 		return err
 	}
 	stats := provider.Stats()
-	fmt.Fprintf(out, "The shop has delivered %d order of its own and %d of the one that was killed.\n", stats.Tracked, stats.Adopted)
+	fmt.Fprintf(out, "The shop has delivered %d of its own orders and %d of the previous shop.\n", stats.Tracked, stats.Adopted)
 	return nil
 }

@@ -1,4 +1,4 @@
-// Program hello evaluates a flag and tracks a purchase: set LAUNCHDARKLY_SDK_KEY to run it.
+// The hello example evaluates a flag and tracks a purchase. It needs LAUNCHDARKLY_SDK_KEY.
 package main
 
 import (
@@ -15,12 +15,12 @@ import (
 func main() {
 	provider, err := launchdarkly.NewProvider(os.Getenv("LAUNCHDARKLY_SDK_KEY"))
 	if err != nil {
-		slog.Error("no provider", slog.Any("error", err))
+		slog.Error("create provider", slog.Any("error", err))
 		os.Exit(1)
 	}
-	defer openfeature.Shutdown() // delivers what was tracked, for 10s at most
+	defer openfeature.Shutdown() // delivers tracked events, for at most 10s
 	if err := openfeature.SetProviderAndWait(provider); err != nil {
-		slog.Error("flags have their defaults for now", slog.Any("error", err))
+		slog.Error("no feature flags yet, using defaults", slog.Any("error", err))
 	}
 
 	ctx := context.Background()
@@ -28,7 +28,7 @@ func main() {
 	user := openfeature.NewEvaluationContext("user-42", map[string]any{
 		"plan":              "gold",
 		"email":             "sandy@example.com",
-		"privateAttributes": []string{"email"}, // evaluated here, never sent
+		"privateAttributes": []string{"email"}, // used for targeting, never sent
 	})
 	if enabled, _ := client.BooleanValue(ctx, "new-checkout", false, user); enabled {
 		fmt.Println("the new checkout")

@@ -41,16 +41,16 @@ func main() {
 
 // run starts the service and simulates customers. Without an address, it returns after an outage.
 func run(ctx context.Context, out io.Writer, address string) (err error) {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	testServer := launchdarklytest.NewServer()
+	defer testServer.Close()
+	testServer.SetValue("new-checkout", true)
 
 	metrics, err := newMetrics()
 	if err != nil {
 		return err
 	}
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	provider, err := launchdarkly.NewProvider(testServer.SDKKey(),
+		launchdarkly.WithConfig(testServer.Config()),
 		launchdarkly.WithHooks(metrics.evaluations),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
 	)
@@ -73,15 +73,15 @@ func run(ctx context.Context, out io.Writer, address string) (err error) {
 	shop := shop{client: openfeature.NewDefaultClient()}
 	if address != "" {
 		fmt.Fprintln(out, "serving", server.url)
-		simulate(ctx, box, shop)
+		simulate(ctx, testServer, shop)
 		return nil
 	}
-	return outage(ctx, out, box, provider, shop, server.url)
+	return outage(ctx, out, testServer, provider, shop, server.url)
 }
 
 // outage shows the metrics before, during and after an outage of the events service.
 func outage(
-	ctx context.Context, out io.Writer, box *launchdarklytest.Server, provider *launchdarkly.Provider,
+	ctx context.Context, out io.Writer, testServer *launchdarklytest.Server, provider *launchdarkly.Provider,
 	shop shop, url string,
 ) error {
 	shop.sell(ctx, 1000)
@@ -92,7 +92,7 @@ func outage(
 		return err
 	}
 
-	box.RefuseEvents(http.StatusServiceUnavailable)
+	testServer.RefuseEvents(http.StatusServiceUnavailable)
 	shop.sell(ctx, 500)
 	short, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
 	defer cancel()
@@ -103,7 +103,7 @@ func outage(
 		return err
 	}
 
-	box.AcceptEvents()
+	testServer.AcceptEvents()
 	if err := provider.Flush(ctx); err != nil {
 		return err
 	}
@@ -111,18 +111,18 @@ func outage(
 }
 
 // simulate sells until ctx is done. The events service fails for 30 seconds of every two minutes.
-func simulate(ctx context.Context, box *launchdarklytest.Server, shop shop) {
+func simulate(ctx context.Context, testServer *launchdarklytest.Server, shop shop) {
 	seconds := time.NewTicker(time.Second)
 	defer seconds.Stop()
 	for second := 0; ; second++ {
 		switch second % 120 {
 		case 60:
-			box.RefuseEvents(http.StatusServiceUnavailable)
+			testServer.RefuseEvents(http.StatusServiceUnavailable)
 		case 90:
-			box.AcceptEvents()
+			testServer.AcceptEvents()
 		}
 		shop.sell(ctx, 20)
-		box.ClearEvents() // to bound the memory
+		testServer.ClearEvents() // to bound the memory
 		select {
 		case <-ctx.Done():
 			return

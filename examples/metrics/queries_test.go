@@ -27,15 +27,15 @@ type series map[string][]string
 // exist.
 func exported(t *testing.T) series {
 	t.Helper()
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	testServer := launchdarklytest.NewServer()
+	defer testServer.Close()
+	testServer.SetValue("new-checkout", true)
 	metrics, err := newMetrics()
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithHooks(metrics.evaluations))
+	provider, err := launchdarkly.NewProvider(testServer.SDKKey(),
+		launchdarkly.WithConfig(testServer.Config()), launchdarkly.WithHooks(metrics.evaluations))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,10 +38,10 @@ func main() {
 
 // run sets up the provider and OpenTelemetry, serves one request, and shuts both down.
 func run(ctx context.Context, out io.Writer) (err error) {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
-	box.SetValue("headline", "Welcome back")
+	testServer := launchdarklytest.NewServer()
+	defer testServer.Close()
+	testServer.SetValue("new-checkout", true)
+	testServer.SetValue("headline", "Welcome back")
 
 	telemetry := startTelemetry(out)
 	// Deferred first, so that it runs last, after all evaluations.
@@ -54,8 +54,8 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		otelhooks.NewMetricSink(telemetry.meters),
 	))
 
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()),
+	provider, err := launchdarkly.NewProvider(testServer.SDKKey(),
+		launchdarkly.WithConfig(testServer.Config()),
 		launchdarkly.WithHooks(evaluations),
 	)
 	if err != nil {

@@ -27,7 +27,7 @@ var (
 		"employees": 250,
 	})
 
-	// A multi-kind context, so that flags can target both.
+	// A multi-context, so that flags can target both.
 	both = openfeature.NewTargetlessEvaluationContext(map[string]any{
 		"kind": "multi",
 		"user": map[string]any{"targetingKey": "user-42", "plan": "gold"},

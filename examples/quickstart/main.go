@@ -34,12 +34,14 @@ func run(ctx context.Context, out io.Writer, sdkKey string) error {
 	options := []launchdarkly.Option{
 		launchdarkly.WithErrorHandler(func(_ context.Context, err error) { fmt.Fprintln(out, "problem:", err) }),
 	}
-	var box *testServer
+	show := func(out io.Writer) {
+		fmt.Fprintln(out, "\nLaunchDarkly shows the events in the live events view of your project.")
+	}
 	if sdkKey == "" {
-		box = startBox()
-		defer box.server.Close()
-		sdkKey = box.server.SDKKey()
-		options = append(options, launchdarkly.WithConfig(box.server.Config()))
+		server := startTestServer()
+		defer server.Close()
+		sdkKey, show = server.SDKKey(), server.show
+		options = append(options, launchdarkly.WithConfig(server.Config()))
 		fmt.Fprintln(out, "Using a launchdarklytest server. Set LAUNCHDARKLY_SDK_KEY to use LaunchDarkly.")
 	} else {
 		fmt.Fprintln(out, "Using LaunchDarkly with the SDK key LAUNCHDARKLY_SDK_KEY.")
@@ -61,11 +63,7 @@ func run(ctx context.Context, out io.Writer, sdkKey string) error {
 	if err := provider.Flush(ctx); err != nil {
 		return err
 	}
-	if box != nil {
-		box.show(out)
-	} else {
-		fmt.Fprintln(out, "\nLaunchDarkly shows the events in the live events view of your project.")
-	}
+	show(out)
 	stats := provider.Stats()
 	fmt.Fprintf(out, "\n%d events tracked, %d delivered\n", stats.Tracked, stats.Delivered)
 	if stats.Delivered != stats.Tracked {

@@ -24,22 +24,22 @@ func TestProxyMode(t *testing.T) {
 // TestRelayURL uses a relay that the example does not start.
 func TestRelayURL(t *testing.T) {
 	relayserver.Require(t)
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("new-checkout", true)
+	testServer := launchdarklytest.NewServer()
+	defer testServer.Close()
+	testServer.SetValue("new-checkout", true)
 	relay, err := relayserver.Start(t.Context(), relayserver.Config{
-		SDKKey: box.SDKKey(), Upstream: box.URL(),
+		SDKKey: testServer.SDKKey(), Upstream: testServer.URL(),
 		Settings: []string{"USE_EVENTS=true", "EVENTS_FLUSH_INTERVAL=10ms"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer relay.Stop()
-	output(t, settings{mode: "proxy", relayURL: relay.URL(), sdkKey: box.SDKKey()}, `Proxy mode
+	output(t, settings{mode: "proxy", relayURL: relay.URL(), sdkKey: testServer.SDKKey()}, `Proxy mode
   the service evaluates new-checkout: true
   it tracks a checkout, which the relay accepts
 `)
-	if _, err := box.WaitForEvents(t.Context(), 1, nil); err != nil {
+	if _, err := testServer.WaitForEvents(t.Context(), 1, nil); err != nil {
 		t.Error(err)
 	}
 }

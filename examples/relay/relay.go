@@ -16,8 +16,8 @@ type relay struct {
 	url    string
 	sdkKey string
 
-	box    *launchdarklytest.Server // nil for the relay at RELAY_URL
-	server *relayserver.Server      // likewise
+	testServer *launchdarklytest.Server // nil for the relay at RELAY_URL
+	server     *relayserver.Server      // likewise
 }
 
 // startRelay starts a Relay Proxy that forwards events and, if redisURL is not empty, writes flags
@@ -32,14 +32,14 @@ func startRelay(ctx context.Context, out io.Writer, s settings, redisURL string)
 	if _, err := relayserver.Build(ctx); err != nil {
 		return nil, err
 	}
-	r := &relay{box: launchdarklytest.NewServer(), sdkKey: launchdarklytest.ValidSDKKey}
-	r.box.SetValue("new-checkout", true)
+	r := &relay{testServer: launchdarklytest.NewServer(), sdkKey: launchdarklytest.ValidSDKKey}
+	r.testServer.SetValue("new-checkout", true)
 	options := []string{"USE_EVENTS=true", "EVENTS_CAPACITY=10000", "EVENTS_FLUSH_INTERVAL=100ms"}
 	if redisURL != "" {
 		options = append(options, "USE_REDIS=true", "REDIS_URL="+redisURL)
 	}
 	var err error
-	r.server, err = relayserver.Start(ctx, relayserver.Config{SDKKey: r.sdkKey, Upstream: r.box.URL(), Settings: options})
+	r.server, err = relayserver.Start(ctx, relayserver.Config{SDKKey: r.sdkKey, Upstream: r.testServer.URL(), Settings: options})
 	if err != nil {
 		r.close()
 		return nil, err
@@ -49,11 +49,11 @@ func startRelay(ctx context.Context, out io.Writer, s settings, redisURL string)
 }
 
 // ours reports whether the example started the relay, and so can change flags and stop it.
-func (r *relay) ours() bool { return r.box != nil }
+func (r *relay) ours() bool { return r.testServer != nil }
 
 // showEvents waits until LaunchDarkly receives a custom event, and prints it.
 func (r *relay) showEvents(ctx context.Context, out io.Writer) error {
-	events, err := r.box.WaitForEvents(ctx, 1, nil)
+	events, err := r.testServer.WaitForEvents(ctx, 1, nil)
 	for _, event := range events {
 		fmt.Fprintf(out, "  behind the relay, LaunchDarkly receives: %s %v by %s\n",
 			event.Key, *event.MetricValue, event.ContextKeys()["user"])
@@ -61,13 +61,13 @@ func (r *relay) showEvents(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-func (r *relay) turnOff(flag string) { r.box.SetValue(flag, false) }
+func (r *relay) turnOff(flag string) { r.testServer.SetValue(flag, false) }
 
 func (r *relay) close() {
 	if r.server != nil {
 		r.server.Stop()
 	}
-	if r.box != nil {
-		r.box.Close()
+	if r.testServer != nil {
+		r.testServer.Close()
 	}
 }

@@ -34,22 +34,22 @@ func main() {
 
 // run simulates the platform: it starts a process of the function, and invokes it three times.
 func run(ctx context.Context, out io.Writer) error {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetValue("discount", 0.25)
+	testServer := launchdarklytest.NewServer()
+	defer testServer.Close()
+	testServer.SetValue("discount", 0.25)
 
-	function, err := NewFunction(ctx, box.SDKKey(), box.Config(), plainLogger(out))
+	function, err := NewFunction(ctx, testServer.SDKKey(), testServer.Config(), plainLogger(out))
 	if err != nil {
 		return err
 	}
 	defer openfeature.Shutdown()
 
-	p := platform{out: out, box: box, function: function}
+	p := platform{out: out, testServer: testServer, function: function}
 	p.invoke(ctx, "the first purchase", Event{UserID: "user-42", Total: 80}, 10*time.Second)
 
-	box.RefuseEvents(http.StatusServiceUnavailable)
+	testServer.RefuseEvents(http.StatusServiceUnavailable)
 	p.invoke(ctx, "a purchase while LaunchDarkly rejects events", Event{UserID: "user-43", Total: 40}, time.Second)
-	box.AcceptEvents()
+	testServer.AcceptEvents()
 
 	p.invoke(ctx, "a purchase after that", Event{UserID: "user-44", Total: 20}, 10*time.Second)
 
@@ -63,23 +63,23 @@ func run(ctx context.Context, out io.Writer) error {
 
 // platform invokes a function, and freezes it after each response.
 type platform struct {
-	out      io.Writer
-	box      *launchdarklytest.Server
-	function *Function
+	out        io.Writer
+	testServer *launchdarklytest.Server
+	function   *Function
 }
 
 // invoke invokes the function with a time limit, and prints the events that LaunchDarkly has
 // received when the process freezes.
 func (p platform) invoke(ctx context.Context, what string, event Event, limit time.Duration) {
 	fmt.Fprintf(p.out, "\nInvocation: %s\n", what)
-	p.box.ClearEvents()
+	p.testServer.ClearEvents()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	response, err := p.function.Handle(ctx, event)
 	cancel()
 	fmt.Fprintf(p.out, "  response: discount %v, error: %v\n", response.Discount, err)
 
 	// The process is frozen until the next invocation. No goroutine runs.
-	arrived := p.box.CustomEvents("purchase")
+	arrived := p.testServer.CustomEvents("purchase")
 	fmt.Fprintf(p.out, "  frozen; LaunchDarkly has received %d of its events\n", len(arrived))
 	for _, purchase := range arrived {
 		fmt.Fprintf(p.out, "    %s of %v by %s\n", purchase.Key, *purchase.MetricValue, purchase.ContextKeys()["user"])

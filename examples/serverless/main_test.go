@@ -46,11 +46,11 @@ Invocation: a purchase after that
 // TestHandleDeliversBeforeItReturns checks the received events when Handle returns a response and
 // an error.
 func TestHandleDeliversBeforeItReturns(t *testing.T) {
-	box, function, log := start(t)
+	testServer, function, log := start(t)
 	if _, err := function.Handle(t.Context(), Event{UserID: "user-42", Total: 80}); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(box.CustomEvents("purchase")); n != 1 {
+	if n := len(testServer.CustomEvents("purchase")); n != 1 {
 		t.Errorf("%d events have arrived, want 1", n)
 	}
 
@@ -59,7 +59,7 @@ func TestHandleDeliversBeforeItReturns(t *testing.T) {
 	if _, err := function.Handle(t.Context(), Event{}); err == nil {
 		t.Error("no error for an event without a user")
 	}
-	if n := len(box.CustomEvents("retry")); n != 1 {
+	if n := len(testServer.CustomEvents("retry")); n != 1 {
 		t.Errorf("after an error, %d events have arrived, want 1", n)
 	}
 	if log.String() != "" {
@@ -69,9 +69,9 @@ func TestHandleDeliversBeforeItReturns(t *testing.T) {
 
 // TestHandleLogsUndeliveredEvents uses an events service that rejects all requests.
 func TestHandleLogsUndeliveredEvents(t *testing.T) {
-	box, function, log := start(t)
-	box.RefuseEvents(http.StatusServiceUnavailable)
-	defer box.AcceptEvents() // so that Shutdown does not block
+	testServer, function, log := start(t)
+	testServer.RefuseEvents(http.StatusServiceUnavailable)
+	defer testServer.AcceptEvents() // so that Shutdown does not block
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeToAnswer)
 	defer cancel()
@@ -86,16 +86,16 @@ func TestHandleLogsUndeliveredEvents(t *testing.T) {
 
 func start(t *testing.T) (*launchdarklytest.Server, *Function, *buffer) {
 	t.Helper()
-	box := launchdarklytest.NewServer()
-	t.Cleanup(box.Close)
-	box.SetValue("discount", 0.25)
+	testServer := launchdarklytest.NewServer()
+	t.Cleanup(testServer.Close)
+	testServer.SetValue("discount", 0.25)
 	var log buffer
-	function, err := NewFunction(t.Context(), box.SDKKey(), box.Config(), plainLogger(&log))
+	function, err := NewFunction(t.Context(), testServer.SDKKey(), testServer.Config(), plainLogger(&log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(openfeature.Shutdown)
-	return box, function, &log
+	return testServer, function, &log
 }
 
 // buffer is a bytes.Buffer that is safe for concurrent use.

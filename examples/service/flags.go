@@ -9,12 +9,12 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// flagTable holds the flags of one request. It has a method for every flag of the service, which is
-// the one place for the flag's key and default: the value while LaunchDarkly has none.
+// flagTable holds the flags of one request. Each flag of the service has a method, which is the
+// only place for its key and its default.
 //
-// A flag is evaluated when it is first needed, and keeps its value until the end of the request. So
-// a request never sees two values of a flag that changes meanwhile, and an experiment counts only
-// users who reach what it is about. flagTable is safe for concurrent use.
+// A flag is evaluated when it is first needed, and keeps its value until the end of the request: a
+// request never sees two values of a flag, and an experiment counts only users who reach it.
+// flagTable is safe for concurrent use.
 type flagTable struct {
 	client *openfeature.Client
 
@@ -28,18 +28,18 @@ type flagRow struct {
 	details openfeature.EvaluationDetails
 }
 
-// acceptOrders is the switch to stop taking orders, in an emergency.
+// acceptOrders reports whether orders are accepted. It is a switch for emergencies.
 func (t *flagTable) acceptOrders(ctx context.Context) bool {
 	return evaluate(ctx, t, "accept-orders", true, t.client.BooleanValueDetails)
 }
 
-// banner is the text above the products.
+// banner returns the text above the products.
 func (t *flagTable) banner(ctx context.Context) string {
 	return evaluate(ctx, t, "banner", "", t.client.StringValueDetails)
 }
 
-// freeShippingFrom is the value of an order from which on shipping is free; the flag is in euros.
-// It is an experiment: which amount brings the most revenue?
+// freeShippingFrom returns the order value from which shipping is free. The flag, in euros, is an
+// experiment: which amount brings the most revenue?
 func (t *flagTable) freeShippingFrom(ctx context.Context) cents {
 	euros := evaluate(ctx, t, "free-shipping-from", 50, t.client.IntValueDetails)
 	return cents(100 * euros)
@@ -50,8 +50,8 @@ type evaluation[T any] func(
 	ctx context.Context, key string, defaultValue T, user openfeature.EvaluationContext, options ...openfeature.Option,
 ) (openfeature.GenericEvaluationDetails[T], error)
 
-// evaluate returns the value of a flag in this request. If the evaluation fails, that is the
-// default, and the error is in the metrics and in the request's log line.
+// evaluate returns the value of a flag in this request. If the evaluation fails, it returns the
+// default, and the metrics and the request's log line have the error.
 func evaluate[T any](ctx context.Context, t *flagTable, key string, defaultValue T, e evaluation[T]) T {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,7 +82,7 @@ func withFlags(client *openfeature.Client, next http.Handler) http.Handler {
 	})
 }
 
-// flags returns the table of a request that came through withFlags.
+// flags returns the table of a request, which withFlags has set.
 func flags(ctx context.Context) *flagTable {
 	table, _ := ctx.Value(flagTableKey{}).(*flagTable)
 	return table

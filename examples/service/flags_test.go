@@ -10,15 +10,15 @@ import (
 
 func TestFlagKeepsItsValueDuringARequest(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	box.SetValue("banner", "before")
-	s := start(t, box)
+	testServer := newTestServer(t)
+	testServer.SetValue("banner", "before")
+	s := start(t, testServer)
 	ctx := openfeature.WithTransactionContext(t.Context(), openfeature.NewEvaluationContext("sandy", nil))
 	request := &flagTable{client: s.client}
 	if got := request.banner(ctx); got != "before" {
 		t.Errorf("the first value is %q", got)
 	}
-	box.SetValue("banner", "after")
+	testServer.SetValue("banner", "after")
 	eventually(t, func() bool { return (&flagTable{client: s.client}).banner(ctx) == "after" }) // in other requests
 	if got := request.banner(ctx); got != "before" {
 		t.Errorf("the value has become %q", got)
@@ -27,7 +27,7 @@ func TestFlagKeepsItsValueDuringARequest(t *testing.T) {
 
 func TestFlagIsEvaluatedOncePerRequest(t *testing.T) {
 	t.Parallel()
-	s := start(t, newBox(t))
+	s := start(t, newTestServer(t))
 	ctx := openfeature.WithTransactionContext(t.Context(), openfeature.NewEvaluationContext("sandy", nil))
 	request := &flagTable{client: s.client}
 	var goroutines sync.WaitGroup
@@ -49,17 +49,17 @@ func TestFlagIsEvaluatedOncePerRequest(t *testing.T) {
 // TestDefaultsApplyWithoutFlags has a LaunchDarkly that answers nothing.
 func TestDefaultsApplyWithoutFlags(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	box.HoldStreams()
-	s := startUnready(t, box, config{sdkKey: box.SDKKey()})
+	testServer := newTestServer(t)
+	testServer.HoldStreams()
+	s := startUnready(t, testServer, config{sdkKey: testServer.SDKKey()})
 	if p := s.products(user{id: "sandy"}); p.FreeShippingFrom != 50_00 || p.Banner != "" {
 		t.Errorf("got %+v", p)
 	}
 	s.order(user{id: "sandy"}, "mug", 1)
-	box.ReleaseStreams()
+	testServer.ReleaseStreams()
 	s.waitForStatus("/readyz", http.StatusOK)
 	s.flush()
-	if n := len(box.CustomEvents(purchaseEvent)); n != 1 {
+	if n := len(testServer.CustomEvents(purchaseEvent)); n != 1 {
 		t.Errorf("%d purchases have arrived, want the one from before there were flags", n)
 	}
 }

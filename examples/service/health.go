@@ -6,12 +6,12 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// live handles /livez. It does not depend on LaunchDarkly: a restart would not bring that back, and
-// would lose the flags that this process has.
+// live handles /livez. It does not depend on LaunchDarkly, because a restart would not restore the
+// connection, and would lose the flags of this process.
 func (s *service) live(http.ResponseWriter, *http.Request) {}
 
-// ready handles /readyz: it returns 200 if there are flags, so that requests are not handled with
-// defaults. That remains so when LaunchDarkly is out of reach or has refused the SDK key since,
+// ready handles /readyz. It returns 200 once there are flags, so that no request is handled with
+// default values. It still does if LaunchDarkly becomes unreachable or refuses the SDK key later,
 // because evaluations use the last known flags. The section "Health checks" of docs/operations.md
 // explains each state.
 func (s *service) ready(w http.ResponseWriter, _ *http.Request) {

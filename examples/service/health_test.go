@@ -39,13 +39,13 @@ func TestReadiness(t *testing.T) {
 		},
 		{
 			name:   "not ready while it waits for flags",
-			before: func(box *launchdarklytest.Server, _ *config) { box.HoldStreams() },
+			before: func(testServer *launchdarklytest.Server, _ *config) { testServer.HoldStreams() },
 			states: []openfeature.State{openfeature.NotReadyState},
 		},
 		{
 			name: "not ready after the init timeout",
-			before: func(box *launchdarklytest.Server, c *config) {
-				box.HoldStreams()
+			before: func(testServer *launchdarklytest.Server, c *config) {
+				testServer.HoldStreams()
 				c.initTimeout = 10 * time.Millisecond
 			},
 			states: []openfeature.State{openfeature.ErrorState},
@@ -61,15 +61,15 @@ func TestReadiness(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			box := newBox(t)
-			c := config{sdkKey: box.SDKKey()}
+			testServer := newTestServer(t)
+			c := config{sdkKey: testServer.SDKKey()}
 			if test.before != nil {
-				test.before(box, &c)
+				test.before(testServer, &c)
 			}
-			s := startUnready(t, box, c)
+			s := startUnready(t, testServer, c)
 			if test.after != nil {
 				s.waitForStatus("/readyz", http.StatusOK)
-				test.after(box)
+				test.after(testServer)
 			}
 			eventually(t, func() bool { return slices.Contains(test.states, s.client.State()) })
 			want := map[bool]int{true: http.StatusOK, false: http.StatusServiceUnavailable}[test.ready]
@@ -85,9 +85,9 @@ func TestReadiness(t *testing.T) {
 
 func TestFlagStatesAreLogged(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	s := start(t, box)
-	interrupt(box)
+	testServer := newTestServer(t)
+	s := start(t, testServer)
+	interrupt(testServer)
 	eventually(t, func() bool { return len(s.logs.with(t, "flag provider")) == 2 })
 	for i, want := range []string{"PROVIDER_READY", "PROVIDER_STALE"} {
 		if line := s.logs.with(t, "flag provider")[i]; line["event"] != want || line["reason"] == "" {
@@ -97,13 +97,13 @@ func TestFlagStatesAreLogged(t *testing.T) {
 }
 
 // interrupt cuts the connection, and makes attempts to connect again fail.
-func interrupt(box *launchdarklytest.Server) {
-	box.RefuseStreams(http.StatusServiceUnavailable)
-	box.DropStreams()
+func interrupt(testServer *launchdarklytest.Server) {
+	testServer.RefuseStreams(http.StatusServiceUnavailable)
+	testServer.DropStreams()
 }
 
 // revoke has LaunchDarkly refuse the SDK key from now on.
-func revoke(box *launchdarklytest.Server) {
-	box.RefuseSDKKey()
-	box.DropStreams()
+func revoke(testServer *launchdarklytest.Server) {
+	testServer.RefuseSDKKey()
+	testServer.DropStreams()
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// deliveryTimeout bounds the delivery of what is tracked, when the service ends. With drainTimeout,
-// it is less than the 30 seconds that Kubernetes gives a pod between SIGTERM and SIGKILL.
+// deliveryTimeout bounds the delivery of events at shutdown. Together with drainTimeout, it is less
+// than the 30 seconds that Kubernetes allows between SIGTERM and SIGKILL.
 const deliveryTimeout = 15 * time.Second
 
-// newProvider returns the OpenFeature provider for LaunchDarkly, with its evaluations and its
-// delivery of events in the metrics.
+// newProvider returns the OpenFeature provider for LaunchDarkly, and adds its evaluations and its
+// delivery of events to the metrics.
 func newProvider(c config, m *metrics, logger *slog.Logger) (*launchdarkly.Provider, error) {
 	provider, err := launchdarkly.NewProvider(c.sdkKey,
 		launchdarkly.WithConfig(c.launchDarkly),
@@ -50,8 +50,8 @@ func logFlagStates(client *openfeature.Client, logger *slog.Logger) {
 	}
 }
 
-// deliver shuts OpenFeature down, which delivers what is tracked, and logs the result. It runs when
-// ctx has ended already.
+// deliver shuts OpenFeature down, which delivers the tracked events, and logs the result. It runs
+// after ctx is done.
 func deliver(ctx context.Context, provider *launchdarkly.Provider, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTimeout)
 	defer cancel()

@@ -1,12 +1,12 @@
 // The service example is an HTTP service with feature flags, to copy from: configuration from the
 // environment, structured logs, health checks, metrics, each request's user as evaluation context,
-// an experiment with tracked revenue, and an orderly end.
+// an experiment with tracked revenue, and graceful shutdown.
 //
 //	go run ./examples/service
 //
 // It serves http://localhost:8080 until it receives an interrupt (Ctrl+C) or SIGTERM. With
-// LAUNCHDARKLY_SDK_KEY, it uses LaunchDarkly. Without, it needs no account and no network:
-// LaunchDarkly in a box takes LaunchDarkly's place within the process, and ends with it.
+// LAUNCHDARKLY_SDK_KEY, it uses LaunchDarkly. Without it, it needs no account and no network: a
+// launchdarklytest server in the same process replaces LaunchDarkly.
 //
 // Start reading at run. README.md has a walk-through and the list of files.
 package main
@@ -26,15 +26,15 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // so that a second signal ends the process at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Getenv, os.Stderr); err != nil {
 		newLogger(os.Stderr, slog.LevelInfo).Error("service failed", slog.Any("error", err))
 		os.Exit(1)
 	}
 }
 
-// run serves until ctx ends, and then delivers what is tracked. It returns an error if the service
-// cannot start, or if it leaves requests unfinished or events undelivered.
+// run serves until ctx is done, and then delivers the tracked events. It returns an error if the
+// service cannot start, or if requests remain unfinished or events undelivered.
 func run(ctx context.Context, getenv func(string) string, logs io.Writer) error {
 	cfg, err := loadConfig(getenv)
 	if err != nil {
@@ -43,17 +43,17 @@ func run(ctx context.Context, getenv func(string) string, logs io.Writer) error 
 	logger := newLogger(logs, cfg.logLevel)
 
 	if cfg.sdkKey == "" { // for trying it out: delete this in a service that always has a key
-		logger.WarnContext(ctx, "LAUNCHDARKLY_SDK_KEY is not set: LaunchDarkly in a box serves the flags")
-		box := startBox()
-		defer closeBox(box, logger)
-		cfg.sdkKey, cfg.launchDarkly = box.SDKKey(), box.Config()
+		logger.WarnContext(ctx, "LAUNCHDARKLY_SDK_KEY is not set: a test server replaces LaunchDarkly")
+		testServer := startTestServer()
+		defer closeTestServer(testServer, logger)
+		cfg.sdkKey, cfg.launchDarkly = testServer.SDKKey(), testServer.Config()
 	}
 
 	listener, err := net.Listen("tcp", cfg.listenAddress)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }() // which serve does, unless it is not reached
+	defer func() { _ = listener.Close() }() // serve closes it, too
 
 	m, err := newMetrics()
 	if err != nil {
@@ -65,8 +65,8 @@ func run(ctx context.Context, getenv func(string) string, logs io.Writer) error 
 	}
 	client := openfeature.NewDefaultClient()
 	logFlagStates(client, logger)
-	// The registration does not wait for the flags, so that health checks are answered meanwhile:
-	// /readyz reports when the flags are there.
+	// The registration does not wait for flags, so that health checks work meanwhile: /readyz
+	// reports when there are flags.
 	if err := openfeature.SetProviderWithContext(ctx, provider); err != nil {
 		return errors.Join(err, provider.ShutdownWithContext(ctx))
 	}
@@ -74,7 +74,7 @@ func run(ctx context.Context, getenv func(string) string, logs io.Writer) error 
 	logger.InfoContext(ctx, "listening", slog.String("address", listener.Addr().String()))
 	s := &service{client: client, provider: provider, metrics: m.handler, logger: logger}
 	err = serve(ctx, listener, s)
-	// Requests first, then the events that they have tracked.
+	// Deliver after the last request, which may have tracked events.
 	return errors.Join(err, deliver(ctx, provider, logger))
 }
 

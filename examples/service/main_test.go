@@ -86,21 +86,21 @@ func (p *process) order(body io.Reader) int {
 	return response.StatusCode
 }
 
-// TestSignalsEndTheService sends each signal while a request is being received. That one is
-// finished, no other is taken, and what it tracks is delivered.
+// TestSignalsEndTheService sends each signal during a request. The request is finished, no other
+// one is accepted, and its events are delivered.
 func TestSignalsEndTheService(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			box := newBox(t)
-			box.SetValue("free-shipping-from", 50)
-			p := startProcess(t, "LAUNCHDARKLY_SDK_KEY="+box.SDKKey(), "LAUNCHDARKLY_RELAY_URL="+box.URL())
+			testServer := newTestServer(t)
+			testServer.SetValue("free-shipping-from", 50)
+			p := startProcess(t, "LAUNCHDARKLY_SDK_KEY="+testServer.SDKKey(), "LAUNCHDARKLY_RELAY_URL="+testServer.URL())
 			body, rest := io.Pipe()
 			answered := make(chan int, 1)
 			go func() { answered <- p.order(body) }()
 			io.WriteString(rest, `{"items":[{"sku":"mug",`)
-			eventually(t, func() bool { // the request has begun
+			eventually(t, func() bool { // the request is active
 				_, metrics := p.get("/metrics")
 				return strings.Contains(metrics, `feature_flag_key="accept-orders"`)
 			})
@@ -124,7 +124,7 @@ func TestSignalsEndTheService(t *testing.T) {
 			if err := p.Wait(); err != nil {
 				t.Error(err)
 			}
-			purchases := box.CustomEvents(purchaseEvent)
+			purchases := testServer.CustomEvents(purchaseEvent)
 			if len(purchases) != 1 || *purchases[0].MetricValue != 28.90 {
 				t.Errorf("LaunchDarkly has received %v", purchases)
 			}

@@ -8,9 +8,9 @@ import (
 
 func TestMetricsCountEvaluationsAndDelivery(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	box.SetValue("free-shipping-from", 30)
-	s := start(t, box)
+	testServer := newTestServer(t)
+	testServer.SetValue("free-shipping-from", 30)
+	s := start(t, testServer)
 	s.order(user{id: "sandy"}, "mug", 1)
 	s.order(user{id: "alex"}, "mug", 1)
 	s.flush()

@@ -9,8 +9,8 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// purchaseEvent is the event that is tracked for each order. Its value is the revenue in euros,
-// which a metric in LaunchDarkly sums up for each group of an experiment.
+// purchaseEvent is tracked for each order. Its value is the revenue in euros, which a metric in
+// LaunchDarkly sums up for each group of an experiment.
 const purchaseEvent = "purchase"
 
 const shippingFee cents = 4_90
@@ -37,7 +37,7 @@ type receipt struct {
 func (s *service) placeOrder(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if !flags(ctx).acceptOrders(ctx) {
-		writeError(w, http.StatusServiceUnavailable, "no orders are taken at the moment")
+		writeError(w, http.StatusServiceUnavailable, "orders are not accepted at the moment")
 		return
 	}
 	var o order
@@ -60,8 +60,8 @@ func (s *service) placeOrder(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, result)
 }
 
-// trackPurchase tracks the revenue of an order, with what was bought. Track does not wait for
-// LaunchDarkly: the event is delivered in the background, and retried until it is accepted.
+// trackPurchase tracks the revenue and the items of an order. Track does not wait for LaunchDarkly:
+// the event is delivered in the background, with retries.
 func (s *service) trackPurchase(ctx context.Context, o order, revenue cents) {
 	s.client.Track(ctx, purchaseEvent, openfeature.EvaluationContext{}, // withUser has set the user
 		openfeature.NewTrackingEventDetails(revenue.euros()).
@@ -69,7 +69,7 @@ func (s *service) trackPurchase(ctx context.Context, o order, revenue cents) {
 			Add("items", o.Items))
 }
 
-// subtotal returns the price of the order without shipping, or why it cannot be taken.
+// subtotal returns the price of the order without shipping, or an error if the order is invalid.
 func (o order) subtotal() (cents, error) {
 	if len(o.Items) == 0 {
 		return 0, errors.New("the order has no items")

@@ -16,9 +16,9 @@ import (
 
 func TestOrderTracksRevenue(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	box.SetValue("free-shipping-from", 50)
-	s := start(t, box)
+	testServer := newTestServer(t)
+	testServer.SetValue("free-shipping-from", 50)
+	s := start(t, testServer)
 	sandy := user{id: "sandy", plan: "gold", email: "sandy@example.com"}
 	if r := s.order(sandy, "mug", 2); r.Total != 52_90 || r.Shipping != shippingFee {
 		t.Errorf("two mugs cost %+v", r)
@@ -28,7 +28,7 @@ func TestOrderTracksRevenue(t *testing.T) {
 	}
 	s.flush()
 
-	purchases := box.CustomEvents(purchaseEvent)
+	purchases := testServer.CustomEvents(purchaseEvent)
 	if len(purchases) != 2 {
 		t.Fatalf("received %v", purchases)
 	}
@@ -51,7 +51,7 @@ func TestOrderTracksRevenue(t *testing.T) {
 // and conversions of the same users.
 func TestExperimentAttributesRevenue(t *testing.T) {
 	t.Parallel()
-	s := start(t, newBox(t))
+	s := start(t, newTestServer(t))
 	want := map[string]float64{} // by what users saw
 	for i := range 40 {
 		u := user{id: fmt.Sprintf("user-%d", i)}
@@ -61,13 +61,13 @@ func TestExperimentAttributesRevenue(t *testing.T) {
 	s.flush()
 
 	groups := map[string]string{} // of users, by the exposures
-	for _, event := range s.box.Events() {
+	for _, event := range s.testServer.Events() {
 		if event.Kind == launchdarklytest.KindFeature && event.Key == "free-shipping-from" && event.Reason.IsInExperiment() {
 			groups[event.ContextKeys()["user"]] = event.Value.String()
 		}
 	}
 	got := map[string]float64{}
-	for _, purchase := range s.box.CustomEvents(purchaseEvent) {
+	for _, purchase := range s.testServer.CustomEvents(purchaseEvent) {
 		got[groups[purchase.ContextKeys()["user"]]] += *purchase.MetricValue
 	}
 	if len(want) != 2 || !maps.Equal(got, want) {
@@ -77,13 +77,13 @@ func TestExperimentAttributesRevenue(t *testing.T) {
 
 func TestEmailAddressStaysInTheProcess(t *testing.T) {
 	t.Parallel()
-	s := start(t, newBox(t))
+	s := start(t, newTestServer(t))
 	sandy := user{id: "sandy", plan: "gold", email: "sandy@example.com"}
 	s.products(sandy)
 	s.order(sandy, "mug", 1)
 	s.flush()
 	contexts := 0
-	for _, event := range s.box.Events() {
+	for _, event := range s.testServer.Events() {
 		if strings.Contains(event.String(), "sandy@example.com") {
 			t.Errorf("received %s", event)
 		}
@@ -101,7 +101,7 @@ func TestEmailAddressStaysInTheProcess(t *testing.T) {
 
 func TestOrdersThatAreRefused(t *testing.T) {
 	t.Parallel()
-	s := start(t, newBox(t))
+	s := start(t, newTestServer(t))
 	for name, test := range map[string]struct {
 		body   string
 		status int
@@ -124,10 +124,10 @@ func TestOrdersThatAreRefused(t *testing.T) {
 
 func TestOrdersCanBeStopped(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	s := start(t, box)
+	testServer := newTestServer(t)
+	s := start(t, testServer)
 	s.order(user{id: "sandy"}, "mug", 1)
-	box.SetValue("accept-orders", false)
+	testServer.SetValue("accept-orders", false)
 	eventually(t, func() bool {
 		status, _ := s.request(user{id: "sandy"}, http.MethodPost, "/orders", `{"items":[{"sku":"mug","quantity":1}]}`)
 		return status == http.StatusServiceUnavailable
@@ -137,41 +137,41 @@ func TestOrdersCanBeStopped(t *testing.T) {
 // TestOrdersAreTrackedDuringAnOutage has an events service that fails for a while.
 func TestOrdersAreTrackedDuringAnOutage(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	s := start(t, box)
-	box.RefuseEvents(http.StatusServiceUnavailable)
+	testServer := newTestServer(t)
+	s := start(t, testServer)
+	testServer.RefuseEvents(http.StatusServiceUnavailable)
 	for range 10 {
 		s.order(user{id: "sandy"}, "mug", 1)
 	}
 	eventually(t, func() bool { return s.provider.Stats().Retries > 0 })
-	if n := len(box.CustomEvents()); n != 0 {
+	if n := len(testServer.CustomEvents()); n != 0 {
 		t.Errorf("%d events have arrived", n)
 	}
-	box.AcceptEvents()
+	testServer.AcceptEvents()
 	s.flush()
-	if n := len(box.CustomEvents(purchaseEvent)); n != 10 {
+	if n := len(testServer.CustomEvents(purchaseEvent)); n != 10 {
 		t.Errorf("%d purchases have arrived, want 10", n)
 	}
 }
 
-// TestOrdersSurviveTheProcess ends a service while the events service fails. The next one with the
-// same spool delivers what was tracked.
+// TestOrdersSurviveTheProcess stops a service while the events service fails. The next one with the
+// same spool delivers its events.
 func TestOrdersSurviveTheProcess(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	c := config{sdkKey: box.SDKKey(), spool: t.TempDir()}
-	first := startUnready(t, box, c)
+	testServer := newTestServer(t)
+	c := config{sdkKey: testServer.SDKKey(), spool: t.TempDir()}
+	first := startUnready(t, testServer, c)
 	first.waitForStatus("/readyz", http.StatusOK)
-	box.RefuseEvents(http.StatusServiceUnavailable)
+	testServer.RefuseEvents(http.StatusServiceUnavailable)
 	first.order(user{id: "sandy"}, "mug", 1)
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_ = first.api.Shutdown(short)
-	if stats := first.provider.Stats(); stats.OnDisk != 1 || len(box.CustomEvents()) != 0 {
-		t.Errorf("%d events are on disk, received %v", stats.OnDisk, box.CustomEvents())
+	if stats := first.provider.Stats(); stats.OnDisk != 1 || len(testServer.CustomEvents()) != 0 {
+		t.Errorf("%d events are on disk, received %v", stats.OnDisk, testServer.CustomEvents())
 	}
 
-	box.AcceptEvents()
-	startUnready(t, box, c)
-	eventually(t, func() bool { return len(box.CustomEvents(purchaseEvent)) == 1 })
+	testServer.AcceptEvents()
+	startUnready(t, testServer, c)
+	eventually(t, func() bool { return len(testServer.CustomEvents(purchaseEvent)) == 1 })
 }

@@ -38,8 +38,8 @@ type productList struct {
 	Products         []product `json:"products"`
 }
 
-// listProducts handles GET /products. A user who sees from which amount on shipping is free takes
-// part in the experiment: the evaluation is the exposure.
+// listProducts handles GET /products. The evaluation of freeShippingFrom is the user's exposure to
+// the experiment.
 func (s *service) listProducts(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	writeJSON(w, http.StatusOK, productList{

@@ -11,9 +11,9 @@ import (
 
 func TestProductsShowBanner(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	box.SetValue("banner", "Closed on Sunday")
-	p := start(t, box).products(user{id: "sandy"})
+	testServer := newTestServer(t)
+	testServer.SetValue("banner", "Closed on Sunday")
+	p := start(t, testServer).products(user{id: "sandy"})
 	if p.Banner != "Closed on Sunday" || len(p.Products) != len(catalogue) {
 		t.Errorf("got %+v", p)
 	}
@@ -21,12 +21,12 @@ func TestProductsShowBanner(t *testing.T) {
 
 func TestFlagsAreTargetedAtTheUser(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
+	testServer := newTestServer(t)
 	rule := func(variation int, attribute, value string) *ldbuilders.RuleBuilder {
 		return ldbuilders.NewRuleBuilder().ID(attribute).Variation(variation).
 			Clauses(ldbuilders.Clause(attribute, ldmodel.OperatorIn, ldvalue.String(value)))
 	}
-	box.SetFlags(ldbuilders.NewFlagBuilder("free-shipping-from").
+	testServer.SetFlags(ldbuilders.NewFlagBuilder("free-shipping-from").
 		On(true).
 		Variations(ldvalue.Int(50), ldvalue.Int(40), ldvalue.Int(30), ldvalue.Int(20)).
 		FallthroughVariation(0).
@@ -34,7 +34,7 @@ func TestFlagsAreTargetedAtTheUser(t *testing.T) {
 		AddRule(rule(2, "plan", "gold")).
 		AddRule(rule(3, "email", "alex@example.com")).
 		Build())
-	s := start(t, box)
+	s := start(t, testServer)
 	for _, test := range []struct {
 		user user
 		want cents
@@ -52,7 +52,7 @@ func TestFlagsAreTargetedAtTheUser(t *testing.T) {
 
 func TestRequestWithoutUserIsRefused(t *testing.T) {
 	t.Parallel()
-	s := start(t, newBox(t))
+	s := start(t, newTestServer(t))
 	for path, method := range map[string]string{"/products": http.MethodGet, "/orders": http.MethodPost} {
 		if status, body := s.request(user{}, method, path, ""); status != http.StatusUnauthorized {
 			t.Errorf("%s %s: %d %s", method, path, status, body)

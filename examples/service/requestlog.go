@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// logRequests logs each request with the flags that it was handled with, so that a failure can be
-// attributed to a variation.
+// logRequests logs each request with its flags, so that a failure can be attributed to a variation.
 func logRequests(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -42,7 +41,7 @@ func flagAttrs(rows []flagRow) []slog.Attr {
 	return attrs
 }
 
-// statusRecorder remembers the status of a response.
+// statusRecorder records the status of a response.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
@@ -54,5 +53,5 @@ func (r *statusRecorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap is used by [http.ResponseController].
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

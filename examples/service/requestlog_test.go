@@ -8,10 +8,10 @@ import (
 
 func TestRequestIsLoggedWithItsFlags(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	box.SetValue("free-shipping-from", 30)
-	box.DeleteFlags("accept-orders")
-	s := start(t, box)
+	testServer := newTestServer(t)
+	testServer.SetValue("free-shipping-from", 30)
+	testServer.DeleteFlags("accept-orders")
+	s := start(t, testServer)
 	s.order(user{id: "sandy"}, "mug", 1)
 	s.request(user{}, http.MethodGet, "/products", "")
 	s.request(user{}, http.MethodGet, "/metrics", "")
@@ -45,9 +45,9 @@ func TestRequestIsLoggedWithItsFlags(t *testing.T) {
 
 func TestServerErrorIsLoggedAsError(t *testing.T) {
 	t.Parallel()
-	box := newBox(t)
-	box.SetValue("accept-orders", false)
-	s := start(t, box)
+	testServer := newTestServer(t)
+	testServer.SetValue("accept-orders", false)
+	s := start(t, testServer)
 	s.request(user{id: "sandy"}, http.MethodPost, "/orders", "{}")
 	if logged := s.logs.with(t, "request"); len(logged) != 1 || logged[0]["level"] != "ERROR" {
 		t.Errorf("logged %v", logged)

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// writeJSON writes a response. A client that has hung up misses it, which is not an error.
+// writeJSON writes a response. It fails only if the client has disconnected, which is ignored.
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// drainTimeout bounds how long requests may go on when the service ends. See deliveryTimeout.
+	// drainTimeout bounds the end of active requests at shutdown. See deliveryTimeout.
 	drainTimeout = 10 * time.Second
 	maxBodyBytes = 64 << 10
 )
 
-// service is what requests are handled with.
+// service holds what request handlers need.
 type service struct {
 	client   *openfeature.Client
 	provider *launchdarkly.Provider
@@ -41,8 +41,8 @@ func (s *service) handler() http.Handler {
 	return http.MaxBytesHandler(mux, maxBodyBytes)
 }
 
-// serve handles requests until ctx ends. It then takes no more, and returns when those that have
-// begun are finished, or with an error after drainTimeout.
+// serve handles requests until ctx is done. It then accepts no more, and returns when the active
+// ones are finished, or with an error after drainTimeout.
 func serve(ctx context.Context, listener net.Listener, s *service) error {
 	server := &http.Server{
 		Handler:           s.handler(),

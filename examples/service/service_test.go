@@ -21,38 +21,38 @@ import (
 )
 
 // testService is a running service with an OpenFeature API of its own, where main uses the global
-// one: that is all that its tests need to run in parallel.
+// one, so that tests can run in parallel.
 type testService struct {
-	t        *testing.T
-	box      *launchdarklytest.Server // takes LaunchDarkly's place
-	api      *openfeature.EvaluationAPI
-	provider *launchdarkly.Provider
-	client   *openfeature.Client
-	url      string
-	logs     *lines
+	t          *testing.T
+	testServer *launchdarklytest.Server // replaces LaunchDarkly
+	api        *openfeature.EvaluationAPI
+	provider   *launchdarkly.Provider
+	client     *openfeature.Client
+	url        string
+	logs       *lines
 }
 
-// newBox returns LaunchDarkly in a box with the service's flags.
-func newBox(t *testing.T) *launchdarklytest.Server {
-	box := startBox()
-	t.Cleanup(box.Close)
-	return box
+// newTestServer returns a test server with the service's flags.
+func newTestServer(t *testing.T) *launchdarklytest.Server {
+	testServer := startTestServer()
+	t.Cleanup(testServer.Close)
+	return testServer
 }
 
-// start starts a service with the flags of the box, and returns when it is ready.
-func start(t *testing.T, box *launchdarklytest.Server) *testService {
+// start starts a service with the flags of the test server, and returns when it is ready.
+func start(t *testing.T, testServer *launchdarklytest.Server) *testService {
 	t.Helper()
-	s := startUnready(t, box, config{sdkKey: box.SDKKey()})
+	s := startUnready(t, testServer, config{sdkKey: testServer.SDKKey()})
 	s.waitForStatus("/readyz", http.StatusOK)
 	return s
 }
 
 // startUnready starts a service, and does not wait for flags.
-func startUnready(t *testing.T, box *launchdarklytest.Server, c config) *testService {
+func startUnready(t *testing.T, testServer *launchdarklytest.Server, c config) *testService {
 	t.Helper()
-	s := &testService{t: t, box: box, api: isolated.NewAPI(), logs: &lines{}}
+	s := &testService{t: t, testServer: testServer, api: isolated.NewAPI(), logs: &lines{}}
 	logger := newLogger(s.logs, slog.LevelInfo)
-	c.launchDarkly = box.Config()
+	c.launchDarkly = testServer.Config()
 	m, err := newMetrics()
 	if err != nil {
 		t.Fatal(err)

@@ -7,10 +7,10 @@ import (
 )
 
 // withUser makes the user of a request its transaction context, which OpenFeature adds to every
-// evaluation and every tracked event of that request: handlers do not pass a user.
+// evaluation and every tracked event of that request, so handlers do not pass a user.
 //
-// The user is in headers that the gateway in front of this service sets after authentication, and
-// removes from what comes from outside.
+// The gateway in front of this service sets the headers after authentication, and removes them from
+// external requests.
 func withUser(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-User-ID")
@@ -19,7 +19,7 @@ func withUser(next http.HandlerFunc) http.Handler {
 			return
 		}
 		attributes := map[string]any{
-			// Flags can be targeted at addresses, which LaunchDarkly does not receive.
+			// Flags can target the address, but it is never sent to LaunchDarkly.
 			"privateAttributes": []string{"email"},
 		}
 		for name, header := range map[string]string{"plan": "X-User-Plan", "email": "X-User-Email"} {

@@ -20,7 +20,7 @@ func TestServiceRunsWithoutAnAccount(t *testing.T) {
 	if err := p.Wait(); err != nil {
 		t.Error(err)
 	}
-	received := p.logs.with(t, "LaunchDarkly in a box has received")
+	received := p.logs.with(t, "LaunchDarkly test server: events received")
 	if len(received) != 1 || received[0]["purchases"] != 1.0 || received[0]["revenue"] != 28.9 {
 		t.Errorf("logged %s", p.logs)
 	}

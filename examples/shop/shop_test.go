@@ -145,7 +145,7 @@ func TestPurchase(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	tracked := shop.behind.box.CustomEvents()
+	tracked := shop.behind.testServer.CustomEvents()
 	if len(tracked) != 2 {
 		t.Fatalf("received %v", tracked)
 	}

@@ -23,20 +23,20 @@ import (
 // this file of the shop depends on them. A shop in production has the provider, the hook and an SDK
 // key.
 type launchDarkly struct {
-	box      *launchdarklytest.Server
-	provider *launchdarkly.Provider
-	refusing atomic.Bool
+	testServer *launchdarklytest.Server
+	provider   *launchdarkly.Provider
+	refusing   atomic.Bool
 }
 
 var _ backend = (*launchDarkly)(nil)
 
 // connectLaunchDarkly registers the provider with OpenFeature.
 func connectLaunchDarkly(logger *slog.Logger) (*launchDarkly, error) {
-	box := launchdarklytest.NewServer()
+	testServer := launchdarklytest.NewServer()
 
 	// A rollout: half of the visitors get each checkout, and a visitor always gets the same one.
 	half := 50_000 // thousandths of a percent
-	box.SetFlags(ldbuilders.NewFlagBuilder(newCheckoutFlag).
+	testServer.SetFlags(ldbuilders.NewFlagBuilder(newCheckoutFlag).
 		On(true).
 		Variations(ldvalue.Bool(false), ldvalue.Bool(true)).
 		OffVariation(0).
@@ -45,20 +45,20 @@ func connectLaunchDarkly(logger *slog.Logger) (*launchDarkly, error) {
 
 	// Tracked events are delivered in batches, with retries. The intervals are short so that /live
 	// shows changes soon; the defaults suit production.
-	config := box.Config()
+	config := testServer.Config()
 	config.Events = delivery.Lossless(
 		ldcomponents.SendEvents().FlushInterval(200*time.Millisecond),
 		delivery.WithBackoff(100*time.Millisecond, 400*time.Millisecond),
 	)
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
+	provider, err := launchdarkly.NewProvider(testServer.SDKKey(),
 		launchdarkly.WithConfig(config),
 		launchdarkly.WithLogger(logger),
 	)
 	if err != nil {
-		box.Close()
+		testServer.Close()
 		return nil, err
 	}
-	l := &launchDarkly{box: box, provider: provider}
+	l := &launchDarkly{testServer: testServer, provider: provider}
 	if err := openfeature.SetProviderAndWait(provider); err != nil {
 		ending, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 		defer cancel()
@@ -75,7 +75,7 @@ func connectLaunchDarkly(logger *slog.Logger) (*launchDarkly, error) {
 // shutdown delivers tracked events until the context is done, and stops the provider and the
 // server.
 func (l *launchDarkly) shutdown(ctx context.Context) error {
-	defer l.box.Close()
+	defer l.testServer.Close()
 	return openfeature.ShutdownWithContext(ctx)
 }
 
@@ -93,10 +93,10 @@ func (l *launchDarkly) delivery() deliveryCounts {
 // received waits until more than after events have been received. It returns the tracked events
 // among the new ones, and the number of all events.
 func (l *launchDarkly) received(ctx context.Context, after int) ([]event, int, error) {
-	if err := l.box.WaitForEventCount(ctx, after+1); err != nil {
+	if err := l.testServer.WaitForEventCount(ctx, after+1); err != nil {
 		return nil, after, err
 	}
-	all := l.box.Events()
+	all := l.testServer.Events()
 	var tracked []event
 	for _, e := range all[after:] {
 		if e.Kind == launchdarklytest.KindCustom {
@@ -126,9 +126,9 @@ func (l *launchDarkly) accepts() bool { return !l.refusing.Load() }
 // setAccepts starts or stops the events service.
 func (l *launchDarkly) setAccepts(up bool) {
 	if up {
-		l.box.AcceptEvents()
+		l.testServer.AcceptEvents()
 	} else {
-		l.box.RefuseEvents(503)
+		l.testServer.RefuseEvents(503)
 	}
 	l.refusing.Store(!up)
 }

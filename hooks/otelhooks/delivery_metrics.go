@@ -103,10 +103,11 @@ func WithMetricAttributes(attributes ...attribute.KeyValue) DeliveryMetricsOptio
 //   - launchdarkly.events.requests, counter, {request}: accepted
 //   - launchdarkly.events.retries, counter, {request}: failed attempts
 //
-// The group is launchdarkly.event.group ([EventGroupKey]). At rest, recorded and adopted add up to
-// delivered, dropped, sampled_out, on_disk, handed_over and waiting. Counters start at 0 with the
-// provider and continue over its registrations with OpenFeature. All series exist from the first
-// collection on, including those of every cause of a drop, so that rates work for the first event.
+// The group is launchdarkly.event.group ([EventGroupKey]). Unless events are being recorded,
+// recorded and adopted add up to delivered, dropped, sampled_out, on_disk, handed_over and waiting.
+// Counters start at 0 with the provider and continue over its registrations with OpenFeature. All
+// series exist from the first collection on, including those of every cause of a drop, so that
+// rates work for the first event.
 //
 // It returns an error if source is nil or an instrument cannot be created. Unregister the returned
 // registration to end the export, for example when the provider is replaced; until then, it keeps

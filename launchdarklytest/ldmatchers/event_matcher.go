@@ -120,8 +120,8 @@ func (m *EventMatcher) WithContext(context any) *EventMatcher {
 	})
 }
 
-// ForContext requires a context of the kind with the key: a single-kind context, or a part of a
-// multi-kind context. Call it once for each part.
+// ForContext requires a context of the kind with the key, alone or in a multi-context. Call it once
+// for each context of a multi-context.
 func (m *EventMatcher) ForContext(kind, key string) *EventMatcher {
 	return m.add(fmt.Sprintf("for context %s:%s", kind, key), func(e launchdarklytest.Event) (string, error) {
 		if got, ok := e.ContextKeys()[kind]; ok && got == key {

@@ -18,9 +18,9 @@ func ExampleHaveReceived() {
 	// In a test this is NewWithT(t), or nothing at all with Ginkgo.
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
 
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer func() { _ = client.Close() }()
 
@@ -28,7 +28,7 @@ func ExampleHaveReceived() {
 	_ = client.TrackMetric("checkout", ldcontext.New("sandy"), 99.9, data)
 	client.Flush()
 
-	delivered := g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+	delivered := g.Eventually(server, "10s").Should(ldmatchers.HaveReceived(
 		ldmatchers.CustomEvent("checkout").
 			WithMetric(99.9).
 			WithData(map[string]any{"currency": "EUR"}).
@@ -58,16 +58,16 @@ func ExampleEventMatcher() {
 // The context is compared as a whole. It has no address, because that attribute is private.
 func ExampleEventMatcher_WithContext() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer func() { _ = client.Close() }()
 
 	sandy := ldcontext.NewBuilder("sandy").SetString("email", "sandy@example.com").Private("email").Build()
 	_ = client.TrackEvent("signup", sandy)
 	client.Flush()
-	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+	fmt.Println(g.Eventually(server, "10s").Should(ldmatchers.HaveReceived(
 		ldmatchers.CustomEvent("signup").WithContext(map[string]any{
 			"kind": "user", "key": "sandy",
 			"_meta": map[string]any{"redactedAttributes": []string{"email"}},
@@ -78,16 +78,16 @@ func ExampleEventMatcher_WithContext() {
 // The event must have one data member, among any others, and no metric value.
 func ExampleEventMatcher_WithDataMember() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer func() { _ = client.Close() }()
 
 	data := ldvalue.ObjectBuild().SetString("from", "silver").SetString("to", "gold").SetInt("seats", 12).Build()
 	_ = client.TrackData("plan-changed", ldcontext.New("sandy"), data)
 	client.Flush()
-	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+	fmt.Println(g.Eventually(server, "10s").Should(ldmatchers.HaveReceived(
 		ldmatchers.CustomEvent("plan-changed").
 			WithDataMember("to", "gold").
 			WithDataMember("seats", gomega.BeNumerically(">", 10)).
@@ -97,26 +97,26 @@ func ExampleEventMatcher_WithDataMember() {
 
 func ExampleHaveReceivedNothing() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
-	box := launchdarklytest.NewServer()
-	defer box.Close()
+	server := launchdarklytest.NewServer()
+	defer server.Close()
 
-	fmt.Println(g.Expect(box).To(ldmatchers.HaveReceivedNothing()))
+	fmt.Println(g.Expect(server).To(ldmatchers.HaveReceivedNothing()))
 	// Output: true
 }
 
 func ExampleHaveAnswered() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer func() { _ = client.Close() }()
 
-	box.RefuseEvents(503, launchdarklytest.Times(1))
+	server.RefuseEvents(503, launchdarklytest.Times(1))
 	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
 	client.Flush()
-	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveAnswered(503)))
-	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")).Times(1)))
+	fmt.Println(g.Eventually(server, "10s").Should(ldmatchers.HaveAnswered(503)))
+	fmt.Println(g.Eventually(server, "10s").Should(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")).Times(1)))
 	// Output:
 	// true
 	// true
@@ -125,11 +125,11 @@ func ExampleHaveAnswered() {
 // A flag with event tracking produces an event for each evaluation, with its result.
 func ExampleFeatureEvent() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	box.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).TrackEvents(true).
+	server := launchdarklytest.NewServer()
+	defer server.Close()
+	server.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).TrackEvents(true).
 		Variations(ldvalue.String("teal")).FallthroughVariation(0).Build())
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), 10*time.Second)
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	defer func() { _ = client.Close() }()
 
@@ -137,9 +137,9 @@ func ExampleFeatureEvent() {
 	_, _ = client.StringVariation("theme", sandy, "")
 	_ = client.Identify(sandy)
 	client.Flush()
-	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+	fmt.Println(g.Eventually(server, "10s").Should(ldmatchers.HaveReceived(
 		ldmatchers.FeatureEvent("theme").WithValue("teal").ForContext("user", "sandy"))))
-	fmt.Println(g.Eventually(box, "10s").Should(ldmatchers.HaveReceived(
+	fmt.Println(g.Eventually(server, "10s").Should(ldmatchers.HaveReceived(
 		ldmatchers.EventOfKind(launchdarklytest.KindIdentify).ForContext("user", "sandy"))))
 	// Output:
 	// true

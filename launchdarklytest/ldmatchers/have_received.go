@@ -24,7 +24,7 @@ var _ types.GomegaMatcher = (*ReceivedMatcher)(nil)
 // HaveReceived succeeds if the server has accepted an event that satisfies a matcher of this
 // package, such as [CustomEvent], or any Gomega matcher for a launchdarklytest.Event.
 //
-//	Eventually(box).Should(HaveReceived(CustomEvent("checkout").WithMetric(99.9)))
+//	Eventually(server).Should(HaveReceived(CustomEvent("checkout").WithMetric(99.9)))
 func HaveReceived(event types.GomegaMatcher) *ReceivedMatcher {
 	return &ReceivedMatcher{event: event, times: -1}
 }
@@ -38,11 +38,11 @@ func (m *ReceivedMatcher) Times(n int) *ReceivedMatcher {
 // Match implements [types.GomegaMatcher]. It returns an error if actual is not a
 // *launchdarklytest.Server, or if no event matches and matching an event returned an error.
 func (m *ReceivedMatcher) Match(actual any) (bool, error) {
-	box, err := toServer(actual)
+	server, err := toServer(actual)
 	if err != nil {
 		return false, err
 	}
-	count, err := m.count(box)
+	count, err := m.count(server)
 	if err != nil {
 		return false, err
 	}
@@ -64,11 +64,11 @@ func (m *ReceivedMatcher) NegatedFailureMessage(actual any) string {
 }
 
 func (m *ReceivedMatcher) message(actual any, verb string) string {
-	box, err := toServer(actual)
+	server, err := toServer(actual)
 	if err != nil {
 		return err.Error()
 	}
-	count, err := m.count(box)
+	count, err := m.count(server)
 	if err != nil {
 		return err.Error()
 	}
@@ -77,7 +77,7 @@ func (m *ReceivedMatcher) message(actual any, verb string) string {
 		times = fmt.Sprintf(" exactly %d times", m.times)
 	}
 	return fmt.Sprintf("Expected LaunchDarkly %s%s\n    %s\nMatching events: %d%s\n%s",
-		verb, times, m.description(), count, m.mismatches(box), box)
+		verb, times, m.description(), count, m.mismatches(server), server)
 }
 
 func (m *ReceivedMatcher) description() string {
@@ -88,13 +88,13 @@ func (m *ReceivedMatcher) description() string {
 }
 
 // mismatches describes the newest events with the expected kind and key that do not match.
-func (m *ReceivedMatcher) mismatches(box *launchdarklytest.Server) string {
+func (m *ReceivedMatcher) mismatches(server *launchdarklytest.Server) string {
 	event, ok := m.event.(*EventMatcher)
 	if !ok {
 		return ""
 	}
 	var lines []string
-	for _, e := range box.Events() {
+	for _, e := range server.Events() {
 		if problem, err := event.mismatch(e); event.matchesKey(e) && err == nil && problem != "" {
 			lines = append(lines, "\n    not matching: "+problem)
 		}
@@ -102,10 +102,10 @@ func (m *ReceivedMatcher) mismatches(box *launchdarklytest.Server) string {
 	return strings.Join(lines[max(0, len(lines)-maxMismatches):], "")
 }
 
-func (m *ReceivedMatcher) count(box *launchdarklytest.Server) (int, error) {
+func (m *ReceivedMatcher) count(server *launchdarklytest.Server) (int, error) {
 	count := 0
 	var problem error
-	for _, event := range box.Events() {
+	for _, event := range server.Events() {
 		switch ok, err := m.event.Match(event); {
 		case err != nil:
 			problem = err
@@ -120,8 +120,8 @@ func (m *ReceivedMatcher) count(box *launchdarklytest.Server) (int, error) {
 }
 
 func toServer(actual any) (*launchdarklytest.Server, error) {
-	if box, ok := actual.(*launchdarklytest.Server); ok && box != nil {
-		return box, nil
+	if server, ok := actual.(*launchdarklytest.Server); ok && server != nil {
+		return server, nil
 	}
 	return nil, fmt.Errorf("expected a *launchdarklytest.Server, got\n%s", format.Object(actual, 1))
 }

@@ -16,16 +16,16 @@ type serverMatcher struct {
 
 // HaveReceivedNothing succeeds if the server has accepted no events, or none since its ClearEvents.
 func HaveReceivedNothing() types.GomegaMatcher {
-	return serverMatcher{"received nothing", func(box *launchdarklytest.Server) bool {
-		return box.EventCount() == 0
+	return serverMatcher{"received nothing", func(server *launchdarklytest.Server) bool {
+		return server.EventCount() == 0
 	}}
 }
 
 // HaveAnswered succeeds if the server has responded to an event request with the status. Status 0
 // matches a request without a response, whose connection was reset.
 func HaveAnswered(status int) types.GomegaMatcher {
-	return serverMatcher{fmt.Sprintf("answered a request with %d", status), func(box *launchdarklytest.Server) bool {
-		for _, request := range box.Requests() {
+	return serverMatcher{fmt.Sprintf("answered a request with %d", status), func(server *launchdarklytest.Server) bool {
+		for _, request := range server.Requests() {
 			if request.Status == status {
 				return true
 			}
@@ -37,8 +37,8 @@ func HaveAnswered(status int) types.GomegaMatcher {
 // Match implements [types.GomegaMatcher]. It returns an error if actual is not a
 // *launchdarklytest.Server.
 func (m serverMatcher) Match(actual any) (bool, error) {
-	box, err := toServer(actual)
-	return err == nil && m.holds(box), err
+	server, err := toServer(actual)
+	return err == nil && m.holds(server), err
 }
 
 // FailureMessage implements [types.GomegaMatcher].

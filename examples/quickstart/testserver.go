@@ -16,9 +16,9 @@ import (
 )
 
 // testServer replaces LaunchDarkly and serves the flags of the application.
-type testServer struct{ server *launchdarklytest.Server }
+type testServer struct{ *launchdarklytest.Server }
 
-func startBox() *testServer {
+func startTestServer() testServer {
 	server := launchdarklytest.NewServer()
 	server.SetFlags(
 		// On for users of the gold plan.
@@ -40,7 +40,7 @@ func startBox() *testServer {
 		// The same for all contexts.
 		flag("theme", ldvalue.Parse([]byte(`{"color": "teal", "rounded": true}`))).Build(),
 	)
-	return &testServer{server: server}
+	return testServer{server}
 }
 
 // flag returns a builder for a flag that serves its first variation by default.
@@ -49,11 +49,11 @@ func flag(key string, variations ...ldvalue.Value) *ldbuilders.FlagBuilder {
 }
 
 // show prints the tracked events as received by LaunchDarkly.
-func (b *testServer) show(out io.Writer) {
+func (s testServer) show(out io.Writer) {
 	fmt.Fprintln(out, "\nWhat LaunchDarkly received")
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "  EVENT\tMETRIC\tDATA\tCONTEXT")
-	for _, event := range b.server.CustomEvents() {
+	for _, event := range s.CustomEvents() {
 		metric := "-"
 		if event.MetricValue != nil {
 			metric = fmt.Sprint(*event.MetricValue)
@@ -67,7 +67,7 @@ func (b *testServer) show(out io.Writer) {
 	_ = table.Flush()
 }
 
-// describe formats a context, or the parts of a multi-kind context, on one line.
+// describe formats a context, or the parts of a multi-context, on one line.
 func describe(context ldvalue.Value) string {
 	kind := context.GetByKey("kind").StringValue()
 	if kind != "multi" {
