@@ -10,26 +10,27 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// contextKeysCapacity is how many contexts LaunchDarkly's processor remembers having described. The
-// SDK's default, 1,000, makes 2,000 users in turn be described with each event.
+// contextKeysCapacity is the number of contexts for which LaunchDarkly's processor remembers that it
+// has sent an index event. With the SDK's default of 1,000, a cycle of 2,000 users sends an index
+// event with every event.
 const contextKeysCapacity = 20_000
 
-// Configuration is an event processor configuration as LaunchDarkly's SDK takes them, in the Events
-// field of its Config. Make one with [Lossless].
+// Configuration is an event processor configuration for the Events field of LaunchDarkly's Config.
+// Create one with [Lossless].
 type Configuration struct {
 	events *ldcomponents.EventProcessorBuilder
 	opts   []Option
-	from   *Configuration // which this one was derived from, if any
+	from   *Configuration // the one that this one was derived from; nil for none
 	latest atomic.Pointer[Processor]
 }
 
 var _ subsystems.ComponentConfigurer[ldevents.EventProcessor] = (*Configuration)(nil)
 
-// Lossless configures the delivery of events as described in the package documentation. All
-// settings of the builder hold, and it is not changed; nil means ldcomponents.SendEvents(). A
-// capacity above 100,000 takes the place of the default of [WithMaxEvents]; a smaller one has no
-// meaning here. The number of context keys that are remembered is 20,000 where it is the SDK's
-// default of 1,000.
+// Lossless returns a configuration that delivers events as described in the package documentation.
+// It uses the settings of the builder, or of ldcomponents.SendEvents() if events is nil, and does
+// not modify the builder. A capacity above 100,000 replaces the default of [WithMaxEvents]; a
+// smaller one has no effect. A context keys capacity of 1,000, the SDK's default, is increased to
+// 20,000.
 //
 //	config := ld.Config{
 //		Events: delivery.Lossless(ldcomponents.SendEvents().FlushInterval(time.Second)),
@@ -41,23 +42,22 @@ func Lossless(events *ldcomponents.EventProcessorBuilder, opts ...Option) *Confi
 	return &Configuration{events: events, opts: opts}
 }
 
-// With returns a configuration with further options, which win over those that this one has.
+// With returns a configuration with further options, which override those of c.
 func (c *Configuration) With(opts ...Option) *Configuration {
 	return &Configuration{events: c.events, opts: slices.Concat(c.opts, opts), from: c}
 }
 
-// WithDefaults returns a configuration with further options, which those that this one has win
-// over.
+// WithDefaults returns a configuration with further options, which those of c override.
 func (c *Configuration) WithDefaults(opts ...Option) *Configuration {
 	return &Configuration{events: c.events, opts: slices.Concat(opts, c.opts), from: c}
 }
 
-// Processor returns what [Configuration.Build] made last, of this configuration or of one that was
-// derived from it; nil before that. It is safe for concurrent use.
+// Processor returns the processor that [Configuration.Build] created last, for c or for a
+// configuration derived from it, or nil if there is none. It is safe for concurrent use.
 func (c *Configuration) Processor() *Processor { return c.latest.Load() }
 
-// Build is called by LaunchDarkly's SDK. It starts the goroutines that deliver; Close or Shutdown
-// end them.
+// Build implements [subsystems.ComponentConfigurer]. LaunchDarkly's SDK calls it. It starts the
+// goroutines that deliver events, which [Processor.Close] or [Processor.Shutdown] end.
 func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventProcessor, error) {
 	description := c.events.DescribeConfiguration(client)
 	number := func(key string) int { return description.GetByKey(key).IntValue() }

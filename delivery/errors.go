@@ -36,11 +36,11 @@ type DropError struct {
 	// Evaluations is the number of other events dropped: evaluation, identify, migration, index,
 	// debug and summary events.
 	Evaluations int
-	// EventName is the key of the custom event where it is the only one.
+	// EventName is the key of the custom event, if it is the only event.
 	EventName string
 }
 
-// Error says how many events were dropped, and why. It contains none of their data.
+// Error returns how many events were dropped, and why, without any of their data.
 func (e *DropError) Error() string {
 	if e.EventName != "" {
 		return fmt.Sprintf("tracked event %q dropped: %v", e.EventName, e.Cause)
@@ -66,7 +66,7 @@ type UndeliveredError struct {
 	Cause error
 }
 
-// Error says how many events are not delivered.
+// Error returns how many events are not delivered, and why.
 func (e *UndeliveredError) Error() string {
 	text := inWords(e.Events, e.Evaluations) + " not delivered"
 	if e.OnDisk > 0 {

@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// Flush sends everything recorded soon. It does not wait.
+// Flush starts to send all recorded events. It does not wait.
 func (p *Processor) Flush() { signal(p.formatter.flushes) }
 
-// FlushBlocking sends everything recorded, and returns true once it is delivered, or false after
-// the timeout, 0 for none. LaunchDarkly's SDK calls it for FlushAndWait. Use
-// [Processor.FlushContext] to learn what is missing.
+// FlushBlocking calls [Processor.FlushContext] with a timeout, or without one if it is 0, and reports
+// whether that returned nil. LaunchDarkly's SDK calls it for FlushAndWait.
 func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 	ctx := context.Background()
 	if timeout > 0 {
@@ -21,14 +20,14 @@ func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 	return p.FlushContext(ctx) == nil
 }
 
-// FlushContext sends everything recorded, and returns nil once it is delivered, which is at once
-// where nothing waits, and nothing was dropped since the last flush. Otherwise it returns an
-// [UndeliveredError]: when ctx ends; at once when the events service refuses the SDK key also for
-// this flush; or when all that is left are events that the service refuses by themselves. What is
-// not delivered goes on waiting. Events recorded after the call are no part of it.
+// FlushContext sends all events recorded before the call. It returns nil once they are delivered,
+// which is at once if there are none, unless events were dropped since the last flush. Otherwise it
+// returns an [*UndeliveredError]: when ctx is done, when the events service rejects the SDK key in
+// response to a request of this flush, or when only events remain that the service rejects by
+// themselves. Events that are not delivered keep waiting.
 func (p *Processor) FlushContext(ctx context.Context) error {
 	if ctx.Err() != nil {
-		p.Flush() // although nothing waits for it
+		p.Flush() // which this call does not wait for
 	}
 	f := p.queue.flush()
 	select {

@@ -10,7 +10,7 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/safelog"
 )
 
-// The defaults of the options, each of which says what it is about.
+// The defaults of the options.
 const (
 	DefaultMaxEvents      = 100_000
 	DefaultMaxBytes       = 64 << 20
@@ -21,19 +21,18 @@ const (
 	DefaultMaxBackoff     = 15 * time.Second
 )
 
-// errNotJSON is an event that would spoil the request that it is part of.
+// errNotJSON is the cause for an event that would make its request invalid.
 var errNotJSON = fmt.Errorf("%w: not valid JSON", ErrRefused)
 
 const (
-	// maxRequestEvents is what one request of LaunchDarkly's own event processor carries at most by
-	// default.
+	// maxRequestEvents is the default maximum of LaunchDarkly's own event processor.
 	maxRequestEvents = 10_000
-	// maxRequestBytes is how large the events of one request are at most.
+	// maxRequestBytes is the maximum size of the events of a request.
 	maxRequestBytes = 4 << 20
 )
 
-// Option changes how events are delivered. See [Lossless]. Options are applied in order: of two of
-// the same kind, the later wins. Nil ones are ignored.
+// Option configures the delivery of events. See [Lossless]. Options are applied in order: a later
+// option overrides an earlier one of the same kind. Nil options are ignored.
 type Option interface{ apply(*settings) }
 
 type optionFunc func(*settings)
@@ -46,8 +45,8 @@ type settings struct {
 	maxWait        time.Duration
 	requestEvents  int
 	requestBytes   int
-	reserveEvents  int // of maxEvents, for puts that have waited for room and got none
-	rawBytes       int // of recorded events that are not formatted yet
+	reserveEvents  int // of maxEvents, for puts that have blocked for the whole maxWait
+	rawBytes       int // of recorded events of a lane that are not formatted yet
 	rate           pace
 	spool          spoolSettings
 	requestTimeout time.Duration
@@ -87,7 +86,7 @@ func newSettings(opts []Option, capacity int) settings {
 	}
 	s.requestBytes = min(maxRequestBytes, max(s.maxBytes/2, 1))
 	s.rawBytes = min(maxRawBytes, max(s.maxBytes/8, 1))
-	// A store that is hardly larger than a request has nothing to set aside.
+	// A store that is hardly larger than a request needs all of its room.
 	const share = 8
 	if s.maxEvents >= share*s.requestEvents {
 		s.reserveEvents = s.maxEvents / share
@@ -100,52 +99,51 @@ func newSettings(opts []Option, capacity int) settings {
 	return s
 }
 
-// WithMaxEvents bounds the number of tracked events that wait for delivery, those in the current
-// request included. For all other events together, half as many may wait. The default is 100,000; a
-// number below 1 means the default.
+// WithMaxEvents sets the maximum number of tracked events that wait for delivery, including those
+// in the current request. Of all other events together, half as many may wait. The default is
+// 100,000, and is used if n is less than 1.
 func WithMaxEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.maxEvents = positive(n, DefaultMaxEvents) })
 }
 
-// WithMaxBytes bounds the memory for events that wait for delivery, in bytes: each counts with its
-// JSON and 72 bytes. Evaluation events may take half of it at most, and make room for tracked
-// events. Recorded events are formatted as JSON within a moment, while there is room; until then,
-// they may take up to 8 MiB of it, by an estimate from the last ones that were formatted. The
-// default is 64 MiB; a number below 1 means the default.
+// WithMaxBytes sets the maximum number of bytes of events that wait for delivery. Each event counts
+// as the size of its JSON plus 72 bytes. Evaluation events may use at most half of the bytes, and
+// are dropped if tracked events need the room. Before they are formatted, the tracked events may
+// use another eighth, at most 8 MiB, and evaluations twice as much, by an estimate from earlier
+// events. The default is 64 MiB, and is used if n is less than 1.
 func WithMaxBytes(n int) Option {
 	return optionFunc(func(s *settings) { s.maxBytes = positive(n, DefaultMaxBytes) })
 }
 
-// WithMaxWait sets how long recording a custom, identify or migration event may block while there
-// is no room and requests succeed. The default is 50ms; with 0, or less, it never blocks. It never
-// blocks while requests fail, or while one has had no answer for a second. Recording an evaluation
-// never blocks.
+// WithMaxWait sets how long recording a custom, identify or migration event may block if there is
+// no room. It does not block while the queue is full and requests fail or get no response for a
+// second. The default is 50ms; if d is 0 or less, it never blocks. Recording an evaluation never
+// blocks.
 func WithMaxWait(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.maxWait = max(d, 0) })
 }
 
-// WithRequestEvents sets how many events one request carries at most. The default is 2,000; a
-// number below 1 means the default, one above 10,000 means that. A request is never larger than 4
-// MiB, unless it is a single event. One that the events service finds too large (413), or that
-// can't be written within the request timeout, is divided, and later ones stay below half of its
-// bytes; after a while of that, larger ones are tried again.
+// WithRequestEvents sets the maximum number of events in a request, up to 10,000. The default is
+// 2,000, and is used if n is less than 1. A request is also limited to 4 MiB, unless it is a single
+// event. If the events service rejects a request as too large (413), or the request cannot be
+// written within the request timeout, it is divided, and later requests have less than half of its
+// bytes until some of them have succeeded.
 func WithRequestEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.requestEvents = positive(n, DefaultRequestEvents) })
 }
 
-// WithRequestTimeout sets how long one attempt at a request may take before it is tried again. The
-// default is 30s; the timeout of the SDK's HTTP client applies where it is longer. A duration of 0
-// or less means the default.
+// WithRequestTimeout sets the timeout of each attempt to send a request. If the timeout of the SDK's
+// HTTP client is longer, that is used instead. The default is 30s, and is used if d is 0 or less.
 func WithRequestTimeout(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.requestTimeout = positive(d, DefaultRequestTimeout) })
 }
 
-// WithBackoff sets the pause after a failed request: shortest at first, doubling with each further
-// failure up to longest, each less a random part of up to half. While a flush or a shutdown waits,
-// it is 1s at most, or the shortest where that is longer. While the events service refuses the SDK
-// key, it starts with longest and doubles up to 10 minutes. A Retry-After of the events service
-// takes its place in any case, up to 10 minutes. The defaults are 200ms and 15s; a duration of 0 or
-// less means the default, and a longest below the shortest means the shortest.
+// WithBackoff sets the pause after a failed request: shortest after the first failure, doubled
+// after each further one up to longest, and reduced by a random part of up to half. While a flush
+// or a shutdown waits, it is limited to 1s, or to shortest if that is longer. While the events
+// service rejects the SDK key, it starts at longest and is doubled up to 10 minutes. A Retry-After
+// header overrides it, up to 10 minutes. The defaults are 200ms and 15s, and are used for durations
+// of 0 or less. If longest is less than shortest, shortest is used for both.
 func WithBackoff(shortest, longest time.Duration) Option {
 	return optionFunc(func(s *settings) {
 		s.minBackoff = positive(shortest, DefaultMinBackoff)
@@ -153,16 +151,16 @@ func WithBackoff(shortest, longest time.Duration) Option {
 	})
 }
 
-// WithMaxRate bounds how many events, of all kinds and with those of failed attempts, are sent in
-// any period of the given length. It is for a hop that accepts more than it can keep, such as a
-// Relay Proxy, which keeps EVENTS_CAPACITY events (1,000 by default) for each of its flush
-// intervals (5s by default) and drops the rest:
+// WithMaxRate limits the number of events of all kinds, including those of failed attempts, that
+// are sent in any period of the given length. It is for a hop that accepts more events than it can
+// keep, such as a Relay Proxy, which keeps EVENTS_CAPACITY events (1,000 by default) for each of its
+// flush intervals (5s by default) and drops the others:
 //
 //	delivery.WithMaxRate(900, 6*time.Second)
 //
-// Events wait meanwhile, so that the rate has to be above that at which they are recorded in the
-// long run. It applies to one process; several behind one hop share its capacity. By default, and
-// with a number or a duration of 0 or less, there is no such bound.
+// The other events wait, so the rate must exceed that at which events are recorded on average. The
+// limit applies to one process; processes that share a hop share its capacity. By default, or if n
+// or per is 0 or less, there is no limit.
 func WithMaxRate(n int, per time.Duration) Option {
 	return optionFunc(func(s *settings) {
 		s.rate = pace{}
@@ -172,18 +170,18 @@ func WithMaxRate(n int, per time.Duration) Option {
 	})
 }
 
-// WithLogger sets where failures of delivery are logged, at most one line a minute for each cause.
-// The default, and what nil means, is [slog.Default]. A panic in its handler is recovered; the line
-// is lost.
+// WithLogger sets the logger for failures of delivery, which logs at most one line a minute for each
+// cause. If l is nil, [slog.Default] is used, which is the default. A panic in its handler is
+// recovered; the line is lost.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(s *settings) { s.logger, s.ownLogger = l, l != nil })
 }
 
-// WithErrorHandler adds a function that is called for all events that are dropped, with a
-// [DropError]. It is called by the goroutine that records the event, or by one that delivers, and
-// must return quickly. It may be called by several goroutines at once, must not track events
-// itself, and must not panic: nothing recovers that here. Given more than once, all functions are
-// called, in order. A nil function is ignored.
+// WithErrorHandler adds a function that is called with a [*DropError] when events are dropped. It is
+// called by the goroutine that records the event or by one that delivers events, so it must return
+// quickly, and it may be called concurrently. It must not track events, and it must not panic: a
+// panic is not recovered. If the option is used more than once, all functions are called in order. A
+// nil function is ignored.
 func WithErrorHandler(f func(error)) Option {
 	return optionFunc(func(s *settings) {
 		if f != nil {
@@ -192,7 +190,7 @@ func WithErrorHandler(f func(error)) Option {
 	})
 }
 
-// positive is the value, or the default where it is not above 0.
+// positive returns the value if it is positive, or else the default.
 func positive[T int | time.Duration](value, byDefault T) T {
 	if value <= 0 {
 		return byDefault

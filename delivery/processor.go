@@ -12,22 +12,22 @@ import (
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 )
 
-// closeTimeout is how long Close delivers what waits. The SDK calls it without a deadline.
+// closeTimeout bounds Close, which the SDK calls without a deadline.
 const closeTimeout = 10 * time.Second
 
-// accountTimeout is how long Shutdown stays, after its context has ended, to count and report what
-// is left. That takes a moment, other than with an error handler that blocks. Otherwise a process
-// that exits after Shutdown never sees the loss.
+// accountTimeout is how long Shutdown waits, after its context is done, until the remaining events
+// are counted and reported. Otherwise a process that exits after Shutdown never sees the loss. It
+// takes longer only if an error handler blocks.
 const accountTimeout = 200 * time.Millisecond
 
-// spoolTimeout is the same with a spool, which then writes what is left to disk.
+// spoolTimeout is accountTimeout with a spool, which writes the remaining events to disk.
 const spoolTimeout = 5 * time.Second
 
-// Processor is the event processor that [Lossless] configures. All of its methods are safe for
-// concurrent use.
+// Processor is the event processor that [Lossless] configures. All methods are safe for concurrent
+// use.
 //
-// An event takes one way through it: Record puts it into the queue, the formatter turns it into
-// JSON and appends it to the store, and the sender sends it.
+// Record puts an event into the queue, the formatter converts it to JSON and appends it to the
+// store, and the sender sends it.
 type Processor struct {
 	queue     *queue
 	formatter *formatter
@@ -100,9 +100,9 @@ func (p *Processor) useSpool(s settings) {
 	})
 }
 
-// RecordCustomEvent queues a tracked event. It may block while there is no room, for as long as
-// [WithMaxWait] allows, and with [WithSyncTrack] until the event is on disk. An event that it drops
-// is counted and reported.
+// RecordCustomEvent queues a tracked event. It may block for up to [WithMaxWait] if there is no
+// room, and with [WithSyncTrack] until the event is on disk. If it drops the event, it counts and
+// reports that.
 func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 	var synced chan struct{}
 	if p.spool != nil && p.spool.settings.spool.sync {
@@ -126,8 +126,8 @@ func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 	}
 }
 
-// RecordEvaluation queues an evaluation. It never blocks. Evaluations that it drops are counted,
-// and reported together.
+// RecordEvaluation queues an evaluation. It never blocks. Evaluations that it drops are counted, and
+// reported together.
 func (p *Processor) RecordEvaluation(event ldevents.EvaluationData) {
 	if err := p.queue.put(event, kindEvaluation, nil); errors.Is(err, ErrQueueFull) {
 		p.report.overflowed.Add(1)
@@ -140,8 +140,8 @@ func (p *Processor) RecordIdentifyEvent(event ldevents.IdentifyEventData) { p.co
 // RecordMigrationOpEvent queues a migration event, as [Processor.RecordCustomEvent] does.
 func (p *Processor) RecordMigrationOpEvent(event ldevents.MigrationOpEventData) { p.control(event) }
 
-// RecordRawEvent queues an event that is JSON already, as [Processor.RecordCustomEvent] does. It is
-// sent as it is; one that is not valid JSON is dropped.
+// RecordRawEvent queues an event in JSON, as [Processor.RecordCustomEvent] does. It drops an event
+// that is not valid JSON.
 func (p *Processor) RecordRawEvent(event json.RawMessage) {
 	if !json.Valid(event) {
 		p.ledger.refuse(groupOthers, errNotJSON)
@@ -157,13 +157,12 @@ func (p *Processor) control(event any) {
 	}
 }
 
-// Shutdown refuses further events, delivers what waits, and ends all goroutines. When ctx ends
-// first, or the events service refuses the SDK key, it drops what is left, counts and reports it,
-// for which it stays up to 200ms longer, and returns an [UndeliveredError]; a request that is under
-// way then may still arrive. With a spool, it does not drop what is left, but leaves it on disk,
-// for which it stays up to 5s longer. A context without a deadline may make it wait for as long as
-// the events service fails. Further calls wait for the first, until their own context ends, and
-// return the same.
+// Shutdown rejects further events, delivers those that wait, and ends all goroutines. If ctx is done
+// first, or the events service rejects the SDK key, it drops the remaining events, counts and
+// reports them, and returns an [*UndeliveredError], up to 200ms later; the current request may still
+// be delivered. With a spool, it leaves the remaining events on disk instead, for which it may take
+// up to 5s more. Without a deadline, it waits for as long as the events service fails. Further calls
+// wait for the first call, or until their own context is done, and return its result.
 func (p *Processor) Shutdown(ctx context.Context) error {
 	if p.closing.Swap(true) {
 		select {
@@ -191,7 +190,7 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 	}
 }
 
-// finish ends everything. Nothing of it waits for the events service. err is how the flush went.
+// finish ends everything, without waiting for the events service. err is the result of the flush.
 func (p *Processor) finish(err error) {
 	defer close(p.closed)
 	cause := ErrClosed
@@ -215,7 +214,7 @@ func (p *Processor) finish(err error) {
 	p.sender.close()
 }
 
-// dropRest reports all that is left as one loss, and then settles it.
+// dropRest drops all events that are left, and reports them as one loss.
 func (p *Processor) dropRest(cause error) {
 	raw, stored := p.queue.drain(), p.store.close()
 	rest := stored
@@ -225,23 +224,24 @@ func (p *Processor) dropRest(cause error) {
 	drop(p.ledger, p.report, rest, cause)
 }
 
-// Close is [Processor.Shutdown] with a deadline of 10s. The SDK calls it when its client is closed.
+// Close calls [Processor.Shutdown] with a timeout of 10s. The SDK calls it when its client is
+// closed.
 func (p *Processor) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return p.Shutdown(ctx)
 }
 
-// Observe adds a logger and an error handler to those of the options, until stop is called; either
-// may be nil. The logger takes the place of [slog.Default] where [WithLogger] was not used, and
-// gets the lines beside it where it was. The error handler has the obligations that
-// [WithErrorHandler] describes. Observe and stop are safe for concurrent use.
+// Observe adds a logger and an error handler, either of which may be nil, until stop is called. The
+// logger receives all lines in addition to that of [WithLogger]; if there is none, it replaces
+// [slog.Default]. See [WithErrorHandler] for what the error handler must not do. Observe and stop
+// are safe for concurrent use.
 func (p *Processor) Observe(logger *slog.Logger, onError func(error)) (stop func()) {
 	return p.report.observe(logger, onError)
 }
 
-// Ended reports whether Shutdown has ended everything, so that the counters change only for events
-// that come too late.
+// Ended reports whether a shutdown is complete. From then on, the counters change only for events
+// that are recorded too late.
 func (p *Processor) Ended() bool {
 	select {
 	case <-p.closed:
@@ -251,7 +251,7 @@ func (p *Processor) Ended() bool {
 	}
 }
 
-// Stats returns the counters. It is cheap enough to be called often.
+// Stats returns the counters. It takes microseconds, whatever waits.
 func (p *Processor) Stats() Stats {
 	s := p.ledger.stats()
 	raw := p.queue.waitingBytes()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Stats counts events since the processor was made. Its own fields are about custom events, those
-// of EvaluationEvents about all others. At rest, for custom events, Tracked + Adopted = Delivered +
+// Stats counts events since the processor was created. Its own fields count custom events, and those
+// of EvaluationEvents count all others. For custom events, Tracked + Adopted is always Delivered +
 // Waiting + SampledOut + OnDisk + Dropped.Total().
 type Stats struct {
 	// Tracked is the number of custom events recorded.
@@ -19,8 +19,7 @@ type Stats struct {
 	Delivered uint64
 	// Waiting is the number of events in the queue, in the store, or in the current request.
 	Waiting uint64
-	// WaitingBytes is the number of bytes that those hold as JSON. Events in the queue count once
-	// they are formatted.
+	// WaitingBytes is the number of bytes that those take, by the measure of [WithMaxBytes].
 	WaitingBytes uint64
 	// SampledOut is the number of events that LaunchDarkly's sampling ratios leave out.
 	SampledOut uint64
@@ -38,7 +37,7 @@ type Stats struct {
 	// SpoolFailures is the number of times that the spool could not be written or read. Meanwhile,
 	// events wait in memory.
 	SpoolFailures uint64
-	// OldestWaiting is the time since the oldest waiting event was recorded, 0 where nothing waits.
+	// OldestWaiting is the time since the oldest waiting event was recorded, or 0 if none waits.
 	OldestWaiting time.Duration
 	// Evaluations is the number of evaluation, identify and migration events recorded.
 	Evaluations uint64
@@ -47,8 +46,8 @@ type Stats struct {
 	EvaluationEvents EventCounts
 }
 
-// EventCounts counts the events of a group. At rest,
-// Recorded + Adopted = Delivered + Waiting + SampledOut + OnDisk + Dropped.Total().
+// EventCounts counts events. Recorded + Adopted is always Delivered + Waiting + SampledOut + OnDisk +
+// Dropped.Total().
 type EventCounts struct {
 	Recorded     uint64 // recorded by the SDK, or derived from recorded events
 	Adopted      uint64 // read from spool segments that earlier processes left behind
