@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"unicode/utf8"
+
+	"github.com/openfeature-launchdarkly/go-provider/internal/jsonarray"
 )
 
 // payload is the body of an event request.
@@ -55,52 +57,16 @@ func gunzip(data []byte) ([]byte, error) {
 // splitEvents splits a JSON array without parsing or copying its elements. The problem is empty if
 // the body is valid.
 func splitEvents(body []byte) (events []json.RawMessage, problem string) {
-	if !json.Valid(body) {
-		var v json.RawMessage
-		return nil, fmt.Sprintf("the body is not valid JSON: %v", json.Unmarshal(body, &v))
+	isArray := jsonarray.Split(body, func(element []byte, _ int) { events = append(events, element) })
+	var value any
+	if !isArray {
+		if err := json.Unmarshal(body, &value); err != nil {
+			return nil, fmt.Sprintf("the body is not valid JSON: %v", err)
+		}
+		return nil, "the body is not a JSON array"
 	}
 	if !utf8.Valid(body) {
 		return nil, "the body is not valid UTF-8"
 	}
-	body = bytes.TrimSpace(body)
-	if body[0] != '[' {
-		return nil, "the body is not a JSON array"
-	}
-	depth, start := 0, 1
-	for i := 0; i < len(body); i++ {
-		switch body[i] {
-		case '"':
-			i = stringEnd(body, i)
-		case '{', '[':
-			depth++
-		case '}':
-			depth--
-		case ']':
-			if depth--; depth == 0 {
-				if last := bytes.TrimSpace(body[start:i]); len(last) > 0 {
-					events = append(events, last)
-				}
-			}
-		case ',':
-			if depth == 1 {
-				events = append(events, bytes.TrimSpace(body[start:i]))
-				start = i + 1
-			}
-		}
-	}
 	return events, ""
-}
-
-// stringEnd returns the index of the closing quote of the JSON string that starts at i.
-func stringEnd(body []byte, i int) int {
-	for {
-		i += 1 + bytes.IndexByte(body[i+1:], '"')
-		backslashes := 0
-		for body[i-1-backslashes] == '\\' {
-			backslashes++
-		}
-		if backslashes%2 == 0 {
-			return i
-		}
-	}
 }
