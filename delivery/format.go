@@ -19,7 +19,7 @@ import (
 
 const (
 	// maxBatch is how many recorded events are formatted together at most.
-	maxBatch = 1_000
+	maxBatch = 2_000
 	// formatDelay is how long a recorded event waits for others, to be formatted with them.
 	formatDelay = 50 * time.Millisecond
 	// never is a flush interval that leaves all flushing to us.

@@ -268,7 +268,7 @@ func (q *queue) measure(events, bytes [lanes]int) {
 		}
 		q.average[l] = max(average, 1)
 		q.limit[l] = min(max(bound.bytes/q.average[l], 4), bound.events)
-		batch = min(batch, max(q.limit[l]/4, 1))
+		batch = min(batch, max(q.limit[l]/2, 1))
 	}
 	q.batch = min(batch, maxBatch)
 	q.admit()

@@ -134,9 +134,9 @@ func TestQueueOfLargeEvents(t *testing.T) {
 	for _, c := range []struct{ average, events, evaluations, batch int }{
 		{100, maxRawEvents, maxRawEvaluations, 64}, // a batch grows step by step
 		{4 << 10, 2_048, 4_096, 64},
-		{100_000, 83, 167, 20},
-		{1 << 20, 8, 16, 2},
-		{1 << 30, 4, 4, 1},
+		{100_000, 83, 167, 41},
+		{1 << 20, 8, 16, 4},
+		{1 << 30, 4, 4, 2},
 	} {
 		q := newQueue(newSettings(nil, 0), newLedger(), func() int { return 0 })
 		q.batch = firstBatch
