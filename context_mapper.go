@@ -3,6 +3,7 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
@@ -51,8 +52,8 @@ func (m contextMapper) toLaunchDarkly(
 }
 
 // contextBuilder is the state of one conversion. Its result does not depend on the random order of
-// a map: plain values don't count against a budget, and all others are converted in the order of
-// their names.
+// a map: a context of which anything has to be left out, or changed, is converted once more, in the
+// order of the names.
 type contextBuilder struct {
 	kindAttribute string
 	parent        string            // the kind of the current context of a multi-context
@@ -86,7 +87,8 @@ type individual struct {
 	targetingKey string
 	key          string
 	anonymous    bool
-	private      privateAttributes
+	lists        bool          // there are lists of private attributes
+	value        ldvalue.Value // of the current attribute
 }
 
 // build converts the attributes of a context, which is of the given kind unless they say otherwise.
@@ -96,67 +98,71 @@ func (b *contextBuilder) build(
 	if b.attributes += len(attributes); b.attributes > maxAttributes {
 		attributes = b.limit(attributes)
 	}
-	before := len(b.warnings)
-	c := individual{kind: kind, targetingKey: targetingKey}
-	if b.shared.all || len(b.shared.refs) > 0 {
-		c.private = b.inherited()
-	}
-	if n := len(attributes); n > smallMap+1 { // one is likely to be the targeting key or the kind
-		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
-	}
-	var few [8]string
-	others := few[:0] // that are not plain
-	var value ldvalue.Value
-	for name, v := range attributes {
-		switch {
-		case name == openfeature.TargetingKey && targetingKey != "": // is known
-		case name == b.kindAttribute && b.parent == "": // inside a multi-context, the kind is the name of the context
-			if err := b.readKind(&c, v); err != nil {
+	if b.parent == "" { // inside a multi-context, the kind is the name of the context
+		if v, ok := attributes[b.kindAttribute]; ok {
+			if err := b.readKind(&kind, v); err != nil {
 				return err
 			}
-		case len(name) > jsonvalue.MaxPlain || !jsonvalue.Plain(&value, v):
-			others = append(others, name)
-		case hasMeaning(name):
-			b.read(&c, name, v, &value)
-		default:
-			c.builder.SetValue(jsonvalue.String(name), value)
+			if kind == ldcontext.MultiKind {
+				return b.multi(out, attributes)
+			}
 		}
 	}
-	if len(others) > 1 {
-		slices.Sort(others)
-	}
-	switch {
-	case c.kind == ldcontext.MultiKind && b.parent == "":
-		b.warnings = b.warnings[:before] // so far, the attributes were read as those of one context
-		return b.multi(out, attributes, others)
-	case c.kind == "": // LaunchDarkly's builder would make it a user
+	if kind == "" { // LaunchDarkly's builder would make it a user
 		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
-	for _, name := range others {
-		b.convert(&c, name, attributes[name])
+	c := newIndividual(kind, targetingKey, len(attributes))
+	before, budget := len(b.warnings), b.budget
+	inOrder := before == maxProblems
+	for name, v := range attributes {
+		if inOrder {
+			break
+		}
+		b.read(&c, name, v)
+		inOrder = len(b.warnings) > before
+	}
+	if inOrder {
+		c = newIndividual(kind, targetingKey, len(attributes))
+		b.warnings, b.budget = b.warnings[:before], budget
+		for _, name := range slices.Sorted(maps.Keys(attributes)) {
+			b.read(&c, name, attributes[name])
+		}
 	}
 	key, err := b.key(&c)
 	if err != nil {
 		return err
 	}
-	*out = c.builder.Kind(c.kind).Key(key).Anonymous(c.anonymous).Build()
-	if c.kind != ldcontext.DefaultKind { // nothing else can be invalid
+	*out = c.builder.Kind(kind).Key(key).Anonymous(c.anonymous).Build()
+	if kind != ldcontext.DefaultKind { // nothing else can be invalid
 		if err := out.Err(); err != nil {
 			return invalidContext(err)
 		}
 	}
-	if c.private.all || len(c.private.refs) > 0 {
-		b.hide(&c, out)
+	private := b.inherited()
+	if c.lists {
+		b.readPrivate(&private, attributes)
+	}
+	if private.all || len(private.refs) > 0 {
+		b.hide(&c.builder, private, out)
 	}
 	return nil
 }
 
+// newIndividual returns a context without attributes, of which it can have n.
+func newIndividual(kind ldcontext.Kind, targetingKey string, n int) individual {
+	c := individual{kind: kind, targetingKey: targetingKey}
+	if n > smallMap+1 { // one is likely to be the targeting key or the kind
+		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
+	}
+	return c
+}
+
 // readKind reads the attribute that holds the kind.
-func (b *contextBuilder) readKind(c *individual, v any) error {
+func (b *contextBuilder) readKind(kind *ldcontext.Kind, v any) error {
 	var value ldvalue.Value
 	switch ok, problems := b.budget.Convert(&value, v); {
 	case ok && value.IsString():
-		c.kind = ldcontext.Kind(value.StringValue())
+		*kind = ldcontext.Kind(value.StringValue())
 	case isTooLarge(problems):
 		return invalidContext(errKeysTooLarge)
 	default:
@@ -168,74 +174,72 @@ func (b *contextBuilder) readKind(c *individual, v any) error {
 // smallMap is the number of entries up to which Go's maps have one size.
 const smallMap = 8
 
-// hasMeaning reports whether an attribute of a context has a meaning to LaunchDarkly, or to this
-// provider.
-func hasMeaning(name string) bool {
-	switch name {
-	case openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute, privateAttributesAttribute, metaAttribute,
-		ldattr.KindAttr, "":
-		return true
-	default:
-		return false
+// read reads an attribute. The kind has been read.
+func (b *contextBuilder) read(c *individual, name string, v any) {
+	if name == b.kindAttribute && b.parent == "" {
+		return
 	}
-}
-
-// convert reads an attribute that is not plain.
-func (b *contextBuilder) convert(c *individual, name string, v any) {
 	switch name {
 	case privateAttributesAttribute, metaAttribute:
-		b.readPrivate(c, name, v)
+		c.lists = true
 		return
-	case openfeature.TargetingKey, keyAttribute:
-		if s, ok := v.(string); ok { // keys have a bound of their own
-			value := ldvalue.String(s)
-			b.read(c, name, v, &value)
-			return
-		}
-	}
-	var value ldvalue.Value
-	ok, problems := b.budget.ConvertMember(&value, name, v)
-	switch {
-	case !ok:
-	case hasMeaning(name):
-		b.read(c, name, v, &value)
-	default:
-		c.builder.SetValue(jsonvalue.String(name), value)
-	}
-	if problems != nil {
-		b.warnings.addParts(problems, b.qualified(name)...)
-	}
-}
-
-// read reads an attribute with a meaning. value is the conversion of v.
-func (b *contextBuilder) read(c *individual, name string, v any, value *ldvalue.Value) {
-	switch name {
 	case openfeature.TargetingKey:
 		if c.targetingKey == "" {
-			c.targetingKey = value.StringValue()
+			c.targetingKey = b.text(c, name, v)
 		}
+		return
 	case keyAttribute:
-		c.key = value.StringValue()
+		c.key = b.text(c, name, v)
+		return
+	}
+	if !b.convert(&c.value, name, v) {
+		return
+	}
+	switch name {
 	case nameAttribute:
-		if value.IsString() {
-			c.builder.Name(value.StringValue())
-		} else if !value.IsNull() {
+		if c.value.IsString() {
+			c.builder.Name(c.value.StringValue())
+		} else if !c.value.IsNull() {
 			b.warn(ErrAttributeType, name)
 		}
 	case anonymousAttribute:
-		c.anonymous = value.BoolValue()
-		if !value.IsBool() && !value.IsNull() {
+		c.anonymous = c.value.BoolValue()
+		if !c.value.IsBool() && !c.value.IsNull() {
 			b.warn(ErrAttributeType, name)
 		}
-	case privateAttributesAttribute, metaAttribute:
-		b.readPrivate(c, name, v)
 	case ldattr.KindAttr: // of a context of a multi-context, or the kind is in another attribute
-		if redundant := value.IsNull() || value.StringValue() == string(c.kind); b.parent == "" || !redundant {
+		if redundant := c.value.IsNull() || c.value.StringValue() == string(c.kind); b.parent == "" || !redundant {
 			b.warn(ErrAttributeIgnored, name)
 		}
 	case "":
 		b.warn(ErrAttributeIgnored, name)
+	default:
+		c.builder.SetValue(jsonvalue.String(name), c.value)
 	}
+}
+
+// text returns the value of a key attribute, or "" if it is not a string. Keys have a bound of their
+// own.
+func (b *contextBuilder) text(c *individual, name string, v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	if !b.convert(&c.value, name, v) {
+		return ""
+	}
+	return c.value.StringValue()
+}
+
+// convert sets *out to the value of an attribute. It returns false if the attribute is left out.
+func (b *contextBuilder) convert(out *ldvalue.Value, name string, v any) bool {
+	if len(name) <= jsonvalue.MaxPlain && jsonvalue.Plain(out, v) {
+		return true
+	}
+	ok, problems := b.budget.ConvertMember(out, name, v)
+	if problems != nil {
+		b.warnings.addParts(problems, b.qualified(name)...)
+	}
+	return ok
 }
 
 // key returns the key of a context.
@@ -309,16 +313,23 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 }
 
 // multi converts an evaluation context whose attributes are contexts of their own, each under its
-// kind. Only those of the given names, in order, can be objects.
-func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any, kinds []string) error {
+// kind.
+func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
 	b.attributes = 0 // those of the contexts count
-	b.shared = b.sharedPrivate(attributes)
+	b.readPrivate(&b.shared, attributes)
+	var few [8]string
+	kinds := few[:0]
+	for name := range attributes {
+		switch name {
+		case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
+		default:
+			kinds = append(kinds, name)
+		}
+	}
+	slices.Sort(kinds)
 	multi := ldcontext.NewMultiBuilder()
 	contexts := 0
 	for _, kind := range kinds {
-		if b.besideContexts(kind) {
-			continue
-		}
 		part, problem := b.object(kind, attributes[kind])
 		if part == nil {
 			b.warn(problem, kind)
@@ -336,28 +347,11 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 		}
 		multi.Add(*out)
 	}
-	if len(kinds)+1 < len(attributes) { // there are others than the kind
-		for name := range attributes {
-			if _, ok := slices.BinarySearch(kinds, name); !ok && !b.besideContexts(name) {
-				b.warn(errNotAnObject, name)
-			}
-		}
-	}
 	*out = multi.Build()
 	if err := out.Err(); err != nil {
 		return invalidContext(err)
 	}
 	return nil
-}
-
-// besideContexts reports whether an attribute of a multi-context is none of its contexts.
-func (b *contextBuilder) besideContexts(attribute string) bool {
-	switch attribute {
-	case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
-		return true
-	default:
-		return false
-	}
 }
 
 // object returns the attributes of a context of a multi-context: those of a map, or of anything
