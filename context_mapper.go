@@ -111,7 +111,8 @@ func (b *contextBuilder) build(
 	if kind == "" { // LaunchDarkly's builder would make it a user
 		return invalidContext(lderrors.ErrContextKindEmpty{})
 	}
-	c := newIndividual(kind, targetingKey, len(attributes))
+	c := individual{kind: kind, targetingKey: targetingKey}
+	c.reserve(len(attributes))
 	before, budget := len(b.warnings), b.budget
 	inOrder := before == maxProblems
 	for name, v := range attributes {
@@ -122,8 +123,9 @@ func (b *contextBuilder) build(
 		inOrder = len(b.warnings) > before
 	}
 	if inOrder {
-		c = newIndividual(kind, targetingKey, len(attributes))
 		b.warnings, b.budget = b.warnings[:before], budget
+		c = individual{kind: kind, targetingKey: targetingKey}
+		c.reserve(len(attributes))
 		for _, name := range slices.Sorted(maps.Keys(attributes)) {
 			b.read(&c, name, attributes[name])
 		}
@@ -138,23 +140,19 @@ func (b *contextBuilder) build(
 			return invalidContext(err)
 		}
 	}
-	private := b.inherited()
-	if c.lists {
+	if c.lists || b.shared.all || len(b.shared.refs) > 0 {
+		private := b.inherited()
 		b.readPrivate(&private, attributes)
-	}
-	if private.all || len(private.refs) > 0 {
 		b.hide(&c.builder, private, out)
 	}
 	return nil
 }
 
-// newIndividual returns a context without attributes, of which it can have n.
-func newIndividual(kind ldcontext.Kind, targetingKey string, n int) individual {
-	c := individual{kind: kind, targetingKey: targetingKey}
-	if n > smallMap+1 { // one is likely to be the targeting key or the kind
+// reserve makes room for n attributes, one of which is likely to be the targeting key or the kind.
+func (c *individual) reserve(n int) {
+	if n > smallMap+1 {
 		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
 	}
-	return c
 }
 
 // readKind reads the attribute that holds the kind.
@@ -179,22 +177,29 @@ func (b *contextBuilder) read(c *individual, name string, v any) {
 	if name == b.kindAttribute && b.parent == "" {
 		return
 	}
+	plain := len(name) <= jsonvalue.MaxPlain && jsonvalue.Plain(&c.value, v)
 	switch name {
 	case privateAttributesAttribute, metaAttribute:
 		c.lists = true
-		return
 	case openfeature.TargetingKey:
 		if c.targetingKey == "" {
-			c.targetingKey = b.text(c, name, v)
+			c.targetingKey = b.text(c, name, v, plain)
 		}
-		return
 	case keyAttribute:
-		c.key = b.text(c, name, v)
-		return
+		c.key = b.text(c, name, v, plain)
+	case nameAttribute, anonymousAttribute, ldattr.KindAttr, "":
+		if plain || b.convert(&c.value, name, v) {
+			b.readBuiltIn(c, name)
+		}
+	default:
+		if plain || b.convert(&c.value, name, v) {
+			c.builder.SetValue(jsonvalue.String(name), c.value)
+		}
 	}
-	if !b.convert(&c.value, name, v) {
-		return
-	}
+}
+
+// readBuiltIn reads the current attribute, which has a meaning to LaunchDarkly.
+func (b *contextBuilder) readBuiltIn(c *individual, name string) {
 	switch name {
 	case nameAttribute:
 		if c.value.IsString() {
@@ -211,20 +216,18 @@ func (b *contextBuilder) read(c *individual, name string, v any) {
 		if redundant := c.value.IsNull() || c.value.StringValue() == string(c.kind); b.parent == "" || !redundant {
 			b.warn(ErrAttributeIgnored, name)
 		}
-	case "":
+	default: // an empty name
 		b.warn(ErrAttributeIgnored, name)
-	default:
-		c.builder.SetValue(jsonvalue.String(name), c.value)
 	}
 }
 
 // text returns the value of a key attribute, or "" if it is not a string. Keys have a bound of their
 // own.
-func (b *contextBuilder) text(c *individual, name string, v any) string {
+func (b *contextBuilder) text(c *individual, name string, v any, plain bool) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
-	if !b.convert(&c.value, name, v) {
+	if !plain && !b.convert(&c.value, name, v) {
 		return ""
 	}
 	return c.value.StringValue()
@@ -232,9 +235,6 @@ func (b *contextBuilder) text(c *individual, name string, v any) string {
 
 // convert sets *out to the value of an attribute. It returns false if the attribute is left out.
 func (b *contextBuilder) convert(out *ldvalue.Value, name string, v any) bool {
-	if len(name) <= jsonvalue.MaxPlain && jsonvalue.Plain(out, v) {
-		return true
-	}
 	ok, problems := b.budget.ConvertMember(out, name, v)
 	if problems != nil {
 		b.warnings.addParts(problems, b.qualified(name)...)

@@ -154,9 +154,6 @@ func (b *contextBuilder) texts(v any) (list []string, ok bool) {
 // multi-context: each by itself, and those that begin with its kind also for what follows the kind.
 func (b *contextBuilder) inherited() privateAttributes {
 	p := b.shared
-	if !p.all && len(p.refs) == 0 {
-		return p
-	}
 	if b.comparisons > maxComparisons { // hide can't mark any
 		return privateAttributes{all: p.all || len(p.refs) > 0}
 	}
@@ -179,6 +176,9 @@ func (b *contextBuilder) inherited() privateAttributes {
 // than a bound would make each event expensive: such a context loses its optional attributes
 // instead.
 func (b *contextBuilder) hide(builder *ldcontext.Builder, private privateAttributes, out *ldcontext.Context) {
+	if !private.all && len(private.refs) == 0 {
+		return
+	}
 	var few [32]string
 	names := out.GetOptionalAttributeNames(few[:0])
 	refs, members := private.refs, 0
