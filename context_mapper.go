@@ -98,22 +98,12 @@ func (b *contextBuilder) build(
 	if b.attributes += len(attributes); b.attributes > maxAttributes {
 		attributes = b.limit(attributes)
 	}
-	if b.parent == "" { // inside a multi-context, the kind is the name of the context
-		if v, ok := attributes[b.kindAttribute]; ok {
-			if err := b.readKind(&kind, v); err != nil {
-				return err
-			}
-			if kind == ldcontext.MultiKind {
-				return b.multi(out, attributes)
-			}
-		}
+	if b.parent == "" && targetingKey == "" && attributes[b.kindAttribute] == any(string(ldcontext.MultiKind)) {
+		return b.multi(out, attributes)
 	}
-	if kind == "" { // LaunchDarkly's builder would make it a user
-		return invalidContext(lderrors.ErrContextKindEmpty{})
-	}
+	before, budget := len(b.warnings), b.budget
 	c := individual{kind: kind, targetingKey: targetingKey}
 	c.reserve(len(attributes))
-	before, budget := len(b.warnings), b.budget
 	inOrder := before == maxProblems
 	for name, v := range attributes {
 		if inOrder {
@@ -130,12 +120,19 @@ func (b *contextBuilder) build(
 			b.read(&c, name, attributes[name])
 		}
 	}
+	switch {
+	case c.kind == ldcontext.MultiKind && b.parent == "":
+		b.warnings, b.budget = b.warnings[:before], budget // the attributes were read as those of one context
+		return b.multi(out, attributes)
+	case c.kind == "": // LaunchDarkly's builder would make it a user
+		return invalidContext(lderrors.ErrContextKindEmpty{})
+	}
 	key, err := b.key(&c)
 	if err != nil {
 		return err
 	}
-	*out = c.builder.Kind(kind).Key(key).Anonymous(c.anonymous).Build()
-	if kind != ldcontext.DefaultKind { // nothing else can be invalid
+	*out = c.builder.Kind(c.kind).Key(key).Anonymous(c.anonymous).Build()
+	if c.kind != ldcontext.DefaultKind { // nothing else can be invalid
 		if err := out.Err(); err != nil {
 			return invalidContext(err)
 		}
@@ -155,44 +152,34 @@ func (c *individual) reserve(n int) {
 	}
 }
 
-// readKind reads the attribute that holds the kind.
-func (b *contextBuilder) readKind(kind *ldcontext.Kind, v any) error {
-	var value ldvalue.Value
-	switch ok, problems := b.budget.Convert(&value, v); {
-	case ok && value.IsString():
-		*kind = ldcontext.Kind(value.StringValue())
-	case isTooLarge(problems):
-		return invalidContext(errKeysTooLarge)
-	default:
-		b.warn(ErrAttributeType, b.kindAttribute)
-	}
-	return nil
-}
-
 // smallMap is the number of entries up to which Go's maps have one size.
 const smallMap = 8
 
-// read reads an attribute. The kind has been read.
+// read reads an attribute.
 func (b *contextBuilder) read(c *individual, name string, v any) {
-	if name == b.kindAttribute && b.parent == "" {
+	if name == b.kindAttribute && b.parent == "" { // inside a multi-context, the kind is the name of the context
+		if kind, ok := b.text(c, name, v); ok {
+			c.kind = ldcontext.Kind(kind)
+		} else {
+			b.warn(ErrAttributeType, name)
+		}
 		return
 	}
-	plain := len(name) <= jsonvalue.MaxPlain && jsonvalue.Plain(&c.value, v)
 	switch name {
 	case privateAttributesAttribute, metaAttribute:
 		c.lists = true
 	case openfeature.TargetingKey:
 		if c.targetingKey == "" {
-			c.targetingKey = b.text(c, name, v, plain)
+			c.targetingKey, _ = b.text(c, name, v)
 		}
 	case keyAttribute:
-		c.key = b.text(c, name, v, plain)
+		c.key, _ = b.text(c, name, v)
 	case nameAttribute, anonymousAttribute, ldattr.KindAttr, "":
-		if plain || b.convert(&c.value, name, v) {
+		if b.convert(&c.value, name, v) {
 			b.readBuiltIn(c, name)
 		}
 	default:
-		if plain || b.convert(&c.value, name, v) {
+		if b.convert(&c.value, name, v) {
 			c.builder.SetValue(jsonvalue.String(name), c.value)
 		}
 	}
@@ -221,20 +208,23 @@ func (b *contextBuilder) readBuiltIn(c *individual, name string) {
 	}
 }
 
-// text returns the value of a key attribute, or "" if it is not a string. Keys have a bound of their
-// own.
-func (b *contextBuilder) text(c *individual, name string, v any, plain bool) string {
+// text returns the value of the attribute that holds a key or the kind, or false if it is not a
+// string. Keys and kinds have a bound of their own.
+func (b *contextBuilder) text(c *individual, name string, v any) (string, bool) {
 	if s, ok := v.(string); ok {
-		return s
+		return s, true
 	}
-	if !plain && !b.convert(&c.value, name, v) {
-		return ""
+	if !b.convert(&c.value, name, v) || !c.value.IsString() {
+		return "", false
 	}
-	return c.value.StringValue()
+	return c.value.StringValue(), true
 }
 
 // convert sets *out to the value of an attribute. It returns false if the attribute is left out.
 func (b *contextBuilder) convert(out *ldvalue.Value, name string, v any) bool {
+	if len(name) <= jsonvalue.MaxPlain && jsonvalue.Plain(out, v) {
+		return true
+	}
 	ok, problems := b.budget.ConvertMember(out, name, v)
 	if problems != nil {
 		b.warnings.addParts(problems, b.qualified(name)...)
