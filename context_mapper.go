@@ -158,11 +158,7 @@ const smallMap = 8
 // read reads an attribute.
 func (b *contextBuilder) read(c *individual, name string, v any) {
 	if name == b.kindAttribute && b.parent == "" { // inside a multi-context, the kind is the name of the context
-		if kind, ok := b.text(c, name, v); ok {
-			c.kind = ldcontext.Kind(kind)
-		} else {
-			b.warn(ErrAttributeType, name)
-		}
+		b.readKind(c, v)
 		return
 	}
 	switch name {
@@ -170,10 +166,10 @@ func (b *contextBuilder) read(c *individual, name string, v any) {
 		c.lists = true
 	case openfeature.TargetingKey:
 		if c.targetingKey == "" {
-			c.targetingKey, _ = b.text(c, name, v)
+			c.targetingKey = b.text(c, name, v)
 		}
 	case keyAttribute:
-		c.key, _ = b.text(c, name, v)
+		c.key = b.text(c, name, v)
 	case nameAttribute, anonymousAttribute, ldattr.KindAttr, "":
 		if b.convert(&c.value, name, v) {
 			b.readBuiltIn(c, name)
@@ -208,16 +204,27 @@ func (b *contextBuilder) readBuiltIn(c *individual, name string) {
 	}
 }
 
-// text returns the value of the attribute that holds a key or the kind, or false if it is not a
-// string. Keys and kinds have a bound of their own.
-func (b *contextBuilder) text(c *individual, name string, v any) (string, bool) {
+// text returns the value of an attribute that holds a key, or "" if it is not a string. Keys have a
+// bound of their own, as kinds do.
+func (b *contextBuilder) text(c *individual, name string, v any) string {
 	if s, ok := v.(string); ok {
-		return s, true
+		return s
 	}
-	if !b.convert(&c.value, name, v) || !c.value.IsString() {
-		return "", false
+	if !b.convert(&c.value, name, v) {
+		return ""
 	}
-	return c.value.StringValue(), true
+	return c.value.StringValue()
+}
+
+// readKind reads the attribute that holds the kind.
+func (b *contextBuilder) readKind(c *individual, v any) {
+	if s, ok := v.(string); ok {
+		c.kind = ldcontext.Kind(s)
+	} else if ok, _ := b.budget.Convert(&c.value, v); ok && c.value.IsString() {
+		c.kind = ldcontext.Kind(c.value.StringValue())
+	} else {
+		b.warn(ErrAttributeType, b.kindAttribute)
+	}
 }
 
 // convert sets *out to the value of an attribute. It returns false if the attribute is left out.
