@@ -2,20 +2,21 @@ package jsonvalue
 
 import "reflect"
 
-// place is where a value is: in which arrays and objects, and behind which pointers. The places
-// around it are on the stack.
+// place is where a value is: in which arrays and objects, and behind which pointers. It is linked to
+// the places around it, all of which are on the stack.
 type place struct {
 	depth  int // number of the arrays and objects around the value
-	hops   int // number of the pointers since
+	hops   int // number of pointers between the innermost of those and the value
 	around *place
 
-	// What the value is directly in, unless it can't be in a cycle.
-	of      reflect.Type // a struct and its first field have the same address
-	pointer uintptr
-	length  int // of a slice, which may share its first element with a shorter one
+	// The map, slice or pointer that holds the value. A struct or an array has none of its own, and
+	// is in no cycle without one of those.
+	of      reflect.Type // a pointer to a struct and one to its first field are equal
+	pointer uintptr      // 0 if there is none
+	length  int          // of a slice, which may share its first element with a shorter one
 }
 
-// inside returns the place of what is in v, which is at p and an array or an object in JSON.
+// inside returns the place of the parts of v, which is at p, and an array or an object in JSON.
 func (p *place) inside(v reflect.Value) place {
 	in := place{depth: p.depth + 1, around: p}
 	switch v.Kind() {
@@ -29,12 +30,12 @@ func (p *place) inside(v reflect.Value) place {
 	return in
 }
 
-// behind returns the place of what the pointer v, which is at p, points to.
+// behind returns the place of what v, a pointer at p, points to.
 func (p *place) behind(v reflect.Value) place {
 	return place{depth: p.depth, hops: p.hops + 1, around: p, of: v.Type(), pointer: v.Pointer()}
 }
 
-// again reports whether the place is inside itself.
+// again reports whether the map, slice or pointer is also among those around it: it is in a cycle.
 func (p *place) again() bool {
 	if p.pointer == 0 {
 		return false
