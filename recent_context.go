@@ -47,11 +47,15 @@ func (r *recentContexts) toLaunchDarkly(
 		if recent.known {
 			recent.forget()
 		}
-		id := out.FullyQualifiedKey()
-		if id == recent.id && warnings == nil && err == nil {
+		id := targetingKey
+		if id == "" {
+			id = out.FullyQualifiedKey()
+		}
+		if id != recent.id {
+			recent.id = id
+		} else if warnings == nil && err == nil {
 			recent.remember(targetingKey, attributes, flattened, out)
 		}
-		recent.id = id
 	}
 	r.pool.Put(recent)
 	return warnings, err
@@ -60,7 +64,7 @@ func (r *recentContexts) toLaunchDarkly(
 // recentContext is a context and what it was made of. It only holds contexts without warnings whose
 // attributes are of the commonest types.
 type recentContext struct {
-	id           string // LaunchDarkly's qualified key of the last context, also if it is not cached
+	id           string // the last context's targeting key, or else LaunchDarkly's qualified key
 	known        bool   // the rest is set
 	targetingKey string
 	attributes   snapshot // without the targeting key
