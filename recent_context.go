@@ -99,7 +99,7 @@ func (r *recentContext) forget() {
 
 // maxRemembered bounds the number of values in a cached context, and so the time that comparing
 // takes.
-const maxRemembered = 1000
+const maxRemembered = 4 * maxAttributes
 
 // snapshot is a copy of a map.
 type snapshot []attribute
