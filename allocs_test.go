@@ -45,22 +45,49 @@ func TestAllocations(t *testing.T) {
 	}
 	ctx := t.Context()
 
+	type user struct {
+		context openfeature.EvaluationContext
+		flat    openfeature.FlattenedContext
+		build   func() ldcontext.Context
+	}
+	newUser := func(key string, attributes map[string]any, build func() ldcontext.Context) user {
+		flat := maps.Clone(attributes)
+		if key != "" {
+			flat[openfeature.TargetingKey] = key
+		}
+		return user{openfeature.NewEvaluationContext(key, attributes), flat, build}
+	}
+	cases := map[string]func(key string) user{
+		"nested objects": func(key string) user {
+			address := map[string]any{"street": "of " + key, "city": map[string]any{"zip": 12345}}
+			tags := []string{"one", "two"}
+			return newUser(key, map[string]any{"address": address, "tags": tags}, func() ldcontext.Context {
+				return ldcontext.NewBuilder(key).SetValue("address", ldvalue.CopyArbitraryValue(address)).
+					SetValue("tags", ldvalue.CopyArbitraryValue(tags)).Build()
+			})
+		},
+		"a multi-context": func(key string) user {
+			user, org := map[string]any{"key": key, "plan": "gold"}, map[string]any{"key": "o", "size": 3}
+			return newUser("", map[string]any{"kind": "multi", "user": user, "org": org}, func() ldcontext.Context {
+				return ldcontext.NewMulti(ldcontext.NewBuilder(key).SetString("plan", "gold").Build(),
+					ldcontext.NewBuilder("o").Kind("org").SetInt("size", 3).Build())
+			})
+		},
+	}
 	for _, n := range []int{0, 1, 10, 30} {
 		attributes := make(map[string]any, n)
 		for i := range n {
 			attributes[fmt.Sprint("attribute-", i)] = []any{"text", i, true}[i%3]
 		}
-		type user struct {
-			context openfeature.EvaluationContext
-			flat    openfeature.FlattenedContext
-			build   func() ldcontext.Context
+		cases[fmt.Sprintf("%d attributes", n)] = func(key string) user {
+			return newUser(key, attributes, func() ldcontext.Context { return baseline.Context(key, attributes) })
 		}
-		var users [2]user
-		for i, key := range []string{"sandy", "alex"} {
-			flat := openfeature.FlattenedContext{openfeature.TargetingKey: key}
-			maps.Copy(flat, attributes)
-			users[i] = user{openfeature.NewEvaluationContext(key, attributes), flat,
-				func() ldcontext.Context { return baseline.Context(key, attributes) }}
+	}
+	for name, newUser := range cases {
+		users := [2]user{newUser("sandy"), newUser("alex")}
+		metadata := 2.0
+		if _, ok := users[0].flat[openfeature.TargetingKey]; !ok {
+			metadata = 3 // with the ID of the context, a string in an interface
 		}
 		details := openfeature.NewTrackingEventDetails(1.5).Add("currency", "EUR").Add("items", 3)
 		byHand := func() ldvalue.Value {
@@ -74,13 +101,13 @@ func TestAllocations(t *testing.T) {
 			{"evaluation",
 				func(u *user) { _, _, _ = bare.BoolVariationDetailCtx(ctx, "flag", u.build(), false) },
 				func(u *user) { provider.BooleanEvaluation(ctx, "flag", false, u.flat) },
-				func(float64) float64 { return 2 }},
+				func(float64) float64 { return metadata }},
 			{"tracking",
 				func(u *user) { _ = bare.TrackMetricCtx(ctx, "event", u.build(), 1.5, byHand()) },
 				func(u *user) { provider.Track(ctx, "event", u.context, details) },
 				func(bare float64) float64 { return bare }},
 		} {
-			t.Run(fmt.Sprintf("%s with %d attributes", test.name, n), func(t *testing.T) {
+			t.Run(test.name+" with "+name, func(t *testing.T) {
 				i := 0
 				bare := testing.AllocsPerRun(200, func() { test.bare(&users[0]) })
 				others := testing.AllocsPerRun(200, func() { i++; test.ours(&users[i%2]) })

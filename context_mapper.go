@@ -3,6 +3,7 @@ package launchdarkly
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldattr"
@@ -51,8 +52,8 @@ func (m contextMapper) toLaunchDarkly(
 }
 
 // contextBuilder is the state of one conversion. Its result does not depend on the random order of
-// a map: plain values don't count against a budget, and all others are converted in the order of
-// their names.
+// a map: a context of which anything has to be left out, or changed, is converted once more, in the
+// order of the names.
 type contextBuilder struct {
 	kindAttribute string
 	parent        string            // the kind of the current context of a multi-context
@@ -86,7 +87,8 @@ type individual struct {
 	targetingKey string
 	key          string
 	anonymous    bool
-	private      privateAttributes
+	lists        bool          // there are lists of private attributes
+	value        ldvalue.Value // of the current attribute
 }
 
 // build converts the attributes of a context, which is of the given kind unless they say otherwise.
@@ -96,44 +98,34 @@ func (b *contextBuilder) build(
 	if b.attributes += len(attributes); b.attributes > maxAttributes {
 		attributes = b.limit(attributes)
 	}
-	before := len(b.warnings)
+	if b.parent == "" && targetingKey == "" && attributes[b.kindAttribute] == any(string(ldcontext.MultiKind)) {
+		return b.multi(out, attributes)
+	}
+	before, budget := len(b.warnings), b.budget
 	c := individual{kind: kind, targetingKey: targetingKey}
-	if b.shared.all || len(b.shared.refs) > 0 {
-		c.private = b.inherited()
-	}
-	if n := len(attributes); n > smallMap+1 { // one is likely to be the targeting key or the kind
-		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
-	}
-	var few [8]string
-	others := few[:0] // that are not plain
-	var value ldvalue.Value
+	c.reserve(len(attributes))
+	inOrder := before == maxProblems
 	for name, v := range attributes {
-		switch {
-		case name == openfeature.TargetingKey && targetingKey != "": // is known
-		case name == b.kindAttribute && b.parent == "": // inside a multi-context, the kind is the name of the context
-			if err := b.readKind(&c, v); err != nil {
-				return err
-			}
-		case len(name) > jsonvalue.MaxPlain || !jsonvalue.Plain(&value, v):
-			others = append(others, name)
-		case hasMeaning(name):
-			b.read(&c, name, v, &value)
-		default:
-			c.builder.SetValue(jsonvalue.String(name), value)
+		if inOrder {
+			break
 		}
+		b.read(&c, name, v)
+		inOrder = len(b.warnings) > before
 	}
-	if len(others) > 1 {
-		slices.Sort(others)
+	if inOrder {
+		b.warnings, b.budget = b.warnings[:before], budget
+		c = individual{kind: kind, targetingKey: targetingKey}
+		c.reserve(len(attributes))
+		for _, name := range slices.Sorted(maps.Keys(attributes)) {
+			b.read(&c, name, attributes[name])
+		}
 	}
 	switch {
 	case c.kind == ldcontext.MultiKind && b.parent == "":
-		b.warnings = b.warnings[:before] // so far, the attributes were read as those of one context
-		return b.multi(out, attributes, others)
+		b.warnings, b.budget = b.warnings[:before], budget // the attributes were read as those of one context
+		return b.multi(out, attributes)
 	case c.kind == "": // LaunchDarkly's builder would make it a user
 		return invalidContext(lderrors.ErrContextKindEmpty{})
-	}
-	for _, name := range others {
-		b.convert(&c, name, attributes[name])
 	}
 	key, err := b.key(&c)
 	if err != nil {
@@ -145,97 +137,106 @@ func (b *contextBuilder) build(
 			return invalidContext(err)
 		}
 	}
-	if c.private.all || len(c.private.refs) > 0 {
-		b.hide(&c, out)
+	if c.lists || b.shared.all || len(b.shared.refs) > 0 {
+		private := b.inherited()
+		b.readPrivate(&private, attributes)
+		b.hide(&c.builder, private, out)
 	}
 	return nil
 }
 
-// readKind reads the attribute that holds the kind.
-func (b *contextBuilder) readKind(c *individual, v any) error {
-	var value ldvalue.Value
-	switch ok, problems := b.budget.Convert(&value, v); {
-	case ok && value.IsString():
-		c.kind = ldcontext.Kind(value.StringValue())
-	case isTooLarge(problems):
-		return invalidContext(errKeysTooLarge)
-	default:
-		b.warn(ErrAttributeType, b.kindAttribute)
+// reserve makes room for n attributes, one of which is likely to be the targeting key or the kind.
+func (c *individual) reserve(n int) {
+	if n > smallMap+1 {
+		c.builder = *ldcontext.NewBuilderWithCapacity("", n-1)
 	}
-	return nil
 }
 
 // smallMap is the number of entries up to which Go's maps have one size.
 const smallMap = 8
 
-// hasMeaning reports whether an attribute of a context has a meaning to LaunchDarkly, or to this
-// provider.
-func hasMeaning(name string) bool {
-	switch name {
-	case openfeature.TargetingKey, keyAttribute, nameAttribute, anonymousAttribute, privateAttributesAttribute, metaAttribute,
-		ldattr.KindAttr, "":
-		return true
-	default:
-		return false
+// read reads an attribute.
+func (b *contextBuilder) read(c *individual, name string, v any) {
+	if name == b.kindAttribute && b.parent == "" { // inside a multi-context, the kind is the name of the context
+		b.readKind(c, v)
+		return
 	}
-}
-
-// convert reads an attribute that is not plain.
-func (b *contextBuilder) convert(c *individual, name string, v any) {
 	switch name {
 	case privateAttributesAttribute, metaAttribute:
-		b.readPrivate(c, name, v)
-		return
-	case openfeature.TargetingKey, keyAttribute:
-		if s, ok := v.(string); ok { // keys have a bound of their own
-			value := ldvalue.String(s)
-			b.read(c, name, v, &value)
-			return
+		c.lists = true
+	case openfeature.TargetingKey:
+		if c.targetingKey == "" {
+			c.targetingKey = b.text(c, name, v)
 		}
-	}
-	var value ldvalue.Value
-	ok, problems := b.budget.ConvertMember(&value, name, v)
-	switch {
-	case !ok:
-	case hasMeaning(name):
-		b.read(c, name, v, &value)
+	case keyAttribute:
+		c.key = b.text(c, name, v)
+	case nameAttribute, anonymousAttribute, ldattr.KindAttr, "":
+		if b.convert(&c.value, name, v) {
+			b.readBuiltIn(c, name)
+		}
 	default:
-		c.builder.SetValue(jsonvalue.String(name), value)
-	}
-	if problems != nil {
-		b.warnings.addParts(problems, b.qualified(name)...)
+		if b.convert(&c.value, name, v) {
+			c.builder.SetValue(jsonvalue.String(name), c.value)
+		}
 	}
 }
 
-// read reads an attribute with a meaning. value is the conversion of v.
-func (b *contextBuilder) read(c *individual, name string, v any, value *ldvalue.Value) {
+// readBuiltIn reads the current attribute, which has a meaning to LaunchDarkly.
+func (b *contextBuilder) readBuiltIn(c *individual, name string) {
 	switch name {
-	case openfeature.TargetingKey:
-		if c.targetingKey == "" {
-			c.targetingKey = value.StringValue()
-		}
-	case keyAttribute:
-		c.key = value.StringValue()
 	case nameAttribute:
-		if value.IsString() {
-			c.builder.Name(value.StringValue())
-		} else if !value.IsNull() {
+		if c.value.IsString() {
+			c.builder.Name(c.value.StringValue())
+		} else if !c.value.IsNull() {
 			b.warn(ErrAttributeType, name)
 		}
 	case anonymousAttribute:
-		c.anonymous = value.BoolValue()
-		if !value.IsBool() && !value.IsNull() {
+		c.anonymous = c.value.BoolValue()
+		if !c.value.IsBool() && !c.value.IsNull() {
 			b.warn(ErrAttributeType, name)
 		}
-	case privateAttributesAttribute, metaAttribute:
-		b.readPrivate(c, name, v)
 	case ldattr.KindAttr: // of a context of a multi-context, or the kind is in another attribute
-		if redundant := value.IsNull() || value.StringValue() == string(c.kind); b.parent == "" || !redundant {
+		if redundant := c.value.IsNull() || c.value.StringValue() == string(c.kind); b.parent == "" || !redundant {
 			b.warn(ErrAttributeIgnored, name)
 		}
-	case "":
+	default: // an empty name
 		b.warn(ErrAttributeIgnored, name)
 	}
+}
+
+// text returns the value of an attribute that holds a key, or "" if it is not a string. Keys have a
+// bound of their own, as kinds do.
+func (b *contextBuilder) text(c *individual, name string, v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	if !b.convert(&c.value, name, v) {
+		return ""
+	}
+	return c.value.StringValue()
+}
+
+// readKind reads the attribute that holds the kind.
+func (b *contextBuilder) readKind(c *individual, v any) {
+	if s, ok := v.(string); ok {
+		c.kind = ldcontext.Kind(s)
+	} else if ok, _ := b.budget.Convert(&c.value, v); ok && c.value.IsString() {
+		c.kind = ldcontext.Kind(c.value.StringValue())
+	} else {
+		b.warn(ErrAttributeType, b.kindAttribute)
+	}
+}
+
+// convert sets *out to the value of an attribute. It returns false if the attribute is left out.
+func (b *contextBuilder) convert(out *ldvalue.Value, name string, v any) bool {
+	if len(name) <= jsonvalue.MaxPlain && jsonvalue.Plain(out, v) {
+		return true
+	}
+	ok, problems := b.budget.ConvertMember(out, name, v)
+	if problems != nil {
+		b.warnings.addParts(problems, b.qualified(name)...)
+	}
+	return ok
 }
 
 // key returns the key of a context.
@@ -309,16 +310,23 @@ func (b *contextBuilder) missingKey(kind ldcontext.Kind) error {
 }
 
 // multi converts an evaluation context whose attributes are contexts of their own, each under its
-// kind. Only those of the given names, in order, can be objects.
-func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any, kinds []string) error {
+// kind.
+func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any) error {
 	b.attributes = 0 // those of the contexts count
-	b.shared = b.sharedPrivate(attributes)
+	b.readPrivate(&b.shared, attributes)
+	var few [8]string
+	kinds := few[:0]
+	for name := range attributes {
+		switch name {
+		case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
+		default:
+			kinds = append(kinds, name)
+		}
+	}
+	slices.Sort(kinds)
 	multi := ldcontext.NewMultiBuilder()
 	contexts := 0
 	for _, kind := range kinds {
-		if b.besideContexts(kind) {
-			continue
-		}
 		part, problem := b.object(kind, attributes[kind])
 		if part == nil {
 			b.warn(problem, kind)
@@ -336,28 +344,11 @@ func (b *contextBuilder) multi(out *ldcontext.Context, attributes map[string]any
 		}
 		multi.Add(*out)
 	}
-	if len(kinds)+1 < len(attributes) { // there are others than the kind
-		for name := range attributes {
-			if _, ok := slices.BinarySearch(kinds, name); !ok && !b.besideContexts(name) {
-				b.warn(errNotAnObject, name)
-			}
-		}
-	}
 	*out = multi.Build()
 	if err := out.Err(); err != nil {
 		return invalidContext(err)
 	}
 	return nil
-}
-
-// besideContexts reports whether an attribute of a multi-context is none of its contexts.
-func (b *contextBuilder) besideContexts(attribute string) bool {
-	switch attribute {
-	case b.kindAttribute, openfeature.TargetingKey, privateAttributesAttribute, metaAttribute:
-		return true
-	default:
-		return false
-	}
 }
 
 // object returns the attributes of a context of a multi-context: those of a map, or of anything

@@ -194,6 +194,13 @@ func TestContextKindAttribute(t *testing.T) {
 	if err != nil || warnings != nil || context.IndividualContextCount() != 2 {
 		t.Errorf("got %v, %v, %v", context, warnings, err)
 	}
+	type kindName string
+	for _, kind := range []any{"multi", kindName("multi")} {
+		context, warnings, err = mapped("ignored", map[string]any{"kind": kind, "org": map[string]any{"key": "o", "large": int64(1<<53 + 1)}})
+		if err != nil || len(warnings) != 1 || context.Kind() != "org" || context.Key() != "o" {
+			t.Errorf("got %v, %v, %v", context, warnings, err)
+		}
+	}
 	m = contextMapper{kindAttribute: "name"}
 	context, warnings, err = mappedBy(m, "", map[string]any{"name": "multi", "org": map[string]any{"key": "o", "name": "Acme"}})
 	if err != nil || warnings != nil || context.Kind() != "org" || context.Name().StringValue() != "Acme" {

@@ -42,16 +42,13 @@ type privateAttributes struct {
 	all   bool // every optional attribute is private
 }
 
-// readPrivate adds the private attributes of a context.
-func (b *contextBuilder) readPrivate(c *individual, name string, v any) {
-	var ok bool
-	if name == metaAttribute {
-		ok = b.addMeta(&c.private, v)
-	} else {
-		ok = b.addPrivate(&c.private, v)
+// readPrivate adds the private attributes that a context lists among its attributes.
+func (b *contextBuilder) readPrivate(p *privateAttributes, attributes map[string]any) {
+	if v, ok := attributes[privateAttributesAttribute]; ok && !b.addPrivate(p, v) {
+		b.warn(ErrPrivateAttributes, privateAttributesAttribute)
 	}
-	if !ok {
-		b.warn(ErrPrivateAttributes, name)
+	if v, ok := attributes[metaAttribute]; ok && !b.addMeta(p, v) {
+		b.warn(ErrPrivateAttributes, metaAttribute)
 	}
 }
 
@@ -153,18 +150,6 @@ func (b *contextBuilder) texts(v any) (list []string, ok bool) {
 	return list, true
 }
 
-// sharedPrivate returns the private attributes beside the contexts of a multi-context. LaunchDarkly
-// has no place for them.
-func (b *contextBuilder) sharedPrivate(attributes map[string]any) (p privateAttributes) {
-	if v, ok := attributes[privateAttributesAttribute]; ok && !b.addPrivate(&p, v) {
-		b.warn(ErrPrivateAttributes, privateAttributesAttribute)
-	}
-	if v, ok := attributes[metaAttribute]; ok && !b.addMeta(&p, v) {
-		b.warn(ErrPrivateAttributes, metaAttribute)
-	}
-	return p
-}
-
 // inherited returns the shared private attributes as they apply to the current context of a
 // multi-context: each by itself, and those that begin with its kind also for what follows the kind.
 func (b *contextBuilder) inherited() privateAttributes {
@@ -190,11 +175,14 @@ func (b *contextBuilder) inherited() privateAttributes {
 // hide marks the private attributes of a context that has been built without them. Marking more
 // than a bound would make each event expensive: such a context loses its optional attributes
 // instead.
-func (b *contextBuilder) hide(c *individual, out *ldcontext.Context) {
+func (b *contextBuilder) hide(builder *ldcontext.Builder, private privateAttributes, out *ldcontext.Context) {
+	if !private.all && len(private.refs) == 0 {
+		return
+	}
 	var few [32]string
 	names := out.GetOptionalAttributeNames(few[:0])
-	refs, members := c.private.refs, 0
-	if c.private.all {
+	refs, members := private.refs, 0
+	if private.all {
 		refs = make([]ldattr.Ref, len(names))
 		for i, name := range names {
 			refs[i] = ldattr.NewLiteralRef(name)
@@ -208,7 +196,7 @@ func (b *contextBuilder) hide(c *individual, out *ldcontext.Context) {
 		*out = new(ldcontext.Builder).Kind(out.Kind()).Key(out.Key()).Anonymous(out.Anonymous()).Build()
 		return
 	}
-	*out = c.builder.PrivateRef(refs...).Build()
+	*out = builder.PrivateRef(refs...).Build()
 }
 
 // follow replaces each reference that leads into anything but an object, such as an array, by one

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -13,9 +14,9 @@ import (
 // flags for one evaluation context and then tracks with it, and converting it takes longer than
 // evaluating a flag. The result is always that of the mapper. It is safe for concurrent use.
 //
-// A context is cached when its targeting key comes a second time in a row, so that requests for
-// another user each time only pay for comparing two keys. The cache holds about one context for
-// each processor, and none that the garbage collector has found unused twice.
+// A context is cached when its key comes a second time in a row, so that requests for another user
+// each time only pay for comparing two keys. The cache holds about one context for each processor,
+// and none that the garbage collector has found unused twice.
 type recentContexts struct {
 	mapper contextMapper
 	pool   sync.Pool // of *recentContext
@@ -39,17 +40,21 @@ func (r *recentContexts) toLaunchDarkly(
 	if recent == nil {
 		recent = new(recentContext)
 	}
-	again := recent.targetingKey == targetingKey
-	if again && recent.known && n == len(recent.attributes) && recent.is(attributes) {
+	if recent.known && recent.targetingKey == targetingKey && len(recent.attributes) == n && recent.attributes.in(attributes) {
 		*out = recent.context
 	} else {
 		warnings, err = r.mapper.toLaunchDarkly(out, targetingKey, attributes)
 		if recent.known {
 			recent.forget()
 		}
-		recent.targetingKey = targetingKey
-		if again && warnings == nil && err == nil {
-			recent.remember(attributes, flattened, out)
+		id := targetingKey
+		if id == "" {
+			id = out.FullyQualifiedKey()
+		}
+		if id != recent.id {
+			recent.id = id
+		} else if warnings == nil && err == nil {
+			recent.remember(targetingKey, attributes, flattened, out)
 		}
 	}
 	r.pool.Put(recent)
@@ -57,80 +62,134 @@ func (r *recentContexts) toLaunchDarkly(
 }
 
 // recentContext is a context and what it was made of. It only holds contexts without warnings whose
-// attributes are plain values, or lists of strings such as privateAttributes, which are copied.
+// attributes are of the commonest types.
 type recentContext struct {
+	id           string // the last context's targeting key, or else LaunchDarkly's qualified key
+	known        bool   // the rest is set
 	targetingKey string
-	known        bool        // the rest is set
-	attributes   []attribute // without the targeting key
+	attributes   snapshot // without the targeting key
 	context      ldcontext.Context
 }
 
-// attribute is an attribute of an evaluation context.
-type attribute struct {
-	name  string
-	value any
+// remember keeps a context and the attributes that it was made of, unless somebody could change
+// those.
+func (r *recentContext) remember(
+	targetingKey string, attributes map[string]any, flattened bool, context *ldcontext.Context,
+) {
+	room := maxRemembered
+	for name, v := range attributes {
+		if flattened && name == openfeature.TargetingKey {
+			continue
+		}
+		kept, ok := keep(v, &room)
+		if !ok {
+			r.forget()
+			return
+		}
+		r.attributes = append(r.attributes, attribute{name, kept})
+	}
+	r.targetingKey, r.context, r.known = targetingKey, *context, true
 }
 
-// is reports whether the context was made of these attributes. The caller has compared the
-// targeting keys and the numbers of attributes, and that the context is known.
-func (r *recentContext) is(attributes map[string]any) bool {
-	for i := range r.attributes {
-		v, ok := attributes[r.attributes[i].name]
-		if !ok || !same(r.attributes[i].value, v) {
+// forget keeps the room for attributes.
+func (r *recentContext) forget() {
+	clear(r.attributes)
+	*r = recentContext{attributes: r.attributes[:0]}
+}
+
+// maxRemembered bounds the number of values in a cached context, and so the time that comparing
+// takes.
+const maxRemembered = 4 * maxAttributes
+
+// snapshot is a copy of a map.
+type snapshot []attribute
+
+// attribute is an attribute of an evaluation context, or a member of an object in one.
+type attribute struct {
+	name  string
+	value any // as keep returns it
+}
+
+// in reports whether a map has everything that is in the snapshot.
+func (s snapshot) in(m map[string]any) bool {
+	for i := range s {
+		v, ok := m[s[i].name]
+		if !ok || !same(s[i].value, v) {
 			return false
 		}
 	}
 	return true
 }
 
-// remember keeps a context and the attributes that it was made of, unless somebody could change
-// those.
-func (r *recentContext) remember(attributes map[string]any, flattened bool, context *ldcontext.Context) {
-	for name, v := range attributes {
-		if flattened && name == openfeature.TargetingKey {
-			continue
-		}
-		if list, ok := v.([]string); ok {
-			v = slices.Clone(list)
-		}
-		if !same(v, v) {
-			r.forget()
-			return
-		}
-		r.attributes = append(r.attributes, attribute{name, v})
+// keep returns a copy of a value of the commonest types, for same. It returns false for all others,
+// and if the value has more parts than there is room for.
+func keep(v any, room *int) (kept any, ok bool) {
+	if *room--; *room < 0 {
+		return nil, false
 	}
-	r.context, r.known = *context, true
-}
-
-// forget keeps the targeting key, and the room for attributes.
-func (r *recentContext) forget() {
-	clear(r.attributes)
-	*r = recentContext{targetingKey: r.targetingKey, attributes: r.attributes[:0]}
-}
-
-// same reports whether two values of the commonest types are the same, in every bit. It is false
-// for all others.
-func same(a, b any) bool {
-	switch a := a.(type) {
-	case string:
-		b, ok := b.(string)
-		return ok && a == b
-	case bool:
-		b, ok := b.(bool)
-		return ok && a == b
-	case int:
-		b, ok := b.(int)
-		return ok && a == b
-	case int64:
-		b, ok := b.(int64)
-		return ok && a == b
-	case float64:
-		b, ok := b.(float64)
-		return ok && math.Float64bits(a) == math.Float64bits(b)
+	switch v := v.(type) {
+	case nil, string, bool, int, int64, float64, time.Time:
+		return v, true
 	case []string:
-		b, ok := b.([]string)
-		return ok && (a == nil) == (b == nil) && slices.Equal(a, b)
+		*room -= len(v)
+		return slices.Clone(v), *room >= 0
+	case []any:
+		list := slices.Clone(v)
+		for i := range list {
+			if list[i], ok = keep(list[i], room); !ok {
+				return nil, false
+			}
+		}
+		return list, true
+	case map[string]any:
+		if v == nil {
+			return snapshot(nil), true
+		}
+		members := make(snapshot, 0, len(v))
+		for name, member := range v {
+			kept, ok := keep(member, room)
+			if !ok {
+				return nil, false
+			}
+			members = append(members, attribute{name, kept})
+		}
+		return members, true
 	default:
-		return false
+		return nil, false
+	}
+}
+
+// same reports whether a value is the same, in every bit, as the one that was kept.
+func same(kept, v any) bool {
+	switch kept := kept.(type) {
+	case string:
+		v, ok := v.(string)
+		return ok && v == kept
+	case bool:
+		v, ok := v.(bool)
+		return ok && v == kept
+	case int:
+		v, ok := v.(int)
+		return ok && v == kept
+	case int64:
+		v, ok := v.(int64)
+		return ok && v == kept
+	case float64:
+		v, ok := v.(float64)
+		return ok && math.Float64bits(v) == math.Float64bits(kept)
+	case time.Time:
+		v, ok := v.(time.Time)
+		return ok && v == kept //nolint:staticcheck // in every bit: the same clock reading
+	case []string:
+		v, ok := v.([]string)
+		return ok && (v == nil) == (kept == nil) && slices.Equal(v, kept)
+	case []any:
+		v, ok := v.([]any)
+		return ok && (v == nil) == (kept == nil) && slices.EqualFunc(kept, v, same)
+	case snapshot:
+		v, ok := v.(map[string]any)
+		return ok && (v == nil) == (kept == nil) && len(v) == len(kept) && kept.in(v)
+	default:
+		return kept == nil && v == nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
 	"github.com/open-feature/go-sdk/openfeature"
@@ -30,11 +31,12 @@ func TestRecentContexts(t *testing.T) {
 func testRecentContexts(t *testing.T, recent *recentContexts, random *rand.Rand) {
 	t.Helper()
 	negativeZero := math.Copysign(0, -1)
-	tags := []string{"a"}
+	tags, nested := []string{"a"}, map[string]any{"key": "k"}
 	values := []any{
 		"a", "b", "", true, false, 0, 1, int64(1), int32(1), 1.0, 0.0, negativeZero, math.NaN(), nil,
 		tags, []string{}, []string(nil), []any{"a"},
-		map[string]any{"key": "k"}, "multi", "org", "not a kind",
+		map[string]any{"key": "k"}, map[string]any{}, map[string]any(nil), nested, []any{nested}, []any{nil}, []any(nil),
+		time.Unix(1, 0), time.Unix(2, 0), "multi", "org", "not a kind",
 	}
 	names := []string{"a", "b", "kind", "key", "name", "anonymous", "privateAttributes", "_meta", openfeature.TargetingKey, ""}
 	pick := func() any { return values[random.IntN(len(values))] }
@@ -53,6 +55,7 @@ func testRecentContexts(t *testing.T, recent *recentContexts, random *rand.Rand)
 		default: // the same once more
 		}
 		tags[0] = strconv.Itoa(i % 3) // what the application holds may change
+		nested["list"] = []any{[]any{1, 1.0, "1", nil}[i/5%4]}
 
 		var got ldcontext.Context
 		warnings, err := recent.toLaunchDarkly(&got, targetingKey, false, attributes)
@@ -79,25 +82,45 @@ func negative(c ldcontext.Context) (n int) {
 // TestRecentContextHoldsCopies checks that nothing is held that the application could still change,
 // or that nobody needs.
 func TestRecentContextHoldsCopies(t *testing.T) {
-	tags := []string{"a"}
+	type object = map[string]any
+	attributes := func() object {
+		return object{"tags": []string{"a"}, "list": []any{1, object{"b": true}}, "object": object{"list": []any{"c"}}, "null": nil}
+	}
 	context := ldcontext.New("sandy")
-	var recent recentContext
-	recent.remember(map[string]any{"tags": tags, openfeature.TargetingKey: "sandy"}, true, &context)
-	tags[0] = "changed"
-	if !recent.known || !recent.is(map[string]any{"tags": []string{"a"}}) {
-		t.Errorf("holds %+v", recent)
-	}
-	recent.remember(map[string]any{"nested": map[string]any{}}, false, &context)
-	if recent.known {
-		t.Error("a map is held")
-	}
-	for _, held := range recent.attributes[:cap(recent.attributes)] {
-		if held != (attribute{}) {
-			t.Errorf("still holds %v", held)
+	for name, change := range map[string]func(object){
+		"strings":        func(o object) { o["tags"].([]string)[0] = "changed" },
+		"an element":     func(o object) { o["list"].([]any)[0] = "changed" },
+		"a member":       func(o object) { o["list"].([]any)[1].(object)["b"] = false },
+		"another member": func(o object) { o["object"].(object)["list"].([]any)[0] = "changed" },
+		"a new member":   func(o object) { o["object"].(object)["new"] = "changed" },
+	} {
+		var recent recentContext
+		passed := attributes()
+		passed[openfeature.TargetingKey] = "sandy"
+		recent.remember("sandy", passed, true, &context)
+		change(passed)
+		if !recent.known || !recent.attributes.in(attributes()) || recent.attributes.in(passed) {
+			t.Errorf("%s: holds %+v", name, recent)
 		}
 	}
-	if len(recent.attributes) != 0 || recent.context.IsDefined() {
-		t.Errorf("still holds %+v", recent)
+
+	many := make([]any, maxRemembered)
+	for name, attributes := range map[string]object{
+		"a pointer":        {"a": new(int), "b": 1},
+		"a nested pointer": {"a": object{"b": []any{new(int)}}, "b": 1},
+		"a large value":    {"a": many, "b": 1},
+		"large values":     {"a": many[1:], "b": make([]string, 2)},
+	} {
+		var recent recentContext
+		recent.remember("sandy", attributes, false, &context)
+		if recent.known || len(recent.attributes) != 0 || recent.context.IsDefined() {
+			t.Errorf("%s: holds %+v", name, recent)
+		}
+		for _, held := range recent.attributes[:cap(recent.attributes)] {
+			if held.name != "" || held.value != nil {
+				t.Errorf("%s: still holds %v", name, held)
+			}
+		}
 	}
 }
 
@@ -120,8 +143,8 @@ func BenchmarkRecentContexts(b *testing.B) {
 			of   func(i int)
 		}{
 			{"mapper", func(i int) { _, _ = mapper.toLaunchDarkly(&out, "", attributes[i%64]) }},
-			{"another", func(i int) { _, _ = recent.toLaunchDarkly(&out, "u", true, attributes[i%64]) }},
-			{"again", func(int) { _, _ = recent.toLaunchDarkly(&out, "u", true, attributes[0]) }},
+			{"another", func(i int) { _, _ = recent.toLaunchDarkly(&out, "", false, attributes[i%64]) }},
+			{"again", func(int) { _, _ = recent.toLaunchDarkly(&out, "", false, attributes[0]) }},
 		} {
 			b.Run(fmt.Sprintf("attributes=%02d/%s", n, bench.name), func(b *testing.B) {
 				b.ReportAllocs()

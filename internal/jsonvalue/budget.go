@@ -100,7 +100,7 @@ type Budget struct {
 // runs.
 func (b *Budget) Convert(out *ldvalue.Value, v any) (ok bool, problems []Problem) {
 	c := converter{spent: *b}
-	ok = c.any(out, v, 0)
+	ok = c.any(out, v, &place{})
 	if c.tooLarge {
 		b.overrun = b.overrun || c.spent.values > b.values+objectValues
 		return false, []Problem{{Err: ErrTooLarge}}

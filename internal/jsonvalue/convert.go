@@ -31,15 +31,13 @@ func Flatten(e openfeature.EvaluationContext) map[string]any {
 type converter struct {
 	spent    Budget
 	tooLarge bool
-	open     containers // around the current value
 	structs  map[reflect.Type][]field
 	text     string // raw JSON that is still to be parsed
 	problems []Problem
 }
 
-// any converts one value, which the array or object around it has counted; depth is the number of
-// those. Common types come first, without reflection; everything else is walked in reflect.go.
-func (c *converter) any(out *ldvalue.Value, v any, depth int) bool {
+// any converts one value, which the array or object around it has counted. Common types come first, without reflection; everything else is walked in reflect.go.
+func (c *converter) any(out *ldvalue.Value, v any, at *place) bool {
 	switch x := v.(type) {
 	case nil:
 		return null(out)
@@ -55,11 +53,11 @@ func (c *converter) any(out *ldvalue.Value, v any, depth int) bool {
 	case float64:
 		return c.number(out, x)
 	case map[string]any:
-		return c.members(out, x, depth)
+		return c.members(out, x, at)
 	case []any:
-		return c.slice(out, reflect.ValueOf(v), depth)
+		return c.slice(out, reflect.ValueOf(v), at)
 	case []string:
-		return c.strings(out, x, depth)
+		return c.strings(out, x, at)
 	case float32:
 		return c.float32(out, x)
 	case json.Number:
@@ -67,18 +65,18 @@ func (c *converter) any(out *ldvalue.Value, v any, depth int) bool {
 	case time.Time:
 		return c.time(out, x)
 	case ldvalue.Value:
-		return c.ldvalue(out, x, depth)
+		return c.ldvalue(out, x, at.depth)
 	case []byte:
 		return c.base64(out, x)
 	case json.RawMessage:
 		if x == nil {
 			return null(out)
 		}
-		return c.json(out, x, depth, ErrInvalidJSON)
+		return c.json(out, x, at.depth, ErrInvalidJSON)
 	case openfeature.EvaluationContext:
-		return c.members(out, Flatten(x), depth)
+		return c.members(out, Flatten(x), at)
 	default:
-		return c.walk(out, reflect.ValueOf(v), depth)
+		return c.walk(out, reflect.ValueOf(v), at)
 	}
 }
 
@@ -239,11 +237,11 @@ func (c *converter) base64(out *ldvalue.Value, b []byte) bool {
 	return true
 }
 
-func (c *converter) strings(out *ldvalue.Value, s []string, depth int) bool {
+func (c *converter) strings(out *ldvalue.Value, s []string, at *place) bool {
 	if s == nil {
 		return null(out)
 	}
-	if !c.begin(len(s), depth) {
+	if !c.begin(len(s), at.depth) {
 		return false
 	}
 	array := *ldvalue.ValueArrayBuildWithCapacity(len(s))
@@ -289,16 +287,15 @@ func (c *converter) set(object *ldvalue.ValueMapBuilder, name string, value *ldv
 }
 
 // members converts the commonest map without reflection on its keys and values.
-func (c *converter) members(out *ldvalue.Value, m map[string]any, depth int) bool {
+func (c *converter) members(out *ldvalue.Value, m map[string]any, at *place) bool {
 	if m == nil {
 		return null(out)
 	}
-	v := reflect.ValueOf(m)
-	defer c.open.truncate(c.open.n)
-	if !c.open.push(container{of: v.Type(), pointer: v.Pointer()}) {
+	inside := at.inside(reflect.ValueOf(m))
+	if inside.again() {
 		return c.fail(ErrCycle)
 	}
-	object, ok := c.object(len(m), depth)
+	object, ok := c.object(len(m), at.depth)
 	if !ok {
 		return false
 	}
@@ -308,7 +305,7 @@ func (c *converter) members(out *ldvalue.Value, m map[string]any, depth int) boo
 			return false
 		}
 		before := len(c.problems)
-		ok := c.any(&value, member, depth+1)
+		ok := c.any(&value, member, &inside)
 		if c.tooLarge {
 			return false
 		}
@@ -377,12 +374,12 @@ func (c *converter) ldobject(out *ldvalue.Value, v ldvalue.ValueMap, depth int) 
 }
 
 // marshaled converts the result of the application's own MarshalJSON.
-func (c *converter) marshaled(out *ldvalue.Value, m json.Marshaler, depth int) bool {
+func (c *converter) marshaled(out *ldvalue.Value, m json.Marshaler, at *place) bool {
 	text, ok := call(m.MarshalJSON)
 	if !ok {
 		return c.fail(ErrMarshal)
 	}
-	return c.json(out, text, depth, ErrMarshal)
+	return c.json(out, text, at.depth, ErrMarshal)
 }
 
 // texted converts the result of the application's own MarshalText.

@@ -15,35 +15,33 @@ import (
 // walk converts what any has no case for: named types, pointers, containers, structs and
 // marshalers. It follows pointers and interfaces to the value. Pointers add no depth: only what is
 // an array or an object in JSON does.
-func (c *converter) walk(out *ldvalue.Value, v reflect.Value, depth int) bool {
-	defer c.open.truncate(c.open.n)
-	for hops := 0; ; hops++ {
-		if !v.IsValid() {
-			return null(out)
+func (c *converter) walk(out *ldvalue.Value, v reflect.Value, at *place) bool {
+	if !v.IsValid() {
+		return null(out)
+	}
+	if ok, handled := c.special(out, v, at); handled {
+		return ok
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		behind := at.behind(v)
+		switch {
+		case behind.hops > MaxDepth:
+			return c.fail(ErrTooDeep)
+		case behind.again():
+			return c.fail(ErrCycle)
 		}
-		if ok, handled := c.special(out, v, depth); handled {
-			return ok
-		}
-		switch v.Kind() {
-		case reflect.Pointer:
-			if hops >= MaxDepth {
-				return c.fail(ErrTooDeep)
-			}
-			if !c.open.push(container{of: v.Type(), pointer: v.Pointer()}) {
-				return c.fail(ErrCycle)
-			}
-			v = v.Elem()
-		case reflect.Interface:
-			v = v.Elem()
-		default:
-			return c.kind(out, v, depth)
-		}
+		return c.walk(out, v.Elem(), &behind)
+	case reflect.Interface:
+		return c.walk(out, v.Elem(), at)
+	default:
+		return c.kind(out, v, at)
 	}
 }
 
 // special converts v if its type has a JSON form other than that of its kind. Like encoding/json,
 // it uses methods with pointer receivers if v is addressable.
-func (c *converter) special(out *ldvalue.Value, v reflect.Value, depth int) (ok, handled bool) {
+func (c *converter) special(out *ldvalue.Value, v reflect.Value, at *place) (ok, handled bool) {
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return null(out), true
 	}
@@ -52,7 +50,7 @@ func (c *converter) special(out *ldvalue.Value, v reflect.Value, depth int) (ok,
 	}
 	switch x := v.Interface().(type) {
 	case time.Time, ldvalue.Value, openfeature.EvaluationContext, json.RawMessage, json.Number:
-		return c.any(out, x, depth), true
+		return c.any(out, x, at), true
 	case *time.Time, *ldvalue.Value, *json.RawMessage:
 		return false, false // walk follows the pointer
 	}
@@ -61,13 +59,13 @@ func (c *converter) special(out *ldvalue.Value, v reflect.Value, depth int) (ok,
 	}
 	switch x := v.Interface().(type) {
 	case json.Marshaler:
-		return c.marshaled(out, x, depth), true
+		return c.marshaled(out, x, at), true
 	case encoding.TextMarshaler:
 		return c.texted(out, x), true
 	case error:
 		return c.message(out, x), true
 	case driver.Valuer:
-		return c.column(out, x, depth)
+		return c.column(out, x, at)
 	case interface{ AsTime() time.Time }:
 		return c.timestamp(out, x.AsTime), true
 	default:
@@ -88,8 +86,8 @@ func (c *converter) message(out *ldvalue.Value, err error) bool {
 // column converts what a type such as [sql.NullString] stores in a database. A []byte is not used:
 // it usually is the encoded form of a struct or a map, whose fields LaunchDarkly could not
 // evaluate.
-func (c *converter) column(out *ldvalue.Value, v driver.Valuer, depth int) (ok, handled bool) {
-	if depth >= MaxDepth { // its value may be a Valuer again
+func (c *converter) column(out *ldvalue.Value, v driver.Valuer, at *place) (ok, handled bool) {
+	if at.depth >= MaxDepth { // its value may be a Valuer again
 		return c.fail(ErrTooDeep), true
 	}
 	stored, ok := call(v.Value)
@@ -99,7 +97,7 @@ func (c *converter) column(out *ldvalue.Value, v driver.Valuer, depth int) (ok, 
 	if _, encoded := stored.([]byte); encoded {
 		return false, false
 	}
-	return c.any(out, stored, depth+1), true
+	return c.any(out, stored, &place{depth: at.depth + 1, around: at}), true
 }
 
 // timestamp converts the result of a protobuf timestamp's AsTime.
@@ -111,7 +109,7 @@ func (c *converter) timestamp(out *ldvalue.Value, asTime func() time.Time) bool 
 	return c.time(out, t)
 }
 
-func (c *converter) kind(out *ldvalue.Value, v reflect.Value, depth int) bool {
+func (c *converter) kind(out *ldvalue.Value, v reflect.Value, at *place) bool {
 	switch v.Kind() {
 	case reflect.Bool:
 		*out = ldvalue.Bool(v.Bool())
@@ -127,53 +125,53 @@ func (c *converter) kind(out *ldvalue.Value, v reflect.Value, depth int) bool {
 	case reflect.String:
 		return c.string(out, v.String())
 	case reflect.Array:
-		return c.elements(out, v, depth)
+		return c.elements(out, v, at)
 	case reflect.Slice:
-		return c.slice(out, v, depth)
+		return c.slice(out, v, at)
 	case reflect.Map:
-		return c.mapping(out, v, depth)
+		return c.mapping(out, v, at)
 	case reflect.Struct:
-		return c.structure(out, v, depth)
+		return c.structure(out, v, at)
 	default: // channels, functions, complex numbers, unsafe pointers
 		return c.fail(ErrType)
 	}
 }
 
 // part converts an element, a map's value or a field.
-func (c *converter) part(out *ldvalue.Value, v reflect.Value, depth int) bool {
+func (c *converter) part(out *ldvalue.Value, v reflect.Value, at *place) bool {
 	if v.Kind() == reflect.Interface { // the fast cases of any serve most of what is in an any
 		if v.IsNil() {
-			return c.any(out, nil, depth)
+			return c.any(out, nil, at)
 		}
-		return c.any(out, v.Elem().Interface(), depth)
+		return c.any(out, v.Elem().Interface(), at)
 	}
-	return c.walk(out, v, depth)
+	return c.walk(out, v, at)
 }
 
-func (c *converter) slice(out *ldvalue.Value, v reflect.Value, depth int) bool {
+func (c *converter) slice(out *ldvalue.Value, v reflect.Value, at *place) bool {
 	if v.IsNil() {
 		return null(out)
 	}
 	if isBytes(v.Type()) {
 		return c.base64(out, v.Bytes())
 	}
-	defer c.open.truncate(c.open.n)
-	if v.Len() > 0 && !c.open.push(container{of: v.Type(), pointer: v.Pointer(), length: v.Len()}) {
-		return c.fail(ErrCycle)
-	}
-	return c.elements(out, v, depth)
+	return c.elements(out, v, at)
 }
 
 // elements converts the elements of a slice or an array.
-func (c *converter) elements(out *ldvalue.Value, v reflect.Value, depth int) bool {
-	if !c.begin(v.Len(), depth) {
+func (c *converter) elements(out *ldvalue.Value, v reflect.Value, at *place) bool {
+	inside := at.inside(v)
+	if inside.again() {
+		return c.fail(ErrCycle)
+	}
+	if !c.begin(v.Len(), at.depth) {
 		return false
 	}
 	array := *ldvalue.ValueArrayBuildWithCapacity(v.Len())
 	var value ldvalue.Value
 	for i := range v.Len() {
 		before := len(c.problems)
-		ok := c.part(&value, v.Index(i), depth+1)
+		ok := c.part(&value, v.Index(i), &inside)
 		if c.tooLarge {
 			return false
 		}
@@ -193,18 +191,18 @@ func isBytes(t reflect.Type) bool {
 	return !pointer.Implements(reflect.TypeFor[json.Marshaler]()) && !pointer.Implements(reflect.TypeFor[encoding.TextMarshaler]())
 }
 
-func (c *converter) mapping(out *ldvalue.Value, v reflect.Value, depth int) bool {
+func (c *converter) mapping(out *ldvalue.Value, v reflect.Value, at *place) bool {
 	if !isMemberName(v.Type().Key()) {
 		return c.fail(ErrType)
 	}
 	if v.IsNil() {
 		return null(out)
 	}
-	defer c.open.truncate(c.open.n)
-	if !c.open.push(container{of: v.Type(), pointer: v.Pointer()}) {
+	inside := at.inside(v)
+	if inside.again() {
 		return c.fail(ErrCycle)
 	}
-	object, ok := c.object(v.Len(), depth)
+	object, ok := c.object(v.Len(), at.depth)
 	if !ok {
 		return false
 	}
@@ -215,7 +213,7 @@ func (c *converter) mapping(out *ldvalue.Value, v reflect.Value, depth int) bool
 			return c.fail(err)
 		}
 		before := len(c.problems)
-		ok := c.spend(0, len(name)) && c.part(&value, entries.Value(), depth+1)
+		ok := c.spend(0, len(name)) && c.part(&value, entries.Value(), &inside)
 		if c.tooLarge {
 			return false
 		}
@@ -256,7 +254,7 @@ func memberName(key reflect.Value) (string, error) {
 	}
 }
 
-func (c *converter) structure(out *ldvalue.Value, v reflect.Value, depth int) bool {
+func (c *converter) structure(out *ldvalue.Value, v reflect.Value, at *place) bool {
 	fields, ok := c.structs[v.Type()]
 	if !ok {
 		fields = fieldsOf(v.Type())
@@ -265,10 +263,11 @@ func (c *converter) structure(out *ldvalue.Value, v reflect.Value, depth int) bo
 		}
 		c.structs[v.Type()] = fields
 	}
-	object, ok := c.object(len(fields), depth)
+	object, ok := c.object(len(fields), at.depth)
 	if !ok {
 		return false
 	}
+	inside := at.inside(v)
 	var value ldvalue.Value
 	for _, f := range fields {
 		field, present := f.of(v)
@@ -276,7 +275,7 @@ func (c *converter) structure(out *ldvalue.Value, v reflect.Value, depth int) bo
 			continue
 		}
 		before := len(c.problems)
-		ok := c.spend(0, len(f.name)) && c.field(&value, f, field, depth+1)
+		ok := c.spend(0, len(f.name)) && c.field(&value, f, field, &inside)
 		if c.tooLarge {
 			return false
 		}
@@ -287,16 +286,16 @@ func (c *converter) structure(out *ldvalue.Value, v reflect.Value, depth int) bo
 }
 
 // field converts the value of a field.
-func (c *converter) field(out *ldvalue.Value, f field, v reflect.Value, depth int) bool {
+func (c *converter) field(out *ldvalue.Value, f field, v reflect.Value, at *place) bool {
 	if f.quoted {
-		return c.quoted(out, v, depth)
+		return c.quoted(out, v, at)
 	}
-	return c.part(out, v, depth)
+	return c.part(out, v, at)
 }
 
 // quoted converts a field with the option "string" in its tag: the JSON of a scalar becomes a
 // string.
-func (c *converter) quoted(out *ldvalue.Value, v reflect.Value, depth int) bool {
+func (c *converter) quoted(out *ldvalue.Value, v reflect.Value, at *place) bool {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return null(out)
@@ -304,7 +303,7 @@ func (c *converter) quoted(out *ldvalue.Value, v reflect.Value, depth int) bool 
 		v = v.Elem()
 	}
 	if v.Type() != reflect.TypeFor[json.Number]() {
-		if ok, handled := c.special(out, v, depth); handled {
+		if ok, handled := c.special(out, v, at); handled {
 			return ok // what has a JSON form of its own is not quoted
 		}
 	}
