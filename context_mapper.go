@@ -37,12 +37,12 @@ type contextMapper struct {
 	kindAttribute string
 }
 
-// toLaunchDarkly converts an evaluation context into *out, a large value that is not copied around
-// here for speed. A targeting key among the attributes counts if targetingKey is empty. The
-// attributes are only read.
+// toLaunchDarkly converts an evaluation context into *out, which avoids copying a large value. If
+// targetingKey is empty, a targeting key among the attributes is used. The attributes are not
+// modified.
 //
-// warnings are about attributes that were left out, changed, or made private unasked; err is why
-// there is no context.
+// The warnings are about attributes that were omitted, changed, or made private without being
+// listed; err is the reason why there is no context.
 func (m contextMapper) toLaunchDarkly(
 	out *ldcontext.Context, targetingKey string, attributes map[string]any,
 ) (warnings []error, err error) {
@@ -51,9 +51,8 @@ func (m contextMapper) toLaunchDarkly(
 	return b.warnings, err
 }
 
-// contextBuilder is the state of one conversion. Its result does not depend on the random order of
-// a map: a context of which anything has to be left out, or changed, is converted once more, in the
-// order of the names.
+// contextBuilder is the state of one conversion. The result does not depend on the order of maps: a
+// context with anything to omit or to change is converted again, in the order of the names.
 type contextBuilder struct {
 	kindAttribute string
 	parent        string            // the kind of the current context of a multi-context
@@ -66,8 +65,7 @@ type contextBuilder struct {
 	comparisons int // of private attributes, see hide
 }
 
-// warn adds a warning about an attribute of the current context, or about the part of it that the
-// path leads to.
+// warn adds a warning about the part at path of an attribute of the current context.
 func (b *contextBuilder) warn(err error, attribute string, path ...string) {
 	b.warnings.add(attributeError(err, b.qualified(attribute), path...))
 }

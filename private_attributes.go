@@ -52,8 +52,8 @@ func (b *contextBuilder) readPrivate(p *privateAttributes, attributes map[string
 	}
 }
 
-// addPrivate adds a list of attribute references. If it can't be read, it returns false, and all
-// attributes are private.
+// addPrivate adds a list of attribute references. If the list cannot be read, it returns false, and
+// all attributes are private.
 func (b *contextBuilder) addPrivate(p *privateAttributes, v any) bool {
 	names, ok := v.([]string)
 	if !ok {
@@ -81,7 +81,7 @@ func (b *contextBuilder) addPrivate(p *privateAttributes, v any) bool {
 	return true
 }
 
-// isPublic reports whether LaunchDarkly receives an attribute also if it is private.
+// isPublic reports whether LaunchDarkly receives an attribute even if it is private.
 func (b *contextBuilder) isPublic(attribute string) bool {
 	switch attribute {
 	case openfeature.TargetingKey, keyAttribute, ldattr.KindAttr, anonymousAttribute:
@@ -91,8 +91,8 @@ func (b *contextBuilder) isPublic(attribute string) bool {
 	}
 }
 
-// addMeta adds the private attributes in the notation of LaunchDarkly's own JSON, as addPrivate
-// does. Anything else in it may be a list of private attributes under a wrong name.
+// addMeta adds the private attributes in the form of LaunchDarkly's JSON, as addPrivate does. Any
+// other key may be a misspelled list of private attributes.
 func (b *contextBuilder) addMeta(p *privateAttributes, v any) bool {
 	meta, ok := v.(map[string]any)
 	if !ok {
@@ -127,8 +127,8 @@ func (b *contextBuilder) isNull(v any) bool {
 	return ok && value.IsNull()
 }
 
-// texts reads what is an array of strings in JSON. A nil slice is an empty list, as it is in Go; in
-// JSON it would be null.
+// texts reads a value that is an array of strings in JSON. A nil slice is an empty list, although
+// encoding/json encodes it as null.
 func (b *contextBuilder) texts(v any) (list []string, ok bool) {
 	if slice := reflect.ValueOf(v); slice.Kind() == reflect.Slice && slice.IsNil() {
 		switch slice.Type().Elem().Kind() {
@@ -150,8 +150,8 @@ func (b *contextBuilder) texts(v any) (list []string, ok bool) {
 	return list, true
 }
 
-// inherited returns the shared private attributes as they apply to the current context of a
-// multi-context: each by itself, and those that begin with its kind also for what follows the kind.
+// inherited returns the shared private attributes for the current context of a multi-context: each
+// as it is, and those that begin with the context's kind also without the kind.
 func (b *contextBuilder) inherited() privateAttributes {
 	p := b.shared
 	if b.comparisons > maxComparisons { // hide can't mark any
@@ -172,9 +172,8 @@ func (b *contextBuilder) inherited() privateAttributes {
 	return p
 }
 
-// hide marks the private attributes of a context that has been built without them. Marking more
-// than a bound would make each event expensive: such a context loses its optional attributes
-// instead.
+// hide marks the private attributes of a built context. If there are so many that each event would
+// be expensive, it removes the optional attributes instead.
 func (b *contextBuilder) hide(builder *ldcontext.Builder, private privateAttributes, out *ldcontext.Context) {
 	if !private.all && len(private.refs) == 0 {
 		return
@@ -199,9 +198,10 @@ func (b *contextBuilder) hide(builder *ldcontext.Builder, private privateAttribu
 	*out = builder.PrivateRef(refs...).Build()
 }
 
-// follow replaces each reference that leads into anything but an object, such as an array, by one
-// to the whole attribute: LaunchDarkly would not find what it refers to, and send it. It returns
-// the number of members of the objects on the way, each multiplied by the length of its own path.
+// follow replaces each reference into a value that is not an object, such as an array, by a
+// reference to the whole attribute, because LaunchDarkly would not find the referenced value and
+// send it. It returns the number of members of the objects along the references, each multiplied by
+// the length of its path.
 func (b *contextBuilder) follow(refs []ldattr.Ref, context *ldcontext.Context) (members int) {
 	var seen map[string]bool
 	for i, ref := range refs {

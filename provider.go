@@ -16,15 +16,15 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
-// Version is the version of this provider, as LaunchDarkly's usage statistics see it.
+// Version is the version of this provider. LaunchDarkly's usage statistics include it.
 const Version = "0.1.0"
 
 // providerName is the name in the provider's metadata (OpenFeature requirement 2.1.1).
 const providerName = "LaunchDarkly"
 
-// Provider evaluates flags and tracks events with LaunchDarkly. Make one with [NewProvider] or
-// [NewProviderWithClient] and register it with OpenFeature; the zero value is not usable. All of
-// its methods are safe for concurrent use.
+// Provider evaluates flags and tracks events with LaunchDarkly. Create one with [NewProvider] or
+// [NewProviderWithClient] and register it with OpenFeature; the zero value is not usable. All
+// methods are safe for concurrent use.
 type Provider struct {
 	settings settings
 	contexts recentContexts
@@ -51,14 +51,14 @@ var (
 	_ openfeature.Tracker                  = (*Provider)(nil)
 )
 
-// NewProvider makes a provider with a LaunchDarkly client of its own, which starts to connect at
-// once. Registering the provider waits for its flag data; shutting it down delivers what is tracked
-// and closes the client. After that, the provider can be registered again, and makes another
-// client: see [Provider.InitWithContext].
+// NewProvider returns a provider that owns a LaunchDarkly client, which starts to connect at once.
+// Registration waits for flag data, and shutdown delivers all events and closes the client.
+// Registering the provider again after a shutdown creates another client: see
+// [Provider.InitWithContext].
 //
-// It fails for an empty SDK key, unless the configuration is offline, and for a configuration that
-// LaunchDarkly's SDK refuses. Without an error, the provider has to be shut down, also when it is
-// never registered.
+// It returns an error for an empty SDK key, unless the configuration is offline, and for a
+// configuration that LaunchDarkly's SDK rejects. A provider must be shut down even if it is never
+// registered.
 //
 // With an offline configuration, evaluations return their defaults with the reason DEFAULT, and no
 // events are sent.
@@ -75,19 +75,19 @@ func NewProvider(sdkKey string, opts ...Option) (*Provider, error) {
 	return p, nil
 }
 
-// NewProviderWithClient makes a provider with a client of the application's, which stays open when
-// the provider is shut down. It fails for a nil client.
+// NewProviderWithClient returns a provider that uses the application's client and leaves it open at
+// shutdown. It returns an error for a nil client.
 //
-// To have lossless delivery, configure the client's events with delivery.Lossless, and pass the
-// same configuration with [WithConfig]: the provider finds it there, for Flush, Stats, and the
-// handler of [WithErrorHandler]. Without it, a warning is logged, because LaunchDarkly's event
-// processor drops events without notice: beyond a number of waiting events, and when two attempts
-// to send them fail.
+// For lossless delivery, set Events in the client's configuration to a delivery.Lossless, and pass
+// the same configuration to [WithConfig], where the provider finds it for Flush, Stats, the error
+// handler and the logger. Otherwise, a warning is logged, because LaunchDarkly's event processor
+// drops events without notice: those beyond its capacity, and those that it could not send in two
+// attempts.
 //
-// A client with a DataSystem without synchronizers (daemon mode, or initializers alone) never
-// reports, as of 7.15.5, that it has all the data that it will get: registration takes the whole
-// init timeout then, and the state is STALE from there on, while evaluations work; a provider that
-// makes its client by the same configuration is ready at once.
+// A client with a DataSystem without synchronizers (daemon mode, or initializers only) does not
+// report, as of go-server-sdk 7.15.5, when it has all its data. Registration then takes the whole
+// init timeout, and the state remains STALE, but evaluations work. A provider that owns such a
+// client is ready at once.
 func NewProviderWithClient(client *ld.LDClient, opts ...Option) (*Provider, error) {
 	if client == nil {
 		return nil, errors.New("launchdarkly: the client is nil")
@@ -112,20 +112,21 @@ func newProvider(opts []Option) *Provider {
 }
 
 // Client returns LaunchDarkly's client, for features that OpenFeature does not cover: Identify,
-// migrations, AllFlagsState. When the provider owns the client, registering the provider again
-// after a shutdown makes another one; until then it is the closed one. It is never nil.
+// migrations, AllFlagsState. It is never nil. If the provider owns the client, it is closed after a
+// shutdown, and registering the provider again creates another one.
 //
-// A listener that is added to the client has to be read at all times: while one is full, the SDK
-// waits, and no update of a flag arrives any more.
+// A listener that is added to the client must always be read. If its channel is full,
+// LaunchDarkly's SDK blocks, and flags are no longer updated.
 func (p *Provider) Client() *ld.LDClient { return p.latest.Load().client }
 
-// Metadata names the provider "LaunchDarkly".
+// Metadata returns the provider's name, "LaunchDarkly".
 func (p *Provider) Metadata() openfeature.Metadata { return openfeature.Metadata{Name: providerName} }
 
-// Hooks returns the hooks of [WithHooks]. The elements of the slice must not be changed.
+// Hooks returns the hooks set by [WithHooks]. The slice must not be modified.
 func (p *Provider) Hooks() []openfeature.Hook { return p.settings.hooks }
 
-// maxKeyBytes bounds flag keys and event names, which LaunchDarkly's SDK formats.
+// maxKeyBytes is the maximum length of flag keys and event names, because LaunchDarkly's SDK
+// formats them.
 const maxKeyBytes = 64 << 10
 
 // evaluation holds the arguments of an evaluation by LaunchDarkly's client.
@@ -136,8 +137,8 @@ type evaluation struct {
 	contextID string // if it differs from the targeting key
 }
 
-// prepare fills in an evaluation. If the client can't be asked, it fills in the resolution details,
-// and returns false.
+// prepare fills in an evaluation. If there is nothing to evaluate, it fills in the resolution
+// details instead and returns false.
 func (p *Provider) prepare(
 	ctx context.Context, e *evaluation, out *openfeature.ProviderResolutionDetail, flag string, flat openfeature.FlattenedContext,
 ) bool {
@@ -241,9 +242,9 @@ func (e *evaluation) number(ctx context.Context, defaultValue float64) (float64,
 }
 
 // IntEvaluation resolves a number flag to an integer (OpenFeature requirement 2.2.1). Like
-// LaunchDarkly's SDK, it truncates towards zero: the integer of 0.5 is 0, without an error; use
-// FloatEvaluation for numbers that can have a fraction. A number beyond the range of int64 is a
-// TYPE_MISMATCH. It returns the default on every error, also one that float64 can't hold.
+// LaunchDarkly's SDK, it truncates towards zero: 0.5 is 0, without an error. Use FloatEvaluation
+// for numbers that can have a fraction. A number outside the range of int64 is a TYPE_MISMATCH. It
+// returns the default on every error, unchanged.
 func (p *Provider) IntEvaluation(
 	ctx context.Context, flag string, defaultValue int64, flatCtx openfeature.FlattenedContext,
 ) (resolution openfeature.IntResolutionDetail) {
@@ -266,10 +267,9 @@ func (p *Provider) IntEvaluation(
 	return resolution
 }
 
-// ObjectEvaluation resolves a flag of any type (OpenFeature requirement 2.2.1) to what
-// encoding/json would decode its value into: a map[string]any, a []any, a string, a float64, a bool
-// or nil. The value belongs to the caller. On every error, it returns the default, the same value
-// that was passed in.
+// ObjectEvaluation resolves a flag of any type (OpenFeature requirement 2.2.1) to a value as
+// decoded by encoding/json: a map[string]any, a []any, a string, a float64, a bool or nil. The
+// caller may modify the value. It returns the default on every error, without a copy.
 func (p *Provider) ObjectEvaluation(
 	ctx context.Context, flag string, defaultValue any, flatCtx openfeature.FlattenedContext,
 ) (resolution openfeature.InterfaceResolutionDetail) {

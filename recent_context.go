@@ -10,13 +10,13 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 )
 
-// recentContexts converts evaluation contexts, and caches the result: a request evaluates several
-// flags for one evaluation context and then tracks with it, and converting it takes longer than
-// evaluating a flag. The result is always that of the mapper. It is safe for concurrent use.
+// recentContexts converts evaluation contexts and caches the results, because a request usually
+// evaluates several flags and tracks events with one evaluation context, and conversion takes
+// longer than evaluation. It returns what the mapper would. It is safe for concurrent use.
 //
-// A context is cached when its key comes a second time in a row, so that requests for another user
-// each time only pay for comparing two keys. The cache holds about one context for each processor,
-// and none that the garbage collector has found unused twice.
+// A context is cached when its key is used twice in a row, so that requests for different users only
+// compare two keys. The cache holds about one context per processor, until two garbage
+// collections find it unused.
 type recentContexts struct {
 	mapper contextMapper
 	pool   sync.Pool // of *recentContext
@@ -61,8 +61,8 @@ func (r *recentContexts) toLaunchDarkly(
 	return warnings, err
 }
 
-// recentContext is a context and what it was made of. It only holds contexts without warnings whose
-// attributes are of the commonest types.
+// recentContext is a context and a copy of the attributes from which it was converted. It holds only
+// contexts without warnings whose attributes have the most common types.
 type recentContext struct {
 	id           string // the last context's targeting key, or else LaunchDarkly's qualified key
 	known        bool   // the rest is set
@@ -71,8 +71,7 @@ type recentContext struct {
 	context      ldcontext.Context
 }
 
-// remember keeps a context and the attributes that it was made of, unless somebody could change
-// those.
+// remember caches a context and a copy of its attributes, unless an attribute has another type.
 func (r *recentContext) remember(
 	targetingKey string, attributes map[string]any, flattened bool, context *ldcontext.Context,
 ) {
@@ -91,7 +90,7 @@ func (r *recentContext) remember(
 	r.targetingKey, r.context, r.known = targetingKey, *context, true
 }
 
-// forget keeps the room for attributes.
+// forget empties r, and keeps its memory for attributes.
 func (r *recentContext) forget() {
 	clear(r.attributes)
 	*r = recentContext{attributes: r.attributes[:0]}
@@ -121,8 +120,8 @@ func (s snapshot) in(m map[string]any) bool {
 	return true
 }
 
-// keep returns a copy of a value of the commonest types, for same. It returns false for all others,
-// and if the value has more parts than there is room for.
+// keep returns a copy of a value of one of the most common types, for same. It returns false for all
+// others, and if the value has more parts than there is room for.
 func keep(v any, room *int) (kept any, ok bool) {
 	if *room--; *room < 0 {
 		return nil, false

@@ -17,8 +17,7 @@ const (
 	// MetadataVariationIndex is the index of the variation, an int. It is absent if the default was
 	// returned.
 	MetadataVariationIndex = "variationIndex"
-	// MetadataReasonKind is the kind of LaunchDarkly's evaluation reason, a string such as
-	// "RULE_MATCH".
+	// MetadataReasonKind is LaunchDarkly's evaluation reason kind, a string such as "RULE_MATCH".
 	MetadataReasonKind = "reasonKind"
 	// MetadataRuleIndex is the index of the rule that matched, an int.
 	MetadataRuleIndex = "ruleIndex"
@@ -28,17 +27,15 @@ const (
 	MetadataPrerequisiteKey = "prerequisiteKey"
 	// MetadataInExperiment is true if the evaluation is part of an experiment.
 	MetadataInExperiment = "inExperiment"
-	// MetadataBigSegmentsStatus is the status of the query of a big segment, a string such as
-	// "HEALTHY".
+	// MetadataBigSegmentsStatus is the status of a big segment query, a string such as "HEALTHY".
 	MetadataBigSegmentsStatus = "bigSegmentsStatus"
-	// MetadataErrorKind is the kind of LaunchDarkly's evaluation error, a string such as
-	// "WRONG_TYPE".
+	// MetadataErrorKind is LaunchDarkly's evaluation error kind, a string such as "WRONG_TYPE".
 	MetadataErrorKind = "errorKind"
 	// MetadataContextID is LaunchDarkly's fully qualified context key, a string such as
-	// "org:acme:user:42". It is absent if it is the targeting key.
+	// "org:acme:user:42". It is absent if it equals the targeting key.
 	MetadataContextID = "contextId"
-	// MetadataFlagSetID is LaunchDarkly's ID of the environment, a string. It is present once a
-	// client that the provider owns has received flag data from LaunchDarkly.
+	// MetadataFlagSetID is LaunchDarkly's environment ID, a string. It is present if the provider
+	// owns the client and the client has received flag data from LaunchDarkly.
 	MetadataFlagSetID = "flagSetId"
 )
 
@@ -73,8 +70,7 @@ func (r *resolver) contextFailure(err error) openfeature.ProviderResolutionDetai
 	return r.failure(ldreason.EvalErrorUserNotSpecified, resolution)
 }
 
-// failure returns the details for an evaluation that LaunchDarkly was not, or could not be, asked
-// for.
+// failure returns the details for an evaluation that was not passed to LaunchDarkly's SDK.
 func (r *resolver) failure(
 	kind ldreason.EvalErrorKind, err openfeature.ResolutionError,
 ) openfeature.ProviderResolutionDetail {

@@ -14,17 +14,16 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonvalue"
 )
 
-// TrackingDataKey names the attribute of tracking details whose value is the whole data of
-// LaunchDarkly's event, so that the data can have every shape that LaunchDarkly's SDKs send: a
-// number, a string, true or false, an array.
+// TrackingDataKey is the key of the attribute of tracking details whose value becomes the event's
+// data as a whole, for data that is not an object: a number, a string, a bool, or an array.
 //
 //	openfeature.NewTrackingEventDetails(9.99).Add(launchdarkly.TrackingDataKey, "my value")
 //
-// Other attributes are left out then, and reported.
+// Other attributes are then omitted with a warning.
 const TrackingDataKey = "launchdarkly.data"
 
-// trackingCounts counts calls of Track whose event never reaches the event processor, or reaches
-// one that is not ours.
+// trackingCounts counts calls of Track whose event does not reach the event processor, or reaches
+// that of another package.
 type trackingCounts struct {
 	badName        atomic.Uint64
 	invalidContext atomic.Uint64
@@ -34,13 +33,13 @@ type trackingCounts struct {
 }
 
 // Track records an event for LaunchDarkly's metrics and experiments (OpenFeature requirement
-// 2.7.1), by the table in the package documentation. It does no I/O and returns at once, except
-// that it waits for room in a full queue that is being delivered (see the package delivery). The
-// event is delivered in the background, or by [Provider.Flush].
+// 2.7.1). The package documentation describes the conversion of the details. Track does no I/O and
+// returns at once, except that it waits briefly for room if the queue is full and being delivered
+// (see delivery.WithMaxWait). The event is delivered in the background, or by [Provider.Flush].
 //
-// An event without a name or with one of more than 64 KiB, with an unusable context, or after a
-// shutdown is not sent. Such errors are reported to the handler of [WithErrorHandler], logged, and
-// counted in [Stats]. A ctx that is done does not keep the event from being sent.
+// An event is not sent if its name is empty or longer than 64 KiB, if its context is invalid, or
+// after a shutdown. The error is passed to the handler of [WithErrorHandler], logged, and counted
+// in [Stats]. The event is sent even if ctx is done.
 func (p *Provider) Track(
 	ctx context.Context, trackingEventName string, evaluationContext openfeature.EvaluationContext,
 	details openfeature.TrackingEventDetails,
@@ -102,8 +101,7 @@ type trackedEvent struct {
 	data      ldvalue.Value
 }
 
-// eventOf converts tracking details. leftOut is about what the event does not have of them, or not
-// exactly.
+// eventOf converts tracking details. leftOut reports what was omitted or changed.
 func eventOf(details openfeature.TrackingEventDetails) (event trackedEvent, leftOut problems) {
 	attributes := details.Attributes()
 	switch value := details.Value(); {
