@@ -68,8 +68,6 @@ func TestContextMapper(t *testing.T) {
 			`{"kind":"user","key":"u","_meta":{"privateAttributes":["email"]}}`, nil, nil},
 		"private attribute of invalid UTF-8": {"u", attributes{"privateAttributes": []string{"a\xff"}, "a\xff": 1},
 			`{"kind":"user","key":"u","a` + "\uFFFD" + `":1,"_meta":{"privateAttributes":["a` + "\uFFFD" + `"]}}`, nil, nil},
-		"private attributes in both places": {"u", attributes{"privateAttributes": []string{"a"}, "_meta": attributes{"privateAttributes": []any{"b"}}},
-			`{"kind":"user","key":"u","_meta":{"privateAttributes":["b","a"]}}`, nil, nil},
 		"no private attributes": {"u", attributes{"privateAttributes": []string{}, "email": "e"}, `{"kind":"user","key":"u","email":"e"}`, nil, nil},
 		"nil private attributes": {"u", attributes{"privateAttributes": []any(nil), "_meta": attributes{"privateAttributes": []keyType(nil)}, "email": "e"},
 			`{"kind":"user","key":"u","email":"e"}`, nil, nil},

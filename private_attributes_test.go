@@ -124,7 +124,9 @@ func TestPrivateReferences(t *testing.T) {
 		"an attribute that is absent": {nil, []string{"/absent/part", "absent"}, refs("/absent/part", "absent"), nil},
 		"a part that is absent":       {nil, []string{"/address/absent/part"}, refs("/address/absent/part"), nil},
 		"a part that is null":         {nil, []string{"/address/empty/part"}, refs("/address/empty/part"), nil},
-		"a name with a slash":         {nil, []string{"/~1email"}, refs("/~1email"), nil},
+		"a list in _meta, too": {attributes{"key": "k", "_meta": attributes{"privateAttributes": []any{"b"}}}, []string{"a"},
+			refs("a", "b"), nil},
+		"a name with a slash": {nil, []string{"/~1email"}, refs("/~1email"), nil},
 		"what LaunchDarkly always receives": {nil, []string{"key", "/kind", "anonymous", "targetingKey", "/key/x"},
 			refs("key", "/kind", "anonymous", "targetingKey", "/key/x"), []string{"anonymous", "key", "key", "kind", "targetingKey"}},
 
