@@ -53,6 +53,7 @@ func TestContextMapper(t *testing.T) {
 		"key with invalid UTF-8":     {"a\xff", nil, `{"kind":"user","key":"a` + "\uFFFD" + `"}`, nil, nil},
 
 		"name and anonymous":      {"u", attributes{"name": "N", "anonymous": true}, `{"kind":"user","key":"u","name":"N","anonymous":true}`, nil, nil},
+		"built-ins of Go's types": {"u", attributes{"name": keyType("N"), "anonymous": new(true)}, `{"kind":"user","key":"u","name":"N","anonymous":true}`, nil, nil},
 		"not anonymous":           {"u", attributes{"anonymous": false}, `{"kind":"user","key":"u"}`, nil, nil},
 		"built-ins that are null": {"u", attributes{"name": nil, "anonymous": (*bool)(nil), "_meta": nil}, `{"kind":"user","key":"u"}`, nil, nil},
 		"built-ins of other types": {"u", attributes{"name": 1, "anonymous": "yes"}, `{"kind":"user","key":"u"}`,
@@ -86,7 +87,7 @@ func TestContextMapper(t *testing.T) {
 
 		"multi-context": {"ignored", attributes{"kind": "multi", "user": attributes{"key": "u", "name": "N"}, "org": attributes{"targetingKey": "o"}},
 			`{"kind":"multi","org":{"key":"o"},"user":{"key":"u","name":"N"}}`, nil, nil},
-		"multi-context of one": {"", attributes{"kind": "multi", "org": attributes{"key": "o"}}, `{"kind":"org","key":"o"}`, nil, nil},
+		"multi-context of one": {"", attributes{"kind": "multi", "org": attributes{"key": "o"}, "targetingKey": 7}, `{"kind":"org","key":"o"}`, nil, nil},
 		"multi-context of many types": {"", attributes{
 			"kind": "multi",
 			"a":    openfeature.NewEvaluationContext("a", attributes{"x": 1}),

@@ -22,15 +22,17 @@ func TestConstructorsRefuse(t *testing.T) {
 	brokenHTTP := ld.Config{HTTP: ldcomponents.HTTPConfiguration().CACert([]byte("not a certificate"))}
 	for name, build := range map[string]func() (*launchdarkly.Provider, error){
 		"an empty SDK key":        func() (*launchdarkly.Provider, error) { return launchdarkly.NewProvider("") },
-		"an SDK key of no header": func() (*launchdarkly.Provider, error) { return launchdarkly.NewProvider("key\n") },
+		"an SDK key of no header": func() (*launchdarkly.Provider, error) { return launchdarkly.NewProvider("hunter2\n") },
 		"a nil client":            func() (*launchdarkly.Provider, error) { return launchdarkly.NewProviderWithClient(nil) },
 		"a broken configuration": func() (*launchdarkly.Provider, error) {
-			return launchdarkly.NewProvider("key", launchdarkly.WithConfig(brokenHTTP))
+			return launchdarkly.NewProvider("hunter2", launchdarkly.WithConfig(brokenHTTP))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if provider, err := build(); err == nil || provider != nil {
 				t.Errorf("got %v, %v", provider, err)
+			} else if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v shows the SDK key", err)
 			}
 		})
 	}

@@ -67,8 +67,9 @@ func TestResolution(t *testing.T) {
 			if standard := resolved(&resolver{standardReasons: true}, &test.detail, test.err, ""); standard.Reason != test.standard {
 				t.Errorf("standard reason %s, want %s", standard.Reason, test.standard)
 			}
+			wantVariant := ""
 			if test.code == "" {
-				test.metadata["variationIndex"] = 2
+				wantVariant, test.metadata["variationIndex"] = "2", 2
 			}
 			if !maps.Equal(got.FlagMetadata, test.metadata) {
 				t.Errorf("metadata %v, want %v", got.FlagMetadata, test.metadata)
@@ -80,7 +81,7 @@ func TestResolution(t *testing.T) {
 			if test.err != nil && details.ErrorMessage != test.err.Error() {
 				t.Errorf("message %q, want LaunchDarkly's", details.ErrorMessage)
 			}
-			if wantVariant := map[bool]string{true: "2"}[test.code == ""]; got.Variant != wantVariant {
+			if got.Variant != wantVariant {
 				t.Errorf("variant %q, want %q", got.Variant, wantVariant)
 			}
 		})

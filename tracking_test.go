@@ -35,6 +35,7 @@ func TestEventOf(t *testing.T) {
 		"whole data":                 {details: openfeature.NewTrackingEventDetails(math.NaN()).Add(TrackingDataKey, 42), data: `42`},
 		"whole data with a metric":   {details: openfeature.NewTrackingEventDetails(52.3).Add(TrackingDataKey, "my value"), metric: number(52.3), data: `"my value"`},
 		"whole data false":           {details: openfeature.NewTrackingEventDetails(math.NaN()).Add(TrackingDataKey, false), data: `false`},
+		"whole data empty":           {details: openfeature.NewTrackingEventDetails(math.NaN()).Add(TrackingDataKey, ""), data: `""`},
 		"whole data array":           {details: openfeature.NewTrackingEventDetails(math.NaN()).Add(TrackingDataKey, []int{1}), data: `[1]`},
 		"whole data null":            {details: openfeature.NewTrackingEventDetails(math.NaN()).Add(TrackingDataKey, nil)},
 		"whole data and more": {details: openfeature.NewTrackingEventDetails(1).Add(TrackingDataKey, 42).Add("a", 1), metric: number(1), data: `42`,

@@ -97,19 +97,6 @@ var _ = Describe("Big segments", func() {
 		return details
 	}
 
-	DescribeTable("select the contexts that are served a flag",
-		func(key string, has bool, reason openfeature.Reason) {
-			p := start(customersOnly, from(newMembershipStore()))
-			details := evaluate(p, key)
-			Expect(details.Value).To(Equal(has))
-			Expect(details.Reason).To(Equal(reason))
-			Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataBigSegmentsStatus, "HEALTHY"))
-		},
-		Entry("a member", "sandy", true, openfeature.Reason("RULE_MATCH")),
-		Entry("a context that is excluded", "alex", false, openfeature.Reason("FALLTHROUGH")),
-		Entry("a context that is not in the store", "kim", false, openfeature.Reason("FALLTHROUGH")),
-	)
-
 	It("report the status of their store in flag metadata", func() {
 		store := newMembershipStore()
 		p := start(customersOnly, from(store))
@@ -135,12 +122,5 @@ var _ = Describe("Big segments", func() {
 		details := evaluate(start(customersOnly), "sandy")
 		Expect(details.Value).To(BeFalse())
 		Expect(details.FlagMetadata).To(HaveKeyWithValue(launchdarkly.MetadataBigSegmentsStatus, "NOT_CONFIGURED"))
-	})
-
-	It("are not in the metadata of flags that do not use them", func() {
-		p := start(serving("a"), from(newMembershipStore()))
-		details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(details.FlagMetadata).NotTo(HaveKey(launchdarkly.MetadataBigSegmentsStatus))
 	})
 })

@@ -84,7 +84,7 @@ func registerGlobally(p *program) {
 }
 
 // wrongKey makes the SDK stop connecting, as it does for an invalid SDK key.
-func wrongKey(s *setup) { s.connection.refuse() }
+func wrongKey(s *setup) { s.connection.setRefused(true) }
 
 // impatient sets an init timeout that is too short for a connection.
 func impatient(s *setup) { options(launchdarkly.WithInitTimeout(1))(s) }

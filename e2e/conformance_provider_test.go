@@ -60,6 +60,7 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 			}))
 			Expect(resolve("unknown", openfeature.FlattenedContext{openfeature.TargetingKey: "sandy"}).Value).
 				To(Equal("default"))
+			Expect(p.provider.ObjectEvaluation(context.Background(), "unknown", theme, nil).Value).To(BeIdenticalTo(theme))
 			Expect(resolve("targeted", nil).ResolutionDetail().ErrorCode).To(Equal(openfeature.TargetingKeyMissingCode))
 		})
 
@@ -91,22 +92,15 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 
 		It("2.2.4 resolution returns the variation index as the variant for each type", func() {
 			p := start(given(func(box *launchdarklytest.Server) {
-				for name, variations := range map[string][]ldvalue.Value{
-					"boolean": {ldvalue.Bool(true), ldvalue.Bool(false)},
-					"string":  {ldvalue.String("a"), ldvalue.String("b")},
-					"integer": {ldvalue.Int(1), ldvalue.Int(2)},
-					"float":   {ldvalue.Float64(0.5), ldvalue.Float64(1.5)},
-					"object":  {ldvalue.ObjectBuild().Build(), ldvalue.ArrayOf()},
+				for name, values := range map[string][]any{
+					"boolean": {true, false}, "string": {"a", "b"}, "integer": {1, 2}, "float": {0.5, 1.5}, "object": {nil, []any{}},
 				} {
-					box.SetFlags(ldbuilders.NewFlagBuilder(name).On(true).Variations(variations...).
-						FallthroughVariation(0).AddTarget(1, "sandy").Build())
+					box.SetFlags(ldbuilders.NewFlagBuilder(name).On(true).FallthroughVariation(1).
+						Variations(ldvalue.CopyArbitraryValue(values[0]), ldvalue.CopyArbitraryValue(values[1])).Build())
 				}
 			}))
 			for _, o := range eachType(p.client, "", sandy) {
 				Expect(o.Variant).To(Equal("1"), o.FlagKey)
-			}
-			for _, o := range eachType(p.client, "", user("kim")) {
-				Expect(o.Variant).To(Equal("0"), o.FlagKey)
 			}
 		})
 
@@ -139,23 +133,43 @@ var _ = Describe("OpenFeature 2, the provider", func() {
 		})
 
 		DescribeTable("2.2.7 resolution returns an error with an error code if it fails",
-			func(code openfeature.ErrorCode, flag string, who openfeature.EvaluationContext, choices ...func(*setup)) {
-				p := start(append(choices, given(decisions))...)
-				failed := outcomeOf(p.client.BooleanValueDetails(context.Background(), flag, true, who))
-				Expect(failed.err).To(MatchError(ContainSubstring(string(code))))
-				Expect(failed.ErrorCode).To(Equal(code))
-				Expect(failed.Reason).To(Equal(openfeature.ErrorReason))
-				Expect(failed.Variant).To(BeEmpty())
-				Expect(failed.value).To(BeTrue())
+			func(choices []func(*setup), flag string, evaluationContext openfeature.EvaluationContext,
+				code openfeature.ErrorCode, kind, message string,
+			) {
+				p := newProgram(choices...)
+				_ = p.register()
+				details, err := p.client.BooleanValueDetails(context.Background(), flag, true, evaluationContext)
+				Expect(err).To(HaveOccurred())
+				Expect(details.Value).To(BeTrue())
+				Expect(details.Reason).To(Equal(openfeature.ErrorReason))
+				Expect(details.ErrorCode).To(Equal(code))
+				Expect(details.ErrorMessage).To(ContainSubstring(message))
+				Expect(details.Variant).To(BeEmpty())
+				Expect(details.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "ERROR", "errorKind": kind}))
+
+				// The multi-provider uses the provider's detail directly.
+				direct := p.provider.BooleanEvaluation(
+					context.Background(), flag, true, openfeature.FlattenedContext(flat(evaluationContext)))
+				Expect(direct.Value).To(BeTrue())
+				Expect(direct.Reason).To(Equal(openfeature.ErrorReason))
+				Expect(direct.ResolutionDetail().ErrorCode).To(Equal(code))
 			},
-			Entry("a missing flag", openfeature.FlagNotFoundCode, "unknown", sandy),
-			Entry("a malformed flag", openfeature.ParseErrorCode, "broken", sandy),
-			Entry("a flag of another type", openfeature.TypeMismatchCode, "plain", sandy),
-			Entry("no targeting key", openfeature.TargetingKeyMissingCode, "plain", user("", "plan", "gold")),
-			Entry("a context that LaunchDarkly rejects", openfeature.InvalidContextCode, "plain",
-				user("sandy", "kind", "a b")),
-			Entry("anything else", openfeature.GeneralCode, "plain", sandy,
-				configure(func(c *ld.Config) { c.DataStore = brokenStore{} })),
+			Entry("because no flags have arrived yet", []func(*setup){
+				given((*launchdarklytest.Server).HoldStreams), options(launchdarkly.WithInitTimeout(1)),
+			}, "plain", sandy, openfeature.ProviderNotReadyCode, "CLIENT_NOT_READY", "before LaunchDarkly client initialization"),
+			Entry("because the flag does not exist", []func(*setup){given(decisions)},
+				"unknown", sandy, openfeature.FlagNotFoundCode, "FLAG_NOT_FOUND", "unknown feature key: unknown"),
+			Entry("because the flag is malformed", []func(*setup){given(decisions)},
+				"broken", sandy, openfeature.ParseErrorCode, "MALFORMED_FLAG", "MALFORMED_FLAG"),
+			Entry("because the flag has another type", []func(*setup){given(decisions)},
+				"plain", sandy, openfeature.TypeMismatchCode, "WRONG_TYPE", "WRONG_TYPE"),
+			Entry("because there is no key", []func(*setup){given(decisions)},
+				"plain", user(""), openfeature.TargetingKeyMissingCode, "USER_NOT_SPECIFIED", "targeting key missing"),
+			Entry("because the context is invalid", []func(*setup){given(decisions)},
+				"plain", user("sandy", "kind", "a b"), openfeature.InvalidContextCode, "USER_NOT_SPECIFIED", "kind"),
+			Entry("because the store of flags fails", []func(*setup){given(decisions), configure(func(c *ld.Config) {
+				c.DataStore = brokenStore{}
+			})}, "plain", sandy, openfeature.GeneralCode, "EXCEPTION", "the store is broken"),
 		)
 
 		It("2.2.9 resolution returns flag metadata, whether it succeeds or fails", func() {

@@ -20,12 +20,7 @@ type connection struct {
 	updates subsystems.DataSourceUpdateSink // of the client that was made last
 }
 
-// refuse makes further connections end.
-func (c *connection) refuse() { c.setRefused(true) }
-
-// accept undoes refuse.
-func (c *connection) accept() { c.setRefused(false) }
-
+// setRefused makes further connections end, or not any more.
 func (c *connection) setRefused(refused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

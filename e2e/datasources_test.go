@@ -14,7 +14,6 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
-	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
@@ -148,17 +147,6 @@ var _ = Describe("Flag data", func() {
 		Entry("polls, with a DataSystem", pollingV2, launchdarklytest.PollPathV2),
 	)
 
-	DescribeTable("arrives with each of the SDK's predefined data systems",
-		func(choose func(*ldcomponents.DataSystemModes) *ldcomponents.DataSystemConfigurationBuilder) {
-			p := start(serving("a"), func(s *setup) { s.config.DataSystem = choose(s.box.DataSystem()) })
-			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
-			Expect(value(p.client)).To(Equal("a"))
-		},
-		Entry("the default", (*ldcomponents.DataSystemModes).Default),
-		Entry("streaming", (*ldcomponents.DataSystemModes).Streaming),
-		Entry("polling", (*ldcomponents.DataSystemModes).Polling),
-	)
-
 	It("in a persistent store, with a DataSystem, makes the provider stale until LaunchDarkly answers", func() {
 		p := newProgram(serving("from LaunchDarkly"), given((*launchdarklytest.Server).HoldStreams),
 			options(launchdarkly.WithInitTimeout(20*time.Millisecond)), func(s *setup) {
@@ -194,76 +182,25 @@ var _ = Describe("Flag data", func() {
 		}),
 	)
 
-	DescribeTable("of both protocols passes through a reverse proxy",
-		func(choose func(*setup, string)) {
-			box := newBox()
-			box.SetValue("flag", ldvalue.String("a"))
-			proxy := newReverseProxy(box)
-			p := start(func(s *setup) {
-				s.box = box
-				s.config.ServiceEndpoints = allAt(proxy.URL)
-				s.config.Events = delivery.Lossless(nil, delivery.WithLogger(discard),
-					delivery.WithBackoff(time.Millisecond, 10*time.Millisecond))
-				choose(s, proxy.URL)
-			})
-			Expect(value(p.client)).To(Equal("a"))
-			box.SetValue("flag", ldvalue.String("b"))
-			Eventually(value).WithArguments(p.client).Should(Equal("b"), "the proxy passes on what is streamed, at once")
-			p.track("checkout", sandy, one)
-			Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithMetric(1)))
-			for _, request := range append(box.StreamRequests(), box.Requests()...) {
-				Expect(request.Header.Get("Authorization")).To(Equal(box.SDKKey()))
-				Expect(request.Header).To(HaveKey("X-Forwarded-For"))
-			}
-			Expect(p.box.StreamRequests()).To(BeEmpty(), "nothing goes by another way")
-			Expect(p.box.Requests()).To(BeEmpty())
-
-			proxy.goDown()
-			Eventually(p.client.State).Should(Equal(openfeature.StaleState))
-			Expect(value(p.client)).To(Equal("b"))
-			before := proxy.requests.Load()
-			p.client.Track(context.Background(), "while it is down", sandy, one)
-			Eventually(proxy.requests.Load).Should(BeNumerically(">", before))
-			box.SetValue("flag", ldvalue.String("c"))
-			Expect(p.provider.Stats().Delivered).To(BeEquivalentTo(1))
-
-			proxy.comeBack()
-			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
-			Eventually(value).WithArguments(p.client).Should(Equal("c"))
-			p.flush()
-			Expect(box.CustomEvents("while it is down")).To(HaveLen(1))
-			Expect(p.problems.all()).To(BeEmpty())
-		},
-		Entry("without a DataSystem", func(*setup, string) {}),
-		Entry("with a DataSystem", func(s *setup, uri string) {
-			s.config.DataSystem = ldcomponents.DataSystem().Custom().Synchronizers(
-				ldcomponents.StreamingDataSourceV2().BaseURI(uri).InitialReconnectDelay(10 * time.Millisecond))
-		}),
-	)
-
-	DescribeTable("is absent offline, and evaluations return defaults without an error",
-		func(choose func(*setup)) {
-			p := start(serving("a"), choose, func(s *setup) { s.config.Offline = true })
-			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
-			details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(details.Value).To(Equal("default"))
-			Expect(details.Reason).To(Equal(openfeature.DefaultReason))
-			Expect(details.ErrorCode).To(BeEmpty())
-			Expect(p.client.Object(context.Background(), "flag", theme, sandy)).To(BeIdenticalTo(theme))
-			_, err = p.client.StringValueDetails(context.Background(), "flag", "default", user(""))
-			Expect(err).To(MatchError(ContainSubstring(string(openfeature.TargetingKeyMissingCode))), "what is wrong remains so")
-			p.client.Track(context.Background(), "checkout", sandy, one)
-			p.flush()
-			Expect(p.provider.Stats().Tracked).To(BeEquivalentTo(1))
-			Expect(p.provider.Stats().Dropped.EventsOff).To(BeEquivalentTo(1))
-			Expect(p.api.Shutdown(waiting())).To(Succeed())
-			Expect(p.box.StreamRequests()).To(BeEmpty())
-			Expect(p.box.Requests()).To(BeEmpty())
-		},
-		Entry("without a DataSystem", func(*setup) {}),
-		Entry("with a DataSystem", useDataSystem(synchronizing)),
-	)
+	It("is absent offline, with a DataSystem, and evaluations return defaults without an error", func() {
+		p := start(serving("a"), useDataSystem(synchronizing), func(s *setup) { s.config.Offline = true })
+		Expect(p.client.State()).To(Equal(openfeature.ReadyState))
+		details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(details.Value).To(Equal("default"))
+		Expect(details.Reason).To(Equal(openfeature.DefaultReason))
+		Expect(details.ErrorCode).To(BeEmpty())
+		Expect(p.client.Object(context.Background(), "flag", theme, sandy)).To(BeIdenticalTo(theme))
+		_, err = p.client.StringValueDetails(context.Background(), "flag", "default", user(""))
+		Expect(err).To(MatchError(ContainSubstring(string(openfeature.TargetingKeyMissingCode))), "what is wrong remains so")
+		p.client.Track(context.Background(), "checkout", sandy, one)
+		p.flush()
+		Expect(p.provider.Stats().Tracked).To(BeEquivalentTo(1))
+		Expect(p.provider.Stats().Dropped.EventsOff).To(BeEquivalentTo(1))
+		Expect(p.api.Shutdown(waiting())).To(Succeed())
+		Expect(p.box.StreamRequests()).To(BeEmpty())
+		Expect(p.box.Requests()).To(BeEmpty())
+	})
 })
 
 // one is a metric value.

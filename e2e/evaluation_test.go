@@ -3,9 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
-	"maps"
 	"math"
-	"strconv"
 	"sync"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
@@ -20,7 +18,6 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
 
-	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
@@ -61,80 +58,6 @@ func decisions(box *launchdarklytest.Server) {
 }
 
 var _ = Describe("Evaluation", func() {
-	DescribeTable("returns the value of each type",
-		func(define ldvalue.Value, evaluate func(*openfeature.Client) (any, openfeature.ResolutionDetail, error), want any) {
-			p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", define) }))
-			value, detail, err := evaluate(p.client)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(value).To(Equal(want))
-			Expect(detail.Variant).To(Equal("0"))
-			Expect(detail.Reason).To(Equal(openfeature.Reason("FALLTHROUGH")))
-			Expect(detail.ErrorCode).To(BeEmpty())
-			Expect(detail.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "variationIndex": 0}))
-		},
-		Entry("boolean", ldvalue.Bool(true), boolean(false), true),
-		Entry("string", ldvalue.String("green"), text("red"), "green"),
-		Entry("number", ldvalue.Float64(2.5), float(1), 2.5),
-		Entry("whole number", ldvalue.Int(42), integer(1), int64(42)),
-		Entry("object", ldvalue.ObjectBuild().Set("a", ldvalue.Int(1)).Build(), object(nil), map[string]any{"a": 1.0}),
-	)
-
-	DescribeTable("returns LaunchDarkly's reason and, with standard reasons, OpenFeature's",
-		func(flag string, evaluationContext openfeature.EvaluationContext, value, variant string,
-			reason, standard openfeature.Reason, metadata openfeature.FlagMetadata,
-		) {
-			for _, expected := range []struct {
-				options []launchdarkly.Option
-				reason  openfeature.Reason
-			}{
-				{nil, reason},
-				{[]launchdarkly.Option{launchdarkly.WithStandardReasons()}, standard},
-			} {
-				p := start(given(decisions), options(expected.options...))
-				details, err := p.client.StringValueDetails(context.Background(), flag, "default", evaluationContext)
-				Expect(err).NotTo(HaveOccurred())
-				Expect(details.Value).To(Equal(value))
-				Expect(details.Variant).To(Equal(variant))
-				Expect(details.Reason).To(Equal(expected.reason))
-				want := maps.Clone(metadata)
-				if index, err := strconv.Atoi(variant); err == nil {
-					want["variationIndex"] = index
-				}
-				Expect(details.FlagMetadata).To(Equal(want))
-			}
-		},
-		Entry("fallthrough", "plain", sandy, "a", "0", openfeature.Reason("FALLTHROUGH"), openfeature.DefaultReason,
-			openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH"}),
-		Entry("off", "off", sandy, "c", "2", openfeature.DisabledReason, openfeature.DisabledReason,
-			openfeature.FlagMetadata{"reasonKind": "OFF"}),
-		Entry("target", "targeted", sandy, "b", "1", openfeature.TargetingMatchReason, openfeature.TargetingMatchReason,
-			openfeature.FlagMetadata{"reasonKind": "TARGET_MATCH"}),
-		Entry("target of another kind", "org-targeted", user("acme", "kind", "org"), "b", "1",
-			openfeature.TargetingMatchReason, openfeature.TargetingMatchReason,
-			openfeature.FlagMetadata{"reasonKind": "TARGET_MATCH", "contextId": "org:acme"}),
-		Entry("rule", "second-rule", user("sandy", "country", "NL"), "b", "1",
-			openfeature.Reason("RULE_MATCH"), openfeature.TargetingMatchReason,
-			openfeature.FlagMetadata{"reasonKind": "RULE_MATCH", "ruleIndex": 1, "ruleId": "dutch"}),
-		Entry("rule on a segment", "segment", sandy, "b", "1",
-			openfeature.Reason("RULE_MATCH"), openfeature.TargetingMatchReason,
-			openfeature.FlagMetadata{"reasonKind": "RULE_MATCH", "ruleIndex": 0, "ruleId": "friends"}),
-		Entry("failed prerequisite", "needs-off", sandy, "c", "2",
-			openfeature.Reason("PREREQUISITE_FAILED"), openfeature.DefaultReason,
-			openfeature.FlagMetadata{"reasonKind": "PREREQUISITE_FAILED", "prerequisiteKey": "off"}),
-		Entry("satisfied prerequisite", "needs-plain", sandy, "a", "0",
-			openfeature.Reason("FALLTHROUGH"), openfeature.DefaultReason,
-			openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH"}),
-		Entry("rollout", "rollout", sandy, "b", "1", openfeature.Reason("FALLTHROUGH"), openfeature.DefaultReason,
-			openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH"}),
-		Entry("experiment", "experiment", sandy, "b", "1", openfeature.Reason("FALLTHROUGH"), openfeature.SplitReason,
-			openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "inExperiment": true}),
-		Entry("experiment in a rule", "experiment-rule", user("sandy", "country", "NL"), "b", "1",
-			openfeature.Reason("RULE_MATCH"), openfeature.SplitReason,
-			openfeature.FlagMetadata{"reasonKind": "RULE_MATCH", "ruleIndex": 0, "ruleId": "dutch", "inExperiment": true}),
-		Entry("off without a value", "off-for-nothing", sandy, "default", "",
-			openfeature.DisabledReason, openfeature.DisabledReason, openfeature.FlagMetadata{"reasonKind": "OFF"}),
-	)
-
 	DescribeTable("returns an object for any JSON value",
 		func(json string, want any) {
 			p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", ldvalue.Parse([]byte(json))) }))
@@ -200,6 +123,13 @@ var _ = Describe("Evaluation", func() {
 		Entry("far too small", -1e300),
 	)
 
+	It("returns an error for a string as a number, with a default of NaN", func() {
+		p := start(serving("1"))
+		o := asFloat(math.NaN())(p.client, "flag", sandy)
+		Expect(o.err).To(HaveOccurred())
+		Expect(o.ErrorCode).To(Equal(openfeature.TypeMismatchCode))
+	})
+
 	// If the provider reports an error, OpenFeature's SDK itself returns the default. Here, the
 	// provider has to: the flag is off and has no off variation, which is not an error.
 	Describe("of a flag without an off variation", func() {
@@ -209,115 +139,33 @@ var _ = Describe("Evaluation", func() {
 		})
 
 		DescribeTable("returns the default unchanged",
-			func(evaluate func(*openfeature.Client) (any, openfeature.ResolutionDetail, error), same func(any) bool) {
+			func(ask question, same func(any) bool) {
 				p := start(serveNothing)
-				value, detail, err := evaluate(p.client)
-				Expect(err).NotTo(HaveOccurred())
-				Expect(detail.Reason).To(Equal(openfeature.DisabledReason))
-				Expect(same(value)).To(BeTrue(), "got %v", value)
+				o := ask(p.client, "flag", sandy)
+				Expect(o.err).NotTo(HaveOccurred())
+				Expect(o.Reason).To(Equal(openfeature.DisabledReason))
+				Expect(same(o.value)).To(BeTrue(), "got %v", o.value)
 				p.flush()
 				Expect(p.box).NotTo(ldmatchers.HaveAnswered(400))
 				Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.FeatureEvent("flag")))
 			},
-			Entry("true", boolean(true), equals(true)),
-			Entry("a string", text("näh"), equals("näh")),
-			Entry("a string that is not valid UTF-8", text("\xff\xfe"), equals("\xff\xfe")),
-			Entry("an int64 beyond 2^53", integer(9007199254740993), equals(int64(9007199254740993))),
-			Entry("the largest int64", integer(math.MaxInt64), equals(int64(math.MaxInt64))),
-			Entry("NaN", float(math.NaN()), func(got any) bool { return math.IsNaN(got.(float64)) }),
-			Entry("an infinity", float(math.Inf(-1)), equals(math.Inf(-1))),
-			Entry("an integer as an object", object(int64(9007199254740993)), equals(int64(9007199254740993))),
-			Entry("an object of a struct type", object(theme), equals(theme)),
-			Entry("nil", object(nil), equals(nil)),
-			Entry("a channel", object(channel), equals(channel)),
-			Entry("a map that contains itself", object(cycle), func(got any) bool {
+			Entry("true", asBoolean(true), equals(true)),
+			Entry("a string", asString("näh"), equals("näh")),
+			Entry("a string that is not valid UTF-8", asString("\xff\xfe"), equals("\xff\xfe")),
+			Entry("an int64 beyond 2^53", asInteger(9007199254740993), equals(int64(9007199254740993))),
+			Entry("the largest int64", asInteger(math.MaxInt64), equals(int64(math.MaxInt64))),
+			Entry("NaN", asFloat(math.NaN()), func(got any) bool { return math.IsNaN(got.(float64)) }),
+			Entry("an infinity", asFloat(math.Inf(-1)), equals(math.Inf(-1))),
+			Entry("an integer as an object", asObject(int64(9007199254740993)), equals(int64(9007199254740993))),
+			Entry("an object of a struct type", asObject(theme), equals(theme)),
+			Entry("nil", asObject(nil), equals(nil)),
+			Entry("a channel", asObject(channel), equals(channel)),
+			Entry("a map that contains itself", asObject(cycle), func(got any) bool {
 				cycle["proof"] = true
 				defer delete(cycle, "proof")
 				return got.(map[string]any)["proof"] == true
 			}),
 		)
-	})
-
-	Describe("that fails", func() {
-		DescribeTable("returns an error and the default",
-			func(choices []func(*setup), flag string, evaluationContext openfeature.EvaluationContext,
-				code openfeature.ErrorCode, kind, message string,
-			) {
-				p := newProgram(choices...)
-				_ = p.register()
-				details, err := p.client.BooleanValueDetails(context.Background(), flag, true, evaluationContext)
-				Expect(err).To(HaveOccurred())
-				Expect(details.Value).To(BeTrue())
-				Expect(details.Reason).To(Equal(openfeature.ErrorReason))
-				Expect(details.ErrorCode).To(Equal(code))
-				Expect(details.ErrorMessage).To(ContainSubstring(message))
-				Expect(details.Variant).To(BeEmpty())
-				Expect(details.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "ERROR", "errorKind": kind}))
-
-				// The multi-provider uses the provider's detail directly.
-				direct := p.provider.BooleanEvaluation(
-					context.Background(), flag, true, openfeature.FlattenedContext(flat(evaluationContext)))
-				Expect(direct.Value).To(BeTrue())
-				Expect(direct.Reason).To(Equal(openfeature.ErrorReason))
-				Expect(direct.ResolutionDetail().ErrorCode).To(Equal(code))
-			},
-			Entry("because no flags have arrived yet", []func(*setup){
-				given((*launchdarklytest.Server).HoldStreams), options(launchdarkly.WithInitTimeout(1)),
-			}, "plain", sandy, openfeature.ProviderNotReadyCode, "CLIENT_NOT_READY", "before LaunchDarkly client initialization"),
-			Entry("because the flag does not exist", []func(*setup){given(decisions)},
-				"unknown", sandy, openfeature.FlagNotFoundCode, "FLAG_NOT_FOUND", "unknown feature key: unknown"),
-			Entry("because the flag is malformed", []func(*setup){given(decisions)},
-				"broken", sandy, openfeature.ParseErrorCode, "MALFORMED_FLAG", "MALFORMED_FLAG"),
-			Entry("because the flag has another type", []func(*setup){given(decisions)},
-				"plain", sandy, openfeature.TypeMismatchCode, "WRONG_TYPE", "WRONG_TYPE"),
-			Entry("because there is no key", []func(*setup){given(decisions)},
-				"plain", user(""), openfeature.TargetingKeyMissingCode, "USER_NOT_SPECIFIED", "targeting key missing"),
-			Entry("because the context is invalid", []func(*setup){given(decisions)},
-				"plain", user("sandy", "kind", "a b"), openfeature.InvalidContextCode, "USER_NOT_SPECIFIED", "kind"),
-			Entry("because the store of flags fails", []func(*setup){given(decisions), configure(func(c *ld.Config) {
-				c.DataStore = brokenStore{}
-			})}, "plain", sandy, openfeature.GeneralCode, "EXCEPTION", "the store is broken"),
-		)
-
-		DescribeTable("returns the default of each type",
-			func(evaluate func(*openfeature.Client) (any, openfeature.ResolutionDetail, error), same func(any) bool) {
-				p := start()
-				value, detail, err := evaluate(p.client)
-				Expect(err).To(HaveOccurred())
-				Expect(detail.ErrorCode).To(Equal(openfeature.FlagNotFoundCode))
-				Expect(same(value)).To(BeTrue(), "got %v", value)
-			},
-			Entry("boolean", boolean(true), equals(true)),
-			Entry("string", text("\xff"), equals("\xff")),
-			Entry("number", float(math.NaN()), func(got any) bool { return math.IsNaN(got.(float64)) }),
-			Entry("integer", integer(9007199254740993), equals(int64(9007199254740993))),
-			Entry("object", object(theme), equals(theme)),
-		)
-
-		DescribeTable("does not convert between types",
-			func(value ldvalue.Value, evaluate func(*openfeature.Client) (any, openfeature.ResolutionDetail, error)) {
-				p := start(given(func(box *launchdarklytest.Server) { box.SetValue("flag", value) }))
-				_, detail, err := evaluate(p.client)
-				Expect(err).To(HaveOccurred())
-				Expect(detail.ErrorCode).To(Equal(openfeature.TypeMismatchCode))
-			},
-			Entry("string as boolean", ldvalue.String("true"), boolean(false)),
-			Entry("number as boolean", ldvalue.Int(1), boolean(false)),
-			Entry("boolean as string", ldvalue.Bool(true), text("")),
-			Entry("string as number", ldvalue.String("1"), float(1)),
-			Entry("string as number, with a default of NaN", ldvalue.String("1"), float(math.NaN())),
-			Entry("string as integer", ldvalue.String("1"), integer(1)),
-			Entry("object as string", ldvalue.ObjectBuild().Build(), text("")),
-		)
-
-		It("returns PROVIDER_NOT_READY after a shutdown", func() {
-			p := start(given(decisions))
-			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
-			details, err := p.client.StringValueDetails(context.Background(), "plain", "default", sandy)
-			Expect(err).To(HaveOccurred())
-			Expect(details.Value).To(Equal("default"))
-			Expect(details.ErrorCode).To(Equal(openfeature.ProviderNotReadyCode))
-		})
 	})
 
 	It("succeeds with a canceled context.Context", func() {
@@ -382,55 +230,7 @@ var _ = Describe("Evaluation", func() {
 			Expect(hook.spans()).To(HaveEach("span"))
 		}
 	})
-
-	It("runs the provider's hooks", func() {
-		var hook providerHook
-		p := start(given(decisions), options(launchdarkly.WithHooks(&hook)))
-		Expect(p.client.String(context.Background(), "plain", "default", sandy)).To(Equal("a"))
-		Expect(p.client.String(context.Background(), "unknown", "default", sandy)).To(Equal("default"))
-		Expect(hook.stages).To(Equal([]string{
-			"before plain of LaunchDarkly", "after plain: a", "finally plain",
-			"before unknown of LaunchDarkly", "error unknown", "finally unknown",
-		}))
-	})
 })
-
-// The five evaluations of a flag named flag, for tables.
-
-func boolean(def bool) func(*openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-	return func(c *openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-		d, err := c.BooleanValueDetails(context.Background(), "flag", def, sandy)
-		return d.Value, d.ResolutionDetail, err
-	}
-}
-
-func text(def string) func(*openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-	return func(c *openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-		d, err := c.StringValueDetails(context.Background(), "flag", def, sandy)
-		return d.Value, d.ResolutionDetail, err
-	}
-}
-
-func float(def float64) func(*openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-	return func(c *openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-		d, err := c.FloatValueDetails(context.Background(), "flag", def, sandy)
-		return d.Value, d.ResolutionDetail, err
-	}
-}
-
-func integer(def int64) func(*openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-	return func(c *openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-		d, err := c.IntValueDetails(context.Background(), "flag", def, sandy)
-		return d.Value, d.ResolutionDetail, err
-	}
-}
-
-func object(def any) func(*openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-	return func(c *openfeature.Client) (any, openfeature.ResolutionDetail, error) {
-		d, err := c.ObjectValueDetails(context.Background(), "flag", def, sandy)
-		return d.Value, d.ResolutionDetail, err
-	}
-}
 
 // equals compares with Go's operator ==, so pointers must be identical.
 func equals(want any) func(any) bool { return func(got any) bool { return got == want } }
@@ -506,31 +306,4 @@ func (h *ldHook) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = nil
-}
-
-// providerHook records its calls.
-type providerHook struct{ stages []string }
-
-func (h *providerHook) Before(_ context.Context, c openfeature.HookContext, _ openfeature.HookHints) (
-	*openfeature.EvaluationContext, error,
-) {
-	h.stages = append(h.stages, "before "+c.FlagKey()+" of "+c.ProviderMetadata().Name)
-	return nil, nil
-}
-
-func (h *providerHook) After(_ context.Context, c openfeature.HookContext, d openfeature.InterfaceEvaluationDetails,
-	_ openfeature.HookHints,
-) error {
-	h.stages = append(h.stages, "after "+c.FlagKey()+": "+d.Value.(string))
-	return nil
-}
-
-func (h *providerHook) Error(_ context.Context, c openfeature.HookContext, _ error, _ openfeature.HookHints) {
-	h.stages = append(h.stages, "error "+c.FlagKey())
-}
-
-func (h *providerHook) Finally(_ context.Context, c openfeature.HookContext, _ openfeature.InterfaceEvaluationDetails,
-	_ openfeature.HookHints,
-) {
-	h.stages = append(h.stages, "finally "+c.FlagKey())
 }

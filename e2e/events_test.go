@@ -93,16 +93,6 @@ var _ = Describe("Provider events", func() {
 			Expect(p.events.of(openfeature.ProviderStale)[0].ProviderName).To(Equal("LaunchDarkly"))
 		})
 
-		It("are emitted for each interruption", func() {
-			p := start(serving("a"))
-			for i := range 2 {
-				goStale(p)
-				comeBack(p)
-				Eventually(p.events.counter(openfeature.ProviderStale)).Should(Equal(i + 1))
-				Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(i + 2))
-			}
-		})
-
 		It("include the flags that changed during an interruption", func() {
 			p := start(serving("a"))
 			goStale(p)
@@ -112,19 +102,6 @@ var _ = Describe("Provider events", func() {
 			Expect(p.events.of(openfeature.ProviderConfigChange)[0].FlagChanges).To(Equal([]string{"flag"}))
 			Expect(value(p.client)).To(Equal("b"))
 			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
-		})
-
-		It("are a non-fatal error if it ends permanently, and evaluation continues", func() {
-			p := start(serving("a"))
-			loseKey(p)
-			Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
-			details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(details.Value).To(Equal("a"))
-			Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
-			Consistently(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
-			Expect(p.events.of(openfeature.ProviderError)[0].Message).To(ContainSubstring("401"))
-			Expect(p.events.of(openfeature.ProviderReady)).To(HaveLen(1))
 		})
 	})
 

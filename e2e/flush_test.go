@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/internal/baseline"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
-	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
 // unflushable is an event processor, and its configuration, whose flushes fail at once.
@@ -44,23 +42,6 @@ var _ = Describe("Flush", func() {
 			p.flush()
 		}
 		Expect(p.box.Requests()).To(HaveLen(requests))
-	})
-
-	It("returns once all tracked events are delivered", func() {
-		p := start()
-		for range 10 {
-			p.client.Track(context.Background(), "checkout", sandy, details(1))
-		}
-		p.flush()
-		Expect(p.box.CustomEvents("checkout")).To(HaveLen(10))
-		Expect(p.provider.Stats().Waiting).To(BeZero())
-	})
-
-	It("returns once all evaluation events are delivered", func() {
-		p := start(serving("a"))
-		value(p.client)
-		p.flush()
-		Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.EventOfKind(launchdarklytest.KindSummary)))
 	})
 
 	It("blocks until an outage ends", func() {
@@ -96,11 +77,6 @@ var _ = Describe("Flush", func() {
 		Entry("at its deadline", func() (context.Context, context.CancelFunc) {
 			return context.WithTimeout(context.Background(), 50*time.Millisecond)
 		}, context.DeadlineExceeded),
-		Entry("when it is canceled", func() (context.Context, context.CancelFunc) {
-			ctx, cancel := context.WithCancel(context.Background())
-			time.AfterFunc(50*time.Millisecond, cancel)
-			return ctx, cancel
-		}, context.Canceled),
 		Entry("if it is already canceled", func() (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
@@ -131,23 +107,5 @@ var _ = Describe("Flush", func() {
 		defer cancel()
 		Expect(p.provider.Flush(ctx)).NotTo(Succeed())
 		Expect(asked.Load()).To(BeNumerically("<=", 1))
-	})
-
-	It("is safe to call while other goroutines track and evaluate", func() {
-		p := start(serving("a"))
-		var group sync.WaitGroup
-		for range 8 {
-			group.Go(func() {
-				defer GinkgoRecover()
-				for range 20 {
-					p.client.Track(context.Background(), "checkout", sandy, details(1))
-					Expect(value(p.client)).To(Equal("a"))
-					Expect(p.provider.Flush(waiting())).To(Succeed())
-				}
-			})
-		}
-		group.Wait()
-		Expect(p.box.CustomEvents("checkout")).To(HaveLen(160))
-		Expect(p.provider.Stats().Delivered).To(Equal(uint64(160)))
 	})
 })

@@ -2,8 +2,8 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,11 +22,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
-	"github.com/open-feature/go-sdk/openfeature/memprovider"
-	"github.com/open-feature/go-sdk/openfeature/multi"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
@@ -42,102 +41,7 @@ func value(client *openfeature.Client) string {
 }
 
 var _ = Describe("Lifecycle", func() {
-	Describe("construction", func() {
-		It("fails without an SDK key", func() {
-			_, err := launchdarkly.NewProvider("")
-			Expect(err).To(MatchError(ContainSubstring("SDK key")))
-		})
-
-		It("fails for an SDK key or a configuration that LaunchDarkly's SDK rejects", func() {
-			_, err := launchdarkly.NewProvider("key\nwith a line break", launchdarkly.WithLogger(discard))
-			Expect(err).To(HaveOccurred())
-			_, err = launchdarkly.NewProvider("sdk-hunter2", launchdarkly.WithLogger(discard),
-				launchdarkly.WithConfig(ld.Config{HTTP: brokenHTTP}))
-			Expect(err).To(HaveOccurred())
-			Expect(err.Error()).NotTo(ContainSubstring("hunter2"))
-		})
-
-		It("fails for a nil client", func() {
-			_, err := launchdarkly.NewProviderWithClient(nil)
-			Expect(err).To(MatchError(ContainSubstring("client is nil")))
-		})
-
-		It("can be followed by a shutdown without a registration", func() {
-			p := newProgram(given((*launchdarklytest.Server).HoldStreams)) // as in closesTalkingStreams
-			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
-		})
-	})
-
 	Describe("initialization", func() {
-		It("makes the provider ready", func() {
-			p := start(serving("a"))
-			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
-			Expect(value(p.client)).To(Equal("a"))
-			Expect(p.provider.Metadata().Name).To(Equal("LaunchDarkly"))
-			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
-			Consistently(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
-		})
-
-		It("fails permanently with an invalid SDK key", func() {
-			p := newProgram(serving("a"), wrongKey)
-			err := p.register()
-			initError, ok := errors.AsType[*openfeature.ProviderInitError](err)
-			Expect(ok).To(BeTrue(), "%v", err)
-			Expect(initError.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
-			Expect(initError.Message).To(ContainSubstring("401"))
-			Expect(p.client.State()).To(Equal(openfeature.FatalState))
-
-			details, err := p.client.StringValueDetails(context.Background(), "flag", "default", sandy)
-			Expect(err).To(MatchError(openfeature.ProviderFatalError))
-			Expect(details.Value).To(Equal("default"))
-			Expect(details.ErrorCode).To(Equal(openfeature.ProviderFatalCode))
-
-			Eventually(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
-			Consistently(p.events.counter(openfeature.ProviderError)).Should(Equal(1))
-			Expect(p.events.of(openfeature.ProviderReady)).To(BeEmpty())
-		})
-
-		It("times out, and the provider becomes ready once it has connected", func() {
-			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams),
-				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
-			err := p.register()
-			Expect(err).To(MatchError(ld.ErrInitializationTimeout))
-			_, fatal := errors.AsType[*openfeature.ProviderInitError](err)
-			Expect(fatal).To(BeFalse())
-			Expect(p.client.State()).To(Equal(openfeature.ErrorState))
-			Expect(value(p.client)).To(Equal("default"))
-
-			p.box.ReleaseStreams()
-			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
-			Expect(value(p.client)).To(Equal("a"))
-			Eventually(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
-			Consistently(p.events.counter(openfeature.ProviderReady)).Should(Equal(1))
-			Expect(p.events.of(openfeature.ProviderError)).To(HaveLen(1))
-			Expect(p.events.of(openfeature.ProviderConfigChange)).To(BeEmpty())
-		})
-
-		It("succeeds although LaunchDarkly is unreachable at first", func() {
-			p := newProgram(serving("a"), given(func(box *launchdarklytest.Server) {
-				box.RefuseStreams(503, launchdarklytest.Times(2))
-			}))
-			Expect(p.register()).To(Succeed())
-			Expect(p.client.State()).To(Equal(openfeature.ReadyState))
-			Expect(value(p.client)).To(Equal("a"))
-		})
-
-		It("uses the flags of a persistent store, and the provider is stale until LaunchDarkly responds", func() {
-			p := newProgram(serving("from LaunchDarkly"), given((*launchdarklytest.Server).HoldStreams),
-				configure(func(c *ld.Config) { c.DataStore = filledStore("from the store") }),
-				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
-			Expect(p.register()).To(Succeed())
-			Eventually(p.client.State).Should(Equal(openfeature.StaleState))
-			Expect(value(p.client)).To(Equal("from the store"))
-
-			p.box.ReleaseStreams()
-			Eventually(p.client.State).Should(Equal(openfeature.ReadyState))
-			Expect(value(p.client)).To(Equal("from LaunchDarkly"))
-		})
-
 		It("returns when its context.Context ends, and continues in the background", func() {
 			p := newProgram(serving("a"), given((*launchdarklytest.Server).HoldStreams))
 			ctx, cancel := context.WithCancel(context.Background())
@@ -193,54 +97,9 @@ var _ = Describe("Lifecycle", func() {
 			Eventually(ended).Should(Receive(MatchError(context.DeadlineExceeded)))
 			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
 		})
-
-		It("does not prevent tracking", func() {
-			p := newProgram(given((*launchdarklytest.Server).HoldStreams),
-				options(launchdarkly.WithInitTimeout(20*time.Millisecond)))
-			Expect(p.register()).NotTo(Succeed())
-			p.track("early", sandy, details(1))
-			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("early")))
-		})
 	})
 
 	Describe("shutdown", func() {
-		It("delivers tracked and evaluation events", func() {
-			p := start(serving("a"))
-			for range 100 {
-				p.client.Track(context.Background(), "checkout", sandy, details(1))
-			}
-			value(p.client)
-			Expect(p.api.Shutdown(waiting())).To(Succeed())
-			Expect(p.box.CustomEvents("checkout")).To(HaveLen(100))
-			Expect(p.box.EventCount(launchdarklytest.KindSummary)).To(Equal(1))
-			Expect(p.provider.Stats().Delivered).To(Equal(uint64(100)))
-			Eventually(p.box.Streams).Should(BeZero(), "the connection stays open")
-		})
-
-		It("returns at its deadline while the events service is down, with the number of lost events", func() {
-			p := start(serving("a"))
-			p.box.RefuseEvents(503)
-			for range 3 {
-				p.client.Track(context.Background(), "checkout", sandy, details(1))
-			}
-			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-			defer cancel()
-			done := make(chan error, 1)
-			go func() { done <- p.api.Shutdown(ctx) }()
-			var err error
-			Eventually(done).Should(Receive(&err))
-			var undelivered *delivery.UndeliveredError
-			Expect(errors.As(err, &undelivered)).To(BeTrue(), "%v", err)
-			Expect(undelivered.Events).To(Equal(3))
-			Expect(err).To(MatchError(context.DeadlineExceeded))
-			Expect(err).To(MatchError(ContainSubstring("3 tracked events")))
-
-			Eventually(func() uint64 { return p.provider.Stats().Dropped.Closed }).Should(Equal(uint64(3)))
-			Expect(p.provider.Stats().Waiting).To(BeZero())
-			Eventually(p.problems.all).Should(ContainElement(MatchError(launchdarkly.ErrClosed)))
-			Expect(p.log.String()).To(ContainSubstring("events dropped"))
-		})
-
 		It("returns at its deadline while the events service does not respond", func() {
 			p := start()
 			p.box.DelayEvents(time.Hour)
@@ -248,29 +107,6 @@ var _ = Describe("Lifecycle", func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 			defer cancel()
 			Expect(p.provider.ShutdownWithContext(ctx)).To(MatchError(context.DeadlineExceeded))
-		})
-
-		It("leaves no goroutine of the provider running", func() {
-			p := start(serving("a"))
-			p.client.Track(context.Background(), "checkout", sandy, details(1))
-			Expect(ourGoroutines()).NotTo(BeEmpty())
-			Expect(p.api.Shutdown(waiting())).To(Succeed())
-			Eventually(ourGoroutines).Should(BeEmpty())
-		})
-
-		It("does nothing if the provider is shut down already", func() {
-			p := start()
-			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
-			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
-			p.provider.Shutdown()
-		})
-
-		It("closes the client, which Client still returns", func() {
-			p := start(serving("a"))
-			client := p.provider.Client()
-			Expect(client.Initialized()).To(BeTrue())
-			Expect(p.api.Shutdown(waiting())).To(Succeed())
-			Expect(p.provider.Client()).To(BeIdenticalTo(client))
 		})
 	})
 
@@ -314,74 +150,10 @@ var _ = Describe("Lifecycle", func() {
 			Expect(p.client.State()).To(Equal(openfeature.FatalState))
 			Expect(p.api.Shutdown(waiting())).To(Succeed())
 
-			p.connection.accept()
+			p.connection.setRefused(false)
 			p.useNewAPI()
 			Expect(p.register()).To(Succeed())
 			Expect(value(p.client)).To(Equal("a"))
-		})
-	})
-
-	Describe("in two domains", func() {
-		It("serves both, and keeps running after it is replaced in one of them", func() {
-			p := start(serving("a"))
-			blue, green := openfeature.WithDomain("blue"), openfeature.WithDomain("green")
-			Expect(p.api.SetProviderAndWait(waiting(), p.provider, blue)).To(Succeed())
-			Expect(p.api.SetProviderAndWait(waiting(), p.provider, green)).To(Succeed())
-			clients := []*openfeature.Client{p.api.NewClient(blue), p.api.NewClient(green)}
-			for _, client := range clients {
-				Expect(client.State()).To(Equal(openfeature.ReadyState))
-				Expect(value(client)).To(Equal("a"))
-				client.Track(context.Background(), "checkout", sandy, details(1))
-			}
-			Expect(p.api.SetProviderAndWait(waiting(), openfeature.NoopProvider{}, blue)).To(Succeed())
-			Expect(value(clients[0])).To(Equal("default"))
-			Expect(value(clients[1])).To(Equal("a"))
-			p.flush()
-			Expect(p.box.CustomEvents("checkout")).To(HaveLen(2))
-		})
-
-		It("is independent of another provider", func() {
-			p, other := start(serving("a")), newProgram(serving("b"))
-			domain := openfeature.WithDomain("other")
-			Expect(p.api.SetProviderAndWait(waiting(), other.provider, domain)).To(Succeed())
-			client := p.api.NewClient(domain)
-			Expect(value(p.client)).To(Equal("a"))
-			Expect(value(client)).To(Equal("b"))
-			client.Track(context.Background(), "checkout", sandy, details(1))
-			Expect(p.api.Shutdown(waiting())).To(Succeed())
-			Expect(p.box.CustomEvents()).To(BeEmpty())
-			Expect(other.box.CustomEvents()).To(ConsistOf(ldmatchers.CustomEvent("checkout")))
-		})
-	})
-
-	Describe("in the multi-provider", func() {
-		It("evaluates, tracks, and emits events", func() {
-			p := newProgram(serving("a"))
-			memory := memprovider.NewInMemoryProvider(map[string]memprovider.InMemoryFlag{
-				"flag":        {State: memprovider.Enabled, DefaultVariant: "x", Variants: map[string]any{"x": "from memory"}},
-				"only-memory": {State: memprovider.Enabled, DefaultVariant: "x", Variants: map[string]any{"x": "from memory"}},
-			})
-			several, err := multi.NewProvider(multi.StrategyFirstMatch,
-				multi.WithProvider("launchdarkly", p.provider), multi.WithProvider("memory", memory))
-			Expect(err).NotTo(HaveOccurred())
-			Expect(p.api.SetProviderAndWait(waiting(), several)).To(Succeed())
-
-			Expect(value(p.client)).To(Equal("a"))
-			Expect(p.client.String(context.Background(), "only-memory", "default", sandy)).To(Equal("from memory"))
-			details, err := p.client.ObjectValueDetails(context.Background(), "missing", theme, sandy)
-			Expect(err).To(HaveOccurred())
-			Expect(details.Value).To(BeIdenticalTo(theme))
-
-			p.track("checkout", sandy, openfeature.NewTrackingEventDetails(0))
-			Expect(p.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithMetric(0)))
-
-			p.box.SetValue("flag", ldvalue.String("b"))
-			Eventually(p.events.counter(openfeature.ProviderConfigChange)).Should(Equal(1))
-			Expect(p.events.of(openfeature.ProviderConfigChange)[0].FlagChanges).To(Equal([]string{"flag"}))
-
-			goStale(p)
-			comeBack(p)
-			Expect(p.api.Shutdown(waiting())).To(Succeed())
 		})
 	})
 
@@ -467,14 +239,14 @@ var _ = Describe("Lifecycle", func() {
 		)
 
 		// borrow creates a client with a configuration, and registers a provider that uses it.
-		borrow := func(config ld.Config, opts ...launchdarkly.Option) (*ld.LDClient, *launchdarkly.Provider, *logbook) {
+		borrow := func(config ld.Config, opts ...launchdarkly.Option) (*ld.LDClient, *launchdarkly.Provider, *suite.Log) {
 			GinkgoHelper()
 			client, err := ld.MakeCustomClient("sdk-key", config, patience)
 			Expect(err).NotTo(HaveOccurred())
 			DeferCleanup(client.Close)
-			log := new(logbook)
+			log := new(suite.Log)
 			provider, err := launchdarkly.NewProviderWithClient(client,
-				append([]launchdarkly.Option{launchdarkly.WithLogger(log.logger())}, opts...)...)
+				append([]launchdarkly.Option{launchdarkly.WithLogger(log.Logger())}, opts...)...)
 			Expect(err).NotTo(HaveOccurred())
 			DeferCleanup(shutDown, provider)
 			api, _ := newAPI()
@@ -604,17 +376,6 @@ var _ = Describe("Lifecycle", func() {
 			Eventually(first).Should(Receive(BeNil()))
 		})
 	})
-
-	It("rejects an initialization during the shutdown of the same registration", func() {
-		p := newProgram(given((*launchdarklytest.Server).HoldStreams))
-		p.box.DelayEvents(100 * time.Millisecond)
-		p.provider.Track(context.Background(), "checkout", sandy, details(1))
-		Expect(p.api.SetProvider(context.Background(), p.provider)).To(Succeed())
-		Eventually(openFeatureGoroutines).ShouldNot(BeEmpty())
-		Expect(p.api.Shutdown(waiting())).To(Succeed())
-		Eventually(p.client.State).Should(Equal(openfeature.ErrorState))
-		Expect(p.box.CustomEvents("checkout")).To(HaveLen(1))
-	})
 })
 
 // filledStore is a store that contains the flag named flag from an earlier run.
@@ -637,14 +398,15 @@ func (s filledStore) Build(client subsystems.ClientContext) (subsystems.DataStor
 
 // ourGoroutines returns the goroutines that run code of this module, except tests.
 func ourGoroutines() []string {
+	const module = "github.com/openfeature-launchdarkly/go-provider"
+	return goroutines(module+".", module+"/delivery.")
+}
+
+// goroutines returns the stacks that contain one of the texts.
+func goroutines(texts ...string) []string {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
-	var ours []string
-	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
-		const module = "github.com/openfeature-launchdarkly/go-provider"
-		if strings.Contains(stack, module+".") || strings.Contains(stack, module+"/delivery.") {
-			ours = append(ours, stack)
-		}
-	}
-	return ours
+	return slices.DeleteFunc(strings.Split(string(stacks), "\n\n"), func(stack string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(stack, text) })
+	})
 }

@@ -1,12 +1,10 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 
 	ld "github.com/launchdarkly/go-server-sdk/v7"
@@ -17,6 +15,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -45,7 +44,7 @@ type program struct {
 	provider *launchdarkly.Provider
 	api      *openfeature.EvaluationAPI
 	client   *openfeature.Client
-	log      *logbook
+	log      *suite.Log
 	problems *problems // errors passed to the error handler
 	events   *events   // provider events
 
@@ -65,7 +64,7 @@ type setup struct {
 // newProgram returns a program whose provider is not registered yet.
 func newProgram(choices ...func(*setup)) *program {
 	GinkgoHelper()
-	p := &program{log: new(logbook), problems: new(problems)}
+	p := &program{log: new(suite.Log), problems: new(problems)}
 	p.box = newBox()
 	s := setup{box: p.box, sdkKey: p.box.SDKKey(), config: p.box.Config()}
 	p.connection = &connection{stream: s.config.DataSource}
@@ -75,7 +74,7 @@ func newProgram(choices ...func(*setup)) *program {
 	}
 	options := append([]launchdarkly.Option{
 		launchdarkly.WithConfig(s.config),
-		launchdarkly.WithLogger(p.log.logger()),
+		launchdarkly.WithLogger(p.log.Logger()),
 		launchdarkly.WithErrorHandler(p.problems.add),
 		launchdarkly.WithInitTimeout(patience),
 	}, s.options...)
@@ -185,31 +184,6 @@ func received(box *launchdarklytest.Server, key string) string {
 	Expect(err).NotTo(HaveOccurred())
 	return string(text)
 }
-
-// logbook records log lines.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// Write implements [io.Writer].
-func (l *logbook) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logbook) lines() []string { return slices.Collect(strings.Lines(l.String())) }
 
 // problems records the calls of an error handler.
 type problems struct {

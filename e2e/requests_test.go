@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"context"
-	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
@@ -11,16 +9,12 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
-
-// brokenHTTP is a configuration that LaunchDarkly's SDK rejects.
-var brokenHTTP = ldcomponents.HTTPConfiguration().CACert([]byte("no certificate"))
 
 var _ = Describe("Requests", func() {
 	// all returns the requests of a program that evaluates and tracks: a stream, and its events.
@@ -38,34 +32,6 @@ var _ = Describe("Requests", func() {
 		for _, request := range all(start()) {
 			Expect(request.Wrapper()).To(Equal(wrapper))
 			Expect(request.UserAgent()).To(HavePrefix("GoClient/"))
-		}
-	})
-
-	It("use the application's HTTP configuration, and do not change its builder", func() {
-		var clients atomic.Int64
-		builder := ldcomponents.HTTPConfiguration().UserAgent("shop/1.2").Header("X-Gateway", "inner").
-			Wrapper("shop-wrapper", "3.4").
-			HTTPClientFactory(func() *http.Client {
-				clients.Add(1)
-				return &http.Client{Transport: &http.Transport{}}
-			})
-		useBuilder := configure(func(c *ld.Config) { c.HTTP = builder })
-		for _, request := range all(start(useBuilder)) {
-			Expect(request.Wrapper()).To(Equal(wrapper))
-			Expect(request.UserAgent()).To(HaveSuffix(" shop/1.2"))
-			Expect(request.Header.Get("X-Gateway")).To(Equal("inner"))
-		}
-		Expect(clients.Load()).To(BeNumerically(">", 0))
-
-		box := newBox()
-		config := box.Config()
-		config.HTTP = builder
-		client, err := ld.MakeCustomClient(box.SDKKey(), config, patience)
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(client.Close)
-		Expect(box.StreamRequests()).NotTo(BeEmpty())
-		for _, request := range box.StreamRequests() {
-			Expect(request.Wrapper()).To(Equal("shop-wrapper/3.4"))
 		}
 	})
 
@@ -95,20 +61,6 @@ var _ = Describe("Requests", func() {
 		Eventually(p.box).Should(ldmatchers.HaveReceived(ldmatchers.EventOfKind(launchdarklytest.KindSummary)))
 	})
 
-	It("are sent once enough events are queued, before the flush interval ends", func() {
-		p := start(configure(func(c *ld.Config) {
-			c.Events = delivery.Lossless(ldcomponents.SendEvents().FlushInterval(time.Hour),
-				delivery.WithRequestEvents(10), delivery.WithLogger(discard))
-		}))
-		for range 25 {
-			p.client.Track(context.Background(), "checkout", sandy, details(1))
-		}
-		Eventually(p.box.CustomEvents).Should(HaveLen(19)) // plus an index event
-		p.flush()
-		Expect(p.box.CustomEvents()).To(HaveLen(25))
-		Expect(p.provider.Stats().Requests).To(Equal(uint64(3)))
-	})
-
 	It("omit the configuration's private attributes", func() {
 		p := start(given(trackedFlag), configure(func(c *ld.Config) {
 			c.Events = ldcomponents.SendEvents().PrivateAttributes("email")
@@ -131,26 +83,6 @@ var _ = Describe("Requests", func() {
 		stats := p.provider.Stats()
 		Expect(stats.Tracked).To(Equal(uint64(1)))
 		Expect(stats.Dropped.EventsOff).To(Equal(uint64(1)))
-	})
-
-	It("are not made offline", func() {
-		p := start(serving("a"), func(s *setup) { s.sdkKey, s.config.Offline = "", true })
-		Expect(p.client.State()).To(Equal(openfeature.ReadyState))
-		Expect(value(p.client)).To(Equal("default"))
-		p.client.Track(context.Background(), "checkout", sandy, details(1))
-		p.flush()
-		Expect(p.api.Shutdown(waiting())).To(Succeed())
-		Expect(p.box.StreamRequests()).To(BeEmpty())
-		Expect(p.box.Requests()).To(BeEmpty())
-		Expect(p.provider.Stats().Dropped.EventsOff).To(Equal(uint64(1)))
-	})
-
-	It("poll instead of stream if so configured", func() {
-		p := start(serving("a"), configure(func(c *ld.Config) { c.DataSource = ldcomponents.PollingDataSource() }))
-		Expect(value(p.client)).To(Equal("a"))
-		requests := p.box.StreamRequests()
-		Expect(requests).NotTo(BeEmpty())
-		Expect(requests).To(HaveEach(HaveField("Path", launchdarklytest.PollPath)))
 	})
 
 	DescribeTable("do not log the SDK key",

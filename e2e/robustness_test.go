@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
-	"github.com/open-feature/go-sdk/openfeature/memprovider"
-	"github.com/open-feature/go-sdk/openfeature/multi"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
@@ -22,24 +19,6 @@ import (
 )
 
 var _ = Describe("Under adverse conditions, the provider", func() {
-	// LaunchDarkly's SDK blocks on its listeners, even while one is being removed.
-	It("shuts down while flags change", func() {
-		for range 4 {
-			p := start()
-			changing, stop := context.WithCancel(context.Background())
-			var changes sync.WaitGroup
-			changes.Go(func() {
-				for n := 1; changing.Err() == nil && n < 1000; n++ {
-					p.box.SetFlags(manyFlags(200, n)...)
-				}
-			})
-			Eventually(p.events.counter(openfeature.ProviderConfigChange)).ShouldNot(BeZero())
-			Expect(p.provider.ShutdownWithContext(waiting())).To(Succeed())
-			stop()
-			changes.Wait()
-		}
-	})
-
 	It("shuts down with a canceled context", func() {
 		ended, end := context.WithCancel(context.Background())
 		end()
@@ -71,26 +50,6 @@ var _ = Describe("Under adverse conditions, the provider", func() {
 			p.box.ReleaseStreams()
 			Eventually(p.provider.EventChannel()).Should(Receive(HaveField("EventType", openfeature.ProviderReady)))
 		}
-	})
-
-	It("serves OpenFeature's multi-provider from many goroutines", func() {
-		p := newProgram(serving("a"))
-		several, err := multi.NewProvider(multi.StrategyFirstMatch, multi.WithProvider("launchdarkly", p.provider),
-			multi.WithProvider("memory", memprovider.NewInMemoryProvider(nil)))
-		Expect(err).NotTo(HaveOccurred())
-		Expect(p.api.SetProviderAndWait(waiting(), several)).To(Succeed())
-		var evaluations sync.WaitGroup
-		for range 8 {
-			evaluations.Go(func() {
-				defer GinkgoRecover()
-				for range 200 {
-					Expect(value(p.client)).To(Equal("a"))
-				}
-			})
-		}
-		evaluations.Wait()
-		detail := p.provider.StringEvaluation(context.Background(), "flag", "", openfeature.FlattenedContext{"targetingKey": "u"})
-		Expect(detail.FlagMetadata).To(Equal(openfeature.FlagMetadata{"reasonKind": "FALLTHROUGH", "variationIndex": 0}))
 	})
 
 	It("is not ready without flag data, whatever the data source reports", func() {

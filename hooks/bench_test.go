@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
 
@@ -59,37 +58,6 @@ func BenchmarkHook(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				run()
-			}
-		})
-	}
-}
-
-func BenchmarkRepeatedExposureParallel(b *testing.B) {
-	hook := hooks.NewEvaluationHook(null{}, hooks.WithDeduplication(time.Hour, 1000))
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		run := finally(hook, nil)
-		for pb.Next() {
-			run()
-		}
-	})
-}
-
-// BenchmarkEvaluation measures a whole evaluation with OpenFeature's in-memory provider, to show
-// the share of the hook.
-func BenchmarkEvaluation(b *testing.B) {
-	for name, installed := range map[string][]openfeature.Hook{
-		"without hook":      nil,
-		"disabled":          {hooks.NewEvaluationHook(null{disabled: true})},
-		"null":              {hooks.NewEvaluationHook(null{})},
-		"repeated exposure": {hooks.NewEvaluationHook(null{}, hooks.WithDeduplication(0, 0))},
-	} {
-		b.Run(name, func(b *testing.B) {
-			client := newClient(b, provider(), installed...)
-			evalCtx := user("anna")
-			b.ReportAllocs()
-			for b.Loop() {
-				client.Boolean(context.Background(), "bool", false, evalCtx)
 			}
 		})
 	}

@@ -2,7 +2,6 @@ package hooks_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -54,22 +53,6 @@ func TestEvaluations(t *testing.T) {
 		})
 	}
 }
-
-// notReady is a provider that is still initializing.
-type notReady struct {
-	openfeature.FeatureProvider
-	release chan struct{}
-}
-
-func (p notReady) InitWithContext(context.Context, openfeature.EvaluationContext) error {
-	<-p.release
-	return nil
-}
-func (p notReady) Init(openfeature.EvaluationContext) error  { return nil }
-func (p notReady) ShutdownWithContext(context.Context) error { return nil }
-func (p notReady) Shutdown()                                 {}
-func (p notReady) Hooks() []openfeature.Hook                 { return nil }
-func (p notReady) Metadata() openfeature.Metadata            { return openfeature.Metadata{Name: "slow"} }
 
 func TestErrors(t *testing.T) {
 	t.Parallel()
@@ -140,35 +123,6 @@ func TestErrors(t *testing.T) {
 			})
 		}
 	}
-
-	t.Run("provider not ready", func(t *testing.T) {
-		t.Parallel()
-		var sink recorder
-		api := isolated.NewAPI()
-		p := notReady{FeatureProvider: provider(), release: make(chan struct{})}
-		if err := api.SetProvider(ctx, p); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { close(p.release); _ = api.Shutdown(context.Background()) })
-		client := api.NewClient()
-		_, err := client.BooleanValue(ctx, "bool", false, user("anna"), openfeature.WithHooks(hooks.NewEvaluationHook(&sink)))
-		if !errors.Is(err, openfeature.ProviderNotReadyError) {
-			t.Fatalf("got error %v", err)
-		}
-		want := attrs{
-			"feature_flag.key":           "bool",
-			"feature_flag.provider.name": "slow",
-			"feature_flag.context.id":    "anna",
-			"feature_flag.result.reason": "error",
-			"feature_flag.result.value":  false,
-			"error.type":                 "provider_not_ready",
-			"error.message":              "provider not yet initialized",
-			"feature_flag.error.message": "provider not yet initialized",
-		}
-		if got := attributes(sink.only(t)); !reflect.DeepEqual(got, want) {
-			t.Errorf("got  %v\nwant %v", got, want)
-		}
-	})
 }
 
 // All evaluations have the same flag, context.Context and hook, and differ in the evaluation

@@ -315,20 +315,3 @@ func TestErrorOfTheProviderIsNotMissing(t *testing.T) {
 		}
 	}
 }
-
-func TestManySinks(t *testing.T) {
-	t.Parallel()
-	sinks := make([]recorder, 20)
-	all := hooks.NewMultiSink()
-	for i := range sinks {
-		sinks[i].disabled = i%3 == 0
-		all = hooks.NewMultiSink(all, &sinks[i])
-	}
-	client := newClient(t, provider(), hooks.NewEvaluationHook(all))
-	client.Boolean(context.Background(), "bool", false, user("anna"))
-	for i := range sinks {
-		if got, want := len(sinks[i].all()) == 1, i%3 != 0; got != want {
-			t.Errorf("sink %d: received: %v, want %v", i, got, want)
-		}
-	}
-}

@@ -8,7 +8,6 @@ import (
 	"math"
 	"reflect"
 	"testing"
-	"testing/slogtest"
 	"time"
 
 	"github.com/open-feature/go-sdk/openfeature"
@@ -148,42 +147,6 @@ func TestSlogSinkLevel(t *testing.T) {
 	if !new(hooks.SlogSink).Enabled(context.Background()) {
 		t.Error("zero value does not log to slog.Default at INFO")
 	}
-}
-
-// viaSink is a handler that passes records through a sink.
-type viaSink struct{ slog.Handler }
-
-func (h viaSink) Handle(ctx context.Context, record slog.Record) error {
-	if record.Time.IsZero() { // the sink's records always have a time
-		return h.Handler.Handle(ctx, record)
-	}
-	event := hooks.Event{Name: record.Message}
-	record.Attrs(func(attr slog.Attr) bool {
-		event.Attributes = append(event.Attributes, attr)
-		return true
-	})
-	hooks.NewSlogSink(slog.New(h.Handler), record.Level).Emit(ctx, event)
-	return nil
-}
-
-func (h viaSink) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return viaSink{h.Handler.WithAttrs(attrs)}
-}
-func (h viaSink) WithGroup(name string) slog.Handler { return viaSink{h.Handler.WithGroup(name)} }
-
-func TestSlogSinkUnderSlogtest(t *testing.T) {
-	t.Parallel()
-	var buf bytes.Buffer
-	slogtest.Run(t, func(*testing.T) slog.Handler {
-		buf.Reset()
-		return viaSink{slog.NewJSONHandler(&buf, nil)}
-	}, func(t *testing.T) map[string]any {
-		var line map[string]any
-		if err := json.Unmarshal(buf.Bytes(), &line); err != nil {
-			t.Fatal(err)
-		}
-		return line
-	})
 }
 
 func TestMultiSinkByItself(t *testing.T) {

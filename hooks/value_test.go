@@ -111,11 +111,6 @@ func TestLowerSnake(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
-	for _, reason := range []string{"STATIC", "DEFAULT", "DISABLED", "SPLIT", "CACHED", "UNKNOWN", "ERROR", "STALE"} {
-		if got := reasonName(openfeature.Reason(reason)); got != strings.ToLower(reason) {
-			t.Errorf("%q: got %q", reason, got)
-		}
-	}
 }
 
 // FuzzEncodeValue checks the guarantees of an Event's attributes for values of every JSON type, and

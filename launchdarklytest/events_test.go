@@ -42,6 +42,7 @@ func TestDecodesEventsOfTheSDK(t *testing.T) {
 				Build())
 			client := newClient(t, box, func(c *ld.Config) {
 				c.Events = ldcomponents.SendEvents().EnableGzip(compressed)
+				c.HTTP = ldcomponents.HTTPConfiguration().Wrapper("mine", "1.2")
 			})
 			multi := ldcontext.NewMulti(sandy, ldcontext.NewWithKind("org", "acme"))
 
@@ -115,26 +116,10 @@ func TestDecodesEventsOfTheSDK(t *testing.T) {
 				(request.Bytes == request.WireBytes) == compressed {
 				t.Errorf("got %+v", request)
 			}
-			if request.PayloadID() == "" || request.Schema() != "4" || !strings.HasPrefix(request.UserAgent(), "GoClient/") {
+			if request.PayloadID() == "" || request.Schema() != "4" || request.Wrapper() != "mine/1.2" || !strings.HasPrefix(request.UserAgent(), "GoClient/") {
 				t.Errorf("got %+v", request)
 			}
 		})
-	}
-}
-
-func TestRequestHasTheWrapper(t *testing.T) {
-	box := newBox(t)
-	client := newClient(t, box, func(c *ld.Config) {
-		c.HTTP = ldcomponents.HTTPConfiguration().Wrapper("mine", "1.2")
-	})
-	_ = client.TrackEvent("a", sandy)
-	client.Flush()
-	requests, err := box.WaitForRequests(testContext(t), 1, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := requests[0].Wrapper(); got != "mine/1.2" {
-		t.Errorf("got %q", got)
 	}
 }
 

@@ -48,6 +48,15 @@ func ExampleNewServer() {
 	// checkout 99.9 map[user:sandy]
 }
 
+// connect returns a client of the SDK, as the example of NewServer makes one.
+func connect(server *launchdarklytest.Server) (client *ld.LDClient, closeClient func()) {
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+	}
+	return client, func() { _ = client.Close() }
+}
+
 func ExampleServer_SetFlags() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
@@ -58,12 +67,8 @@ func ExampleServer_SetFlags() {
 		AddTarget(1, "sandy").
 		Build())
 
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 
 	for _, key := range []string{"sandy", "alex"} {
 		greeting, detail, _ := client.StringVariationDetail("greeting", ldcontext.New(key), "")
@@ -77,12 +82,8 @@ func ExampleServer_SetFlags() {
 func ExampleServer_RefuseEvents() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 
 	server.RefuseEvents(503, launchdarklytest.Times(1))
 	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
@@ -108,12 +109,8 @@ func ExampleServer_SetValue() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
 	server.SetValue("theme", ldvalue.Parse([]byte(`{"color": "green"}`)))
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 	changes := client.GetFlagTracker().AddFlagChangeListener()
 
 	server.SetValue("theme", ldvalue.Parse([]byte(`{"color": "teal"}`)))
@@ -130,12 +127,8 @@ func ExampleServer_SetFlagsJSON() {
 	fmt.Println(server.SetFlagsJSON(`{"key": "limit", "on": false, "offVariation": 0, "variations": [10, 20]}`))
 	fmt.Println(server.SetFlagsJSON(`{"on": true}`) != nil)
 
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 	limit, detail, _ := client.IntVariationDetail("limit", ldcontext.New("sandy"), 0)
 	fmt.Println(limit, detail.Reason)
 	// Output:
@@ -156,12 +149,8 @@ func ExampleServer_SetSegments() {
 		AddRule(ldbuilders.NewRuleBuilder().ID("testers").Variation(1).Clauses(ldbuilders.SegmentMatchClause("testers"))).
 		Build())
 
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 	for _, key := range []string{"sandy", "alex"} {
 		enabled, _ := client.BoolVariation("new-checkout", ldcontext.New(key), false)
 		fmt.Println(key, enabled)
@@ -196,12 +185,8 @@ func ExampleServer_RefuseStreams() {
 	defer server.Close()
 	server.RefuseStreams(429, launchdarklytest.RetryAfter(time.Second), launchdarklytest.Times(1))
 
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	_, closeClient := connect(server)
+	defer closeClient()
 	for _, request := range server.StreamRequests() {
 		fmt.Println(request.Path, request.Status)
 	}
@@ -214,17 +199,13 @@ func ExampleServer_RefuseStreams() {
 func ExampleServer_WaitForStreams() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	_, closeClient := connect(server)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 
 	server.DropStreams()
 	fmt.Println(server.WaitForStreams(ctx, 1), server.Streams())
-	_ = client.Close()
+	closeClient()
 	fmt.Println(server.WaitForStreams(ctx, 0), server.Streams())
 	// Output:
 	// <nil> 1
@@ -235,12 +216,8 @@ func ExampleServer_WaitForStreams() {
 func ExampleServer_DropStreams() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 	status := client.GetDataSourceStatusProvider()
 
 	server.RefuseStreams(503)
@@ -371,12 +348,8 @@ func ExampleServer_AllEvents() {
 func ExampleServer_ResetEvents() {
 	server := launchdarklytest.NewServer()
 	defer server.Close()
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 
 	server.ResetEvents(1)
 	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))

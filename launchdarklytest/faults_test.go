@@ -121,25 +121,6 @@ func TestResetEvents(t *testing.T) {
 	}
 }
 
-func TestSDKRetriesAfterResetWithTheSamePayloadID(t *testing.T) {
-	box := newBox(t)
-	box.ResetEvents(1)
-	client := newClient(t, box)
-	_ = client.TrackEvent("a", sandy)
-	client.Flush()
-	// The SDK retries once, with the same payload ID.
-	requests, err := box.WaitForRequests(testContext(t), 2, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if requests[0].PayloadID() != requests[1].PayloadID() || !requests[1].Duplicate {
-		t.Errorf("got %+v", requests)
-	}
-	if len(box.CustomEvents()) != 1 {
-		t.Errorf("got %v", box)
-	}
-}
-
 func TestDelayEvents(t *testing.T) {
 	box := newBox(t)
 	client := newHTTPClient(t)
@@ -213,25 +194,6 @@ func states(client *ld.LDClient) func() interfaces.DataSourceState {
 	}
 }
 
-func TestDropStreams(t *testing.T) {
-	box := newBox(t)
-	client := newClient(t, box)
-	next := states(client)
-	box.DropStreams()
-	if got := next(); got != interfaces.DataSourceStateInterrupted {
-		t.Errorf("got %v", got)
-	}
-	if got := next(); got != interfaces.DataSourceStateValid {
-		t.Errorf("got %v", got)
-	}
-	if err := box.WaitForStreams(testContext(t), 1); err != nil {
-		t.Error(err)
-	}
-	if len(box.StreamRequests()) != 2 {
-		t.Errorf("got %+v", box.StreamRequests())
-	}
-}
-
 func TestRefuseStreams(t *testing.T) {
 	box := newBox(t)
 	client := newClient(t, box)
@@ -272,32 +234,34 @@ func TestRefuseStreams(t *testing.T) {
 }
 
 func TestHoldStreams(t *testing.T) {
-	box := newBox(t)
-	box.HoldStreams()
-	config := box.Config()
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 0) // does not wait
-	if err != nil {
-		t.Fatal(err)
+	for name, configure := range map[string]func(*launchdarklytest.Server) func(*ld.Config){
+		"first protocol":  func(*launchdarklytest.Server) func(*ld.Config) { return func(*ld.Config) {} },
+		"second protocol": streamingV2,
+	} {
+		t.Run(name, func(t *testing.T) {
+			box := newBox(t)
+			box.HoldStreams()
+			config := box.Config()
+			configure(box)(&config)
+			client, err := ld.MakeCustomClient(box.SDKKey(), config, 0) // does not wait
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = client.Close() })
+			if err := box.WaitForStreams(testContext(t), 1); err != nil {
+				t.Fatal(err)
+			}
+			box.SetValue("flag", "a")
+			if client.Initialized() {
+				t.Error("the client is initialized while its stream is held")
+			}
+			box.ReleaseStreams()
+			evaluatesTo(t, client, "flag", "a")
+			box.ReleaseStreams() // nothing to release
+			box.SetValue("flag", "b")
+			evaluatesTo(t, client, "flag", "b")
+		})
 	}
-	t.Cleanup(func() { _ = client.Close() })
-	if err := box.WaitForStreams(testContext(t), 1); err != nil {
-		t.Fatal(err)
-	}
-	box.SetValue("flag", true)
-	if client.Initialized() {
-		t.Error("the client is initialized while its stream is held")
-	}
-	box.ReleaseStreams()
-	await(t, "the flag", func() bool {
-		got, _ := client.BoolVariation("flag", sandy, false)
-		return got
-	})
-	box.ReleaseStreams() // nothing to release
-	box.SetValue("flag", false)
-	await(t, "the change", func() bool {
-		got, _ := client.BoolVariation("flag", sandy, true)
-		return !got
-	})
 }
 
 func TestRefuseSDKKey(t *testing.T) {

@@ -104,43 +104,6 @@ func TestSetValueEncodesAnyValue(t *testing.T) {
 	}
 }
 
-func TestFlagChangesReachConnectedAndLaterClients(t *testing.T) {
-	box := newBox(t)
-	box.SetValue("before", "a")
-	first := newClient(t, box)
-	changes := first.GetFlagTracker().AddFlagChangeListener()
-
-	box.SetFlags(
-		ldbuilders.NewFlagBuilder("one").SingleVariation(ldvalue.Int(1)).Build(),
-		ldbuilders.NewFlagBuilder("two").SingleVariation(ldvalue.Int(2)).Build(),
-	)
-	for _, want := range []string{"one", "two"} {
-		if got := (<-changes).Key; got != want {
-			t.Errorf("got a change of %q, want %q", got, want)
-		}
-	}
-	box.DeleteFlags("before", "never there")
-	if got := (<-changes).Key; got != "before" {
-		t.Errorf("got a change of %q", got)
-	}
-
-	second := newClient(t, box)
-	for name, client := range map[string]*ld.LDClient{"first": first, "second": second} {
-		if got, _ := client.IntVariation("two", sandy, 0); got != 2 {
-			t.Errorf("%s: got %d", name, got)
-		}
-		if got, _ := client.StringVariation("before", sandy, "gone"); got != "gone" {
-			t.Errorf("%s: got %q", name, got)
-		}
-	}
-
-	// Setting a deleted flag again is an update.
-	box.SetValue("before", "b")
-	if got := (<-changes).Key; got != "before" {
-		t.Errorf("got a change of %q", got)
-	}
-}
-
 func TestVersionsIncrease(t *testing.T) {
 	box := newBox(t)
 	set := func(version int) {
@@ -240,32 +203,6 @@ func TestSetJSONErrors(t *testing.T) {
 	if d, _ := poll(t, newHTTPClient(t), box, ""); len(d.Flags)+len(d.Segments) != 0 {
 		t.Errorf("something was set: %v", d)
 	}
-}
-
-func TestSetAndDeleteSegments(t *testing.T) {
-	box := newBox(t)
-	box.SetFlags(ldbuilders.NewFlagBuilder("beta").
-		On(true).
-		Variations(ldvalue.Bool(false), ldvalue.Bool(true)).
-		FallthroughVariation(0).
-		AddRule(ldbuilders.NewRuleBuilder().Variation(1).Clauses(ldbuilders.SegmentMatchClause("testers"))).
-		Build())
-	client := newClient(t, box)
-	isBeta := func() bool {
-		beta, _ := client.BoolVariation("beta", sandy, false)
-		return beta
-	}
-	if isBeta() {
-		t.Error("the rule matches without a segment")
-	}
-	box.SetSegments(ldbuilders.NewSegmentBuilder("testers").Included("sandy").Build())
-	await(t, "the segment", isBeta)
-	box.DeleteSegments("testers")
-	await(t, "the segment's end", func() bool { return !isBeta() })
-	if err := box.SetSegmentsJSON(`{"key": "testers", "included": ["sandy"]}`); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the segment from JSON", isBeta)
 }
 
 func TestPollsWithETag(t *testing.T) {

@@ -59,7 +59,9 @@ func TestBothProtocolsServeTheSameFlags(t *testing.T) {
 		evaluatesTo(t, client, "flag", "b")
 		evaluatesTo(t, client, "by-segment", "no")
 	}
-	box.SetSegments(ldbuilders.NewSegmentBuilder("friends").Included("sandy").Build())
+	if err := box.SetSegmentsJSON(`{"key": "friends", "included": ["sandy"]}`); err != nil {
+		t.Fatal(err)
+	}
 	for _, client := range clients {
 		evaluatesTo(t, client, "by-segment", "yes")
 	}
@@ -106,47 +108,6 @@ func TestV2DropStreams(t *testing.T) {
 	evaluatesTo(t, client, "gone", "none")
 	box.SetValue("flag", "c")
 	evaluatesTo(t, client, "flag", "c")
-}
-
-func TestV2HoldStreams(t *testing.T) {
-	box := newBox(t)
-	box.HoldStreams()
-	config := box.Config()
-	streamingV2(box)(&config)
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	if err := box.WaitForStreams(testContext(t), 1); err != nil {
-		t.Fatal(err)
-	}
-	box.SetValue("flag", "a")
-	if client.Initialized() {
-		t.Error("the client has data")
-	}
-	box.ReleaseStreams()
-	evaluatesTo(t, client, "flag", "a")
-}
-
-func TestV2RefuseSDKKey(t *testing.T) {
-	box := newBox(t)
-	box.RefuseSDKKey()
-	config := box.Config()
-	config.DataSystem = box.DataSystem().Default()
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, time.Second) // the SDK may wait for all of it
-	if err == nil {
-		t.Error("no error")
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	if len(box.StreamRequests()) == 0 {
-		t.Error("no requests")
-	}
-	for _, request := range box.StreamRequests() {
-		if request.Status != http.StatusUnauthorized {
-			t.Errorf("got %d for %s", request.Status, request.Path)
-		}
-	}
 }
 
 func TestV2PollsReturnChangesSinceTheBasis(t *testing.T) {

@@ -9,9 +9,7 @@ import (
 
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-	"go.uber.org/goleak"
 
-	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
@@ -56,26 +54,6 @@ func TestReadsEventsAfterClose(t *testing.T) {
 	if err := box.WaitForEventCount(context.Background(), 1); err != nil {
 		t.Errorf("waiting for accepted events fails: %v", err)
 	}
-}
-
-func TestCloseEndsAllGoroutines(t *testing.T) {
-	ignore := append(sdkleaks.Ignore(), goleak.IgnoreCurrent())
-	box := launchdarklytest.NewServer()
-	box.SetValue("flag", true)
-	client, err := ld.MakeCustomClient(box.SDKKey(), box.Config(), deadline)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.TrackEvent("a", sandy); err != nil {
-		t.Fatal(err)
-	}
-	client.Flush()
-	if _, err := box.WaitForEvents(testContext(t), 1, nil); err != nil {
-		t.Error(err)
-	}
-	_ = client.Close()
-	box.Close()
-	goleak.VerifyNone(t, ignore...)
 }
 
 func TestDiagnosticsNeedTheSDKKey(t *testing.T) {

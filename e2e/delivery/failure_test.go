@@ -115,8 +115,8 @@ var _ = Describe("Events are delivered after the events service", func() {
 		p.arrived(1, 2*each)
 		Expect(p.accounts().Dropped.Total()).To(BeZero())
 		Expect(p.reported.dropped.Load()).To(BeZero())
-		Expect(p.log.lines("level=ERROR")).To(ConsistOf(ContainSubstring("refuses the SDK key")))
-		Expect(p.log.lines("delivered again")).To(ConsistOf(And(ContainSubstring("level=INFO"), ContainSubstring("waiting="))))
+		Expect(p.log.Lines("level=ERROR")).To(ConsistOf(ContainSubstring("refuses the SDK key")))
+		Expect(p.log.Lines("delivered again")).To(ConsistOf(And(ContainSubstring("level=INFO"), ContainSubstring("waiting="))))
 		suite.Report("refused key", "%d for %s: %d of %d events arrived, after %d requests that were refused", status, refused,
 			p.box.EventCount(launchdarklytest.KindCustom), 2*each, during.Retries)
 	},
@@ -161,6 +161,6 @@ var _ = Describe("Events are delivered after the events service", func() {
 		s = p.accounts()
 		Expect(s.Dropped.Closed).To(BeEquivalentTo(bound))
 		suite.Report("full", "%d events tracked with a bound of %d: %d MiB of heap; log lines: %d",
-			10*bound, bound, grown>>20, len(p.log.lines("")))
+			10*bound, bound, grown>>20, len(p.log.Lines("")))
 	})
 })

@@ -2,14 +2,12 @@ package delivery
 
 import (
 	"context"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/open-feature/go-sdk/openfeature"
 
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
@@ -90,36 +88,5 @@ var _ = Describe("Tracked events", func() {
 		p.exposed(users)
 		Expect(p.accounts().EvaluationEvents.Dropped.Total()).To(BeZero())
 		suite.Report("exposures", "%d of %d exposures at 6,500 a second arrived, once", users, users)
-	})
-
-	It("arrive although some have invalid values", func() {
-		events := sized(10_000, 100_000)
-		loop := map[string]any{}
-		loop["self"] = loop
-		p := start()
-		for serial := range events {
-			about, details := sandy, openfeature.NewTrackingEventDetails(float64(serial))
-			switch serial % 500 {
-			case 0:
-				details = openfeature.NewTrackingEventDetails(math.NaN())
-			case 100:
-				details = openfeature.NewTrackingEventDetails(math.Inf(-1))
-			case 200:
-				details = details.Add("loop", loop).Add("nan", math.NaN())
-			case 300:
-				details = details.Add("invalid \xff", "\xc3\x28")
-			case 400:
-				about = openfeature.NewEvaluationContext("sandy", map[string]any{"height": math.Inf(1), "loop": loop})
-			}
-			p.client.Track(context.Background(), "purchase", about, details.Add("serial", serial))
-		}
-		p.flush()
-		p.arrivedInOrder(1, events)
-		s := p.accounts()
-		Expect(s.Dropped.Total()).To(BeZero())
-		for _, r := range p.box.Requests() {
-			Expect(r.Problem).To(BeEmpty())
-		}
-		suite.Report("invalid values", "%d events, %d of them with invalid values", events, events/100)
 	})
 })

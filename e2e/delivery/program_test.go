@@ -1,12 +1,10 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +27,7 @@ type program struct {
 	box      *launchdarklytest.Server
 	provider *launchdarkly.Provider
 	client   *openfeature.Client
-	log      *logbook
+	log      *suite.Log
 	reported *reported
 }
 
@@ -40,7 +38,7 @@ var tracked = ldbuilders.NewFlagBuilder("tracked").On(true).FallthroughVariation
 // start starts a program with options for delivery.
 func start(options ...delivery.Option) *program {
 	GinkgoHelper()
-	p := &program{box: launchdarklytest.NewServer(), log: new(logbook), reported: new(reported)}
+	p := &program{box: launchdarklytest.NewServer(), log: new(suite.Log), reported: new(reported)}
 	DeferCleanup(p.box.Close)
 	p.box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(true).FallthroughVariation(0).OffVariation(0).
 		Variations(ldvalue.Bool(true)).Build(), tracked)
@@ -201,32 +199,6 @@ func undelivered(err error) int {
 	u, ok := errors.AsType[*delivery.UndeliveredError](err)
 	Expect(ok).To(BeTrue(), "%v", err)
 	return u.Events
-}
-
-// logbook records log lines.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements [io.Writer].
-func (l *logbook) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-// lines returns the lines that contain the text.
-func (l *logbook) lines(with string) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var found []string
-	for line := range strings.Lines(l.text.String()) {
-		if strings.Contains(line, with) {
-			found = append(found, line)
-		}
-	}
-	return found
 }
 
 // reported counts the dropped events that were passed to the error handler.

@@ -44,7 +44,7 @@ var _ = Describe("Shutdown", func() {
 		Eventually(func() uint64 { return p.provider.Stats().Waiting }).Should(BeZero())
 		Expect(p.accounts().Dropped.Closed).To(BeEquivalentTo(events))
 		Expect(p.reported.dropped.Load()).To(BeEquivalentTo(events))
-		Expect(p.log.lines("events dropped")).To(ConsistOf(ContainSubstring("events=%d", events)))
+		Expect(p.log.Lines("events dropped")).To(ConsistOf(ContainSubstring("events=%d", events)))
 		suite.Report("shutdown of a dead service", "with a deadline of %s, it took %s", deadline, took.Round(time.Millisecond))
 	})
 })

@@ -1,9 +1,7 @@
 package filedata
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,25 +13,15 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/open-feature/go-sdk/openfeature"
-	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
-	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
-// patience is the timeout of all waits. It is reached only if a spec fails.
-const patience = 20 * time.Second
-
-func TestFileData(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(2 * time.Millisecond)
-	RunSpecs(t, "Provider with file data")
-}
-
-var sandy = openfeature.NewEvaluationContext("sandy", nil)
+func TestFileData(t *testing.T) { suite.RunSpecs(t, "Provider with file data") }
 
 // flag returns the content of a file that serves a value for the flag named flag. Without
 // increasing versions, LaunchDarkly's SDK does not report changes.
@@ -43,80 +31,58 @@ func flag(value string, version int) string {
 }
 
 var _ = Describe("A provider with flags from a file", func() {
-	var (
-		box  *launchdarklytest.Server
-		path string
-	)
-	BeforeEach(func() {
-		box = launchdarklytest.NewServer()
-		DeferCleanup(box.Close)
-		path = filepath.Join(GinkgoT().TempDir(), "flags.yaml")
-	})
+	var path string
+	BeforeEach(func() { path = filepath.Join(GinkgoT().TempDir(), "flags.yaml") })
 	// write replaces the file atomically, as deployments do.
 	write := func(content string) {
 		GinkgoHelper()
 		Expect(os.WriteFile(path+".new", []byte(content), 0o600)).To(Succeed())
 		Expect(os.Rename(path+".new", path)).To(Succeed())
 	}
-	newProvider := func(options ...launchdarkly.Option) *launchdarkly.Provider {
-		GinkgoHelper()
-		config := box.Config()
+	reading := func(config ld.Config) ld.Config {
 		config.DataSource = ldfiledata.DataSource().FilePaths(path).Reloader(ldfilewatch.WatchFiles)
-		provider, err := launchdarkly.NewProvider(box.SDKKey(), append([]launchdarkly.Option{
-			launchdarkly.WithConfig(config), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
-		}, options...)...)
-		Expect(err).NotTo(HaveOccurred())
-		return provider
-	}
-	newClient := func() (*openfeature.EvaluationAPI, *openfeature.Client) {
-		api := isolated.NewAPI()
-		DeferCleanup(func(ctx SpecContext) { _ = api.Shutdown(ctx) })
-		return api, api.NewClient()
-	}
-	value := func(client *openfeature.Client) string {
-		return client.String(context.Background(), "flag", "default", sandy)
+		return config
 	}
 
-	It("becomes ready, evaluates, tracks, and uses changes of the file", func(ctx SpecContext) {
+	It("becomes ready, evaluates, tracks, and uses changes of the file", func() {
 		write(flag("a", 1))
-		api, client := newClient()
+		box := program.NewBox()
+		p := program.New(reading(box.Config()))
 		changes := make(chan []string, 10)
 		handler := func(details openfeature.EventDetails) { changes <- details.FlagChanges }
-		api.AddHandler(openfeature.ProviderConfigChange, &handler)
-		provider := newProvider()
-		Expect(api.SetProviderAndWait(ctx, provider)).To(Succeed())
-		Expect(client.State()).To(Equal(openfeature.ReadyState))
-		Expect(value(client)).To(Equal("a"))
+		p.API.AddHandler(openfeature.ProviderConfigChange, &handler)
+		Expect(p.Register()).To(Succeed())
+		Expect(p.Client.State()).To(Equal(openfeature.ReadyState))
+		Expect(p.Value()).To(Equal("a"))
 
-		client.Track(ctx, "checkout", sandy, openfeature.NewTrackingEventDetails(1))
-		Expect(provider.Flush(ctx)).To(Succeed())
+		p.Track("checkout")
+		p.Flush()
 		Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout").WithMetric(1)))
 
 		write(flag("b", 2))
-		Eventually(value).WithArguments(client).Should(Equal("b"))
+		Eventually(p.Value).Should(Equal("b"))
 		Eventually(changes).Should(Receive(Equal([]string{"flag"})))
 
 		write("flagValues: {flag: ")
-		Eventually(client.State).Should(Equal(openfeature.StaleState))
-		Expect(value(client)).To(Equal("b"), "what can't be read changes nothing")
+		Eventually(p.Client.State).Should(Equal(openfeature.StaleState))
+		Expect(p.Value()).To(Equal("b"), "what can't be read changes nothing")
 		write("flagValues: {flag: c}") // the short form has no versions, so no change is reported
-		Eventually(client.State).Should(Equal(openfeature.ReadyState))
-		Eventually(value).WithArguments(client).Should(Equal("c"))
+		Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
+		Eventually(p.Value).Should(Equal("c"))
 		Expect(box.StreamRequests()).To(BeEmpty())
-	}, SpecTimeout(patience))
+	})
 
 	// As of LaunchDarkly's SDK 7.15.5, the file data source records without a lock that it has read
 	// its first file, while evaluations and the provider read that state: the race detector reports
 	// a data race.
 	if !race.Enabled {
-		It("becomes ready once the file exists", func(ctx SpecContext) {
-			api, client := newClient()
-			err := api.SetProviderAndWait(ctx, newProvider(launchdarkly.WithInitTimeout(50*time.Millisecond)))
-			Expect(err).To(MatchError(ld.ErrInitializationTimeout))
-			Expect(value(client)).To(Equal("default"))
+		It("becomes ready once the file exists", func() {
+			p := program.New(reading(program.NewBox().Config()), launchdarkly.WithInitTimeout(50*time.Millisecond))
+			Expect(p.Register()).To(MatchError(ld.ErrInitializationTimeout))
+			Expect(p.Value()).To(Equal(program.Default))
 			write("flagValues: {flag: a}")
-			Eventually(client.State).Should(Equal(openfeature.ReadyState))
-			Expect(value(client)).To(Equal("a"))
-		}, SpecTimeout(patience))
+			Eventually(p.Client.State).Should(Equal(openfeature.ReadyState))
+			Expect(p.Value()).To(Equal("a"))
+		})
 	}
 })

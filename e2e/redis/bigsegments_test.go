@@ -17,6 +17,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature"
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
 )
 
 // include makes a user a member of the first generation of a big segment, as the Relay Proxy does.
@@ -38,7 +39,7 @@ var _ = Describe("A provider with big segments in Redis", func() {
 		redis := startServer()
 		redis.include("sandy", "customers")
 		redis.synchronized()
-		box := newBox()
+		box := program.NewBox()
 		box.SetSegments(ldbuilders.NewSegmentBuilder("customers").Unbounded(true).Generation(1).Build())
 		box.SetFlags(ldbuilders.NewFlagBuilder("flag").On(true).FallthroughVariation(0).
 			Variations(ldvalue.String("nobody"), ldvalue.String("customer")).

@@ -15,12 +15,6 @@ type app struct {
 	box *launchdarklytest.Server
 }
 
-func newBox() *launchdarklytest.Server {
-	box := launchdarklytest.NewServer()
-	DeferCleanup(box.Close)
-	return box
-}
-
 // newProgram returns a program whose provider is not registered yet.
 func newProgram(box *launchdarklytest.Server, change func(*ld.Config), options ...launchdarkly.Option) app {
 	GinkgoHelper()

@@ -12,7 +12,6 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
-	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest/ldmatchers"
 )
 
@@ -49,13 +48,6 @@ func daemonV2(s *server, cached caching) func(*ld.Config) {
 	return func(c *ld.Config) { c.DataSystem = ldcomponents.DataSystem().Daemon(cached(stored(s))) }
 }
 
-// serving returns a LaunchDarkly that serves a value for the flag named flag.
-func serving(value string) *launchdarklytest.Server {
-	box := newBox()
-	box.SetValue("flag", ldvalue.String(value))
-	return box
-}
-
 // short is an init timeout for flags that do not arrive.
 var short = launchdarkly.WithInitTimeout(100 * time.Millisecond)
 
@@ -64,10 +56,10 @@ var _ = Describe("A provider with flags in Redis", func() {
 		func(readOnly func(*server, caching) func(*ld.Config)) {
 			It("becomes ready, evaluates and tracks without a stream, and uses changed flags", func() {
 				redis := startServer()
-				writer := start(serving("a"), streaming(redis, forAnHour))
+				writer := start(program.Serving("a"), streaming(redis, forAnHour))
 				readers := []app{
-					start(serving("not this"), readOnly(redis, notAtAll)),
-					start(serving("not this"), readOnly(redis, notAtAll)),
+					start(program.Serving("not this"), readOnly(redis, notAtAll)),
+					start(program.Serving("not this"), readOnly(redis, notAtAll)),
 				}
 				for _, reader := range readers {
 					Expect(reader.Value()).To(Equal("a"))
@@ -94,17 +86,17 @@ var _ = Describe("A provider with flags in Redis", func() {
 
 			It("becomes ready with an empty store, and has no flags until the store is filled", func() {
 				redis := startServer()
-				reader := start(newBox(), readOnly(redis, notAtAll))
+				reader := start(program.NewBox(), readOnly(redis, notAtAll))
 				details, err := reader.Details()
 				Expect(err).To(HaveOccurred())
 				Expect(details.ErrorCode).To(Equal(openfeature.FlagNotFoundCode))
-				start(serving("a"), streaming(redis, forAnHour))
+				start(program.Serving("a"), streaming(redis, forAnHour))
 				Eventually(reader.Value).Should(Equal("a"))
 			})
 
 			It("becomes ready although Redis is unreachable, and evaluations return an error", func() {
 				redis := stoppedServer()
-				reader := start(newBox(), readOnly(redis, notAtAll))
+				reader := start(program.NewBox(), readOnly(redis, notAtAll))
 				details, err := reader.Details()
 				Expect(err).To(HaveOccurred())
 				Expect(details.Value).To(Equal("default"))
@@ -116,15 +108,15 @@ var _ = Describe("A provider with flags in Redis", func() {
 				Expect(reader.box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
 
 				redis.start()
-				start(serving("a"), streaming(redis, forAnHour))
+				start(program.Serving("a"), streaming(redis, forAnHour))
 				Eventually(reader.Value).Should(Equal("a"))
 				Eventually(reader.storeAvailable).Should(BeTrue())
 			})
 
 			It("uses cached flags while Redis is unreachable", func() {
 				redis := startServer()
-				start(serving("a"), streaming(redis, forAnHour))
-				reader := start(newBox(), readOnly(redis, forAnHour))
+				start(program.Serving("a"), streaming(redis, forAnHour))
+				reader := start(program.NewBox(), readOnly(redis, forAnHour))
 				Expect(reader.Value()).To(Equal("a"))
 				redis.Stop()
 				details, err := reader.Details()
@@ -140,7 +132,7 @@ var _ = Describe("A provider with flags in Redis", func() {
 	Describe("that are streamed", func() {
 		It("stores the flags and their changes", func() {
 			redis := startServer()
-			p := start(serving("a"), streaming(redis, forAnHour))
+			p := start(program.Serving("a"), streaming(redis, forAnHour))
 			Expect(redis.flag("flag")).To(ContainSubstring(`"a"`))
 			Expect(p.Value()).To(Equal("a"))
 			p.box.SetValue("flag", ldvalue.String("b"))
@@ -151,10 +143,10 @@ var _ = Describe("A provider with flags in Redis", func() {
 
 		It("starts with the flags of an earlier run, and is stale until LaunchDarkly responds", func() {
 			redis := startServer()
-			earlier := start(serving("earlier"), streaming(redis, forAnHour))
+			earlier := start(program.Serving("earlier"), streaming(redis, forAnHour))
 			Expect(earlier.API.Shutdown(program.Waiting())).To(Succeed())
 
-			box := serving("fresh")
+			box := program.Serving("fresh")
 			box.HoldStreams()
 			p := newProgram(box, streaming(redis, forAnHour), short)
 			Expect(p.Register()).To(Succeed())
@@ -169,7 +161,7 @@ var _ = Describe("A provider with flags in Redis", func() {
 		DescribeTable("continues while Redis is unreachable, and has current flags once it is reachable",
 			func(cached caching, meanwhile string, code openfeature.ErrorCode) {
 				redis := startServer()
-				p := start(serving("a"), streaming(redis, cached))
+				p := start(program.Serving("a"), streaming(redis, cached))
 				Expect(p.Value()).To(Equal("a"))
 				Expect(p.storeAvailable()).To(BeTrue())
 
@@ -212,7 +204,7 @@ var _ = Describe("A provider with flags in Redis", func() {
 
 		It("becomes ready once its flags can be stored", func() {
 			redis := stoppedServer()
-			p := newProgram(serving("a"), streaming(redis, forAnHour), short)
+			p := newProgram(program.Serving("a"), streaming(redis, forAnHour), short)
 			Expect(p.Register()).To(MatchError(ld.ErrInitializationTimeout))
 			Expect(p.Client.State()).To(Equal(openfeature.ErrorState))
 			details, err := p.Details()
@@ -231,7 +223,7 @@ var _ = Describe("A provider with flags in Redis", func() {
 
 		It("becomes ready with an infinite cache although flags cannot be stored, and stores them later", func() {
 			redis := stoppedServer()
-			p := start(serving("a"), streaming(redis, forEver))
+			p := start(program.Serving("a"), streaming(redis, forEver))
 			Expect(p.Value()).To(Equal("a"))
 			Expect(p.storeAvailable()).To(BeFalse())
 			redis.start()
@@ -242,7 +234,7 @@ var _ = Describe("A provider with flags in Redis", func() {
 
 	It("from a DataSystem stores the flags, and does not depend on Redis afterwards", func() {
 		redis := startServer()
-		box := serving("a")
+		box := program.Serving("a")
 		p := start(box, func(c *ld.Config) {
 			c.DataSystem = box.DataSystem().PersistentStore(stored(redis).NoCaching())
 		})

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/program"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/internal/redisserver"
 )
 
@@ -52,7 +53,7 @@ func stored(s *server) *ldcomponents.PersistentDataStoreBuilder {
 
 // do sends a command directly, without the SDK.
 func (s *server) do(command string, args ...any) (any, error) {
-	connection, err := redis.DialURL(s.URL(), redis.DialConnectTimeout(program.Patience), redis.DialReadTimeout(program.Patience))
+	connection, err := redis.DialURL(s.URL(), redis.DialConnectTimeout(suite.Patience), redis.DialReadTimeout(suite.Patience))
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ var _ = Describe("Providers in daemon mode, with a Redis that a Relay Proxy fill
 		redis, err := redisserver.Start(program.Waiting())
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(redis.Stop)
-		box := serving("a")
+		box := program.Serving("a")
 		relay := startRelay(box, "USE_REDIS=true", "REDIS_URL="+redis.URL())
 		daemon := func() ld.Config {
 			config := box.Config()

@@ -14,7 +14,6 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldbuilders"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
-	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
@@ -37,7 +36,7 @@ var briefly = launchdarkly.WithInitTimeout(brief)
 
 var _ = Describe("Events behind a Relay Proxy", func() {
 	It("arrive, of every kind", func() {
-		box := newBox()
+		box := program.NewBox()
 		box.SetFlags(
 			ldbuilders.NewFlagBuilder("flag").On(true).Variations(ldvalue.String("a")).FallthroughVariation(0).
 				TrackEvents(true).DebugEventsUntilDate(ldtime.UnixMillisFromTime(time.Now().Add(time.Hour))).Build(),
@@ -72,7 +71,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 	})
 
 	It("are queued while the relay is down, and arrive once it is up", func() {
-		box := serving("a")
+		box := program.Serving("a")
 		relay := startRelay(box)
 		p := program.Start(relay.config())
 		relay.Stop()
@@ -86,7 +85,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 	// The Relay Proxy responds before it sends. It retries once after a second, and then drops the
 	// events.
 	It("count as delivered, and are lost if the relay cannot deliver them", func() {
-		box := serving("a")
+		box := program.Serving("a")
 		p := program.Start(startRelay(box).config())
 		box.RefuseEvents(http.StatusServiceUnavailable)
 		p.Track("lost")
@@ -105,38 +104,23 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 		Expect(box.CustomEvents("lost")).To(BeEmpty())
 	})
 
-	Context("that does not forward events", func() {
-		It("are not delivered, and a flush and the log report it", func() {
-			box := serving("a")
-			log := gbytes.NewBuffer()
-			p := program.Start(startRelayWith(box, noForwarding).config(),
-				launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
-			p.Track("checkout")
-			Expect(p.Provider.Flush(suite.Within(brief))).NotTo(Succeed())
-			Expect(p.Provider.Stats().Delivered).To(BeZero())
-			Expect(log).To(gbytes.Say("Event proxy is not enabled"), "the relay's own words")
-			Expect(p.Client.State()).To(Equal(openfeature.ReadyState))
-			Expect(p.Value()).To(Equal("a"))
-			Expect(p.Provider.ShutdownWithContext(suite.Within(brief))).NotTo(Succeed())
-			Expect(box.CustomEvents()).To(BeEmpty())
-		})
-
-		It("arrive if they bypass the relay", func() {
-			box := serving("a")
-			relay := startRelayWith(box, noForwarding)
-			config := relay.config()
-			config.ServiceEndpoints = ldcomponents.RelayProxyEndpointsWithoutEvents(relay.URL())
-			config.ServiceEndpoints.Events = box.URL() // in production, LaunchDarkly's
-			p := program.Start(config)
-			Expect(p.Value()).To(Equal("a"))
-			p.Track("checkout")
-			p.Flush()
-			Expect(box).To(ldmatchers.HaveReceived(ldmatchers.CustomEvent("checkout")))
-		})
+	It("are not delivered if it does not forward events, and a flush and the log report it", func() {
+		box := program.Serving("a")
+		log := gbytes.NewBuffer()
+		p := program.Start(startRelayWith(box, noForwarding).config(),
+			launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		p.Track("checkout")
+		Expect(p.Provider.Flush(suite.Within(brief))).NotTo(Succeed())
+		Expect(p.Provider.Stats().Delivered).To(BeZero())
+		Expect(log).To(gbytes.Say("Event proxy is not enabled"), "the relay's own words")
+		Expect(p.Client.State()).To(Equal(openfeature.ReadyState))
+		Expect(p.Value()).To(Equal("a"))
+		Expect(p.Provider.ShutdownWithContext(suite.Within(brief))).NotTo(Succeed())
+		Expect(box.CustomEvents()).To(BeEmpty())
 	})
 
 	It("are lost once LaunchDarkly has refused the relay's key for events", func() {
-		box := serving("a")
+		box := program.Serving("a")
 		p := program.Start(startRelay(box).config())
 		box.RefuseEvents(http.StatusUnauthorized, launchdarklytest.Times(1))
 		p.Track("refused")
@@ -157,7 +141,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 	DescribeTable("of a burst arrive up to the relay's capacity",
 		func(arrives types.GomegaMatcher, settings ...string) {
 			const burst = 20_000
-			box := serving("a")
+			box := program.Serving("a")
 			p := program.Start(startRelayWith(box, append(settings, forwardEvents)...).config())
 			for range burst {
 				p.Track("burst")
@@ -184,7 +168,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 	// may flush late.
 	It("of a burst all arrive at a rate below the relay's default capacity", func() {
 		const burst, users = 3_000, 350
-		box := serving("a")
+		box := program.Serving("a")
 		p := program.Start(startRelayWith(box, forwardEvents, "EVENTS_FLUSH_INTERVAL=200ms").config(),
 			launchdarkly.WithDelivery(delivery.WithMaxRate(250, 250*time.Millisecond)))
 		for i := range burst {
@@ -207,7 +191,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 
 	It("cause a warning if the relay may lose them", func() {
 		log := gbytes.NewBuffer()
-		program.Start(startRelay(serving("a")).config(), launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		program.Start(startRelay(program.Serving("a")).config(), launchdarkly.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 		Eventually(log).Should(gbytes.Say("level=WARN.*" + lossy + ".*EVENTS_CAPACITY"))
 		Consistently(log).ShouldNot(gbytes.Say(lossy), "once")
 	})
@@ -215,7 +199,7 @@ var _ = Describe("Events behind a Relay Proxy", func() {
 	DescribeTable("cause no warning",
 		func(change func(config *ld.Config, box *launchdarklytest.Server), options ...launchdarkly.Option) {
 			log := gbytes.NewBuffer()
-			box := serving("a")
+			box := program.Serving("a")
 			relay := startRelay(box)
 			config := relay.config()
 			change(&config, box)

@@ -59,16 +59,3 @@ func (r *relay) config() ld.Config {
 	config.ServiceEndpoints = ldcomponents.RelayProxyEndpoints(r.URL())
 	return config
 }
-
-func newBox() *launchdarklytest.Server {
-	box := launchdarklytest.NewServer()
-	DeferCleanup(box.Close)
-	return box
-}
-
-// serving returns a LaunchDarkly that serves a value for the flag named flag.
-func serving(value string) *launchdarklytest.Server {
-	box := newBox()
-	box.SetValue("flag", value)
-	return box
-}

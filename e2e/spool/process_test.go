@@ -28,6 +28,7 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 )
 
 // The environment variables that configure a process.
@@ -234,27 +235,9 @@ func peak() int {
 type process struct {
 	command *exec.Cmd
 	input   io.Closer
-	log     *logbook
+	log     *suite.Log
 	lines   chan string
 	tracked map[int]time.Time // when Track returned, by serial number; valid after the end
-}
-
-// logbook records the log lines of a process.
-type logbook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // start starts a process, which is killed after the spec.
@@ -264,7 +247,7 @@ func (w *world) start(role string, variables ...string) *process {
 	command.Env = append(os.Environ(), roleVariable+"="+role, urlVariable+"="+w.box.URL(), keyVariable+"="+w.box.SDKKey(),
 		directoryVariable+"="+w.directory, firstVariable+"="+strconv.Itoa(w.serial))
 	command.Env = append(command.Env, variables...)
-	p := &process{command: command, log: &logbook{}, lines: make(chan string, 1), tracked: map[int]time.Time{}}
+	p := &process{command: command, log: new(suite.Log), lines: make(chan string, 1), tracked: map[int]time.Time{}}
 	command.Stderr = p.log
 	input, err := command.StdinPipe()
 	Expect(err).NotTo(HaveOccurred())

@@ -9,7 +9,6 @@ import (
 	logapi "go.opentelemetry.io/otel/log"
 	lognoop "go.opentelemetry.io/otel/log/noop"
 	"go.opentelemetry.io/otel/sdk/metric"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/openfeature-launchdarkly/go-provider/hooks"
@@ -84,24 +83,6 @@ func cases() map[string]func() {
 func BenchmarkSinks(b *testing.B) {
 	for name, run := range cases() {
 		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				run()
-			}
-		})
-	}
-}
-
-// BenchmarkSDKSpan measures the span sink with a span of OpenTelemetry's SDK.
-func BenchmarkSDKSpan(b *testing.B) {
-	for name, hook := range map[string]openfeature.Hook{
-		"sink":  hooks.NewEvaluationHook(otelhooks.NewSpanSink()),
-		"plain": plain{},
-	} {
-		b.Run(name, func(b *testing.B) {
-			ctx, span := sdktrace.NewTracerProvider().Tracer("bench").Start(context.Background(), "request")
-			defer span.End()
-			run := finally(ctx, hook)
 			b.ReportAllocs()
 			for b.Loop() {
 				run()

@@ -3,7 +3,6 @@ package otelhooks_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/open-feature/go-sdk/openfeature"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
@@ -20,7 +18,6 @@ import (
 
 	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 	"github.com/openfeature-launchdarkly/go-provider/hooks/otelhooks"
-	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
 // fixed is a provider whose counters do not change.
@@ -276,68 +273,5 @@ func TestDeliveryMetricsDoNotAllocate(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(100, func() { _ = callback(context.Background(), noop.Observer{}) }); got > 0 {
 		t.Errorf("a collection makes %v allocations", got)
-	}
-}
-
-// An outage of the events service is visible in the metrics while it lasts.
-func TestDeliveryMetricsOfAProvider(t *testing.T) {
-	t.Parallel()
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	provider, err := launchdarkly.NewProvider(box.SDKKey(),
-		launchdarkly.WithConfig(box.Config()), launchdarkly.WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := provider.Init(openfeature.EvaluationContext{}); err != nil {
-		t.Fatal(err)
-	}
-	defer provider.Shutdown()
-	reader, _ := register(t, provider)
-	value := func(name string) float64 {
-		for instrument, points := range read(t, reader) {
-			if strings.HasPrefix(instrument, "launchdarkly.events."+name+",") {
-				sum := 0.0
-				for _, p := range points {
-					if group, ok := p.attributes.Value(otelhooks.EventGroupKey); !ok || group.AsString() == otelhooks.TrackedEvents {
-						sum += p.value
-					}
-				}
-				return sum
-			}
-		}
-		t.Fatalf("no metric %s", name)
-		return 0
-	}
-	box.RefuseEvents(503)
-	anna := openfeature.NewEvaluationContext("anna", nil)
-	for range 10 {
-		provider.Track(t.Context(), "checkout", anna, openfeature.TrackingEventDetails{})
-	}
-	provider.Track(t.Context(), "", anna, openfeature.TrackingEventDetails{})
-	short, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if err := provider.Flush(short); err == nil {
-		t.Error("flushed during the outage")
-	}
-	for _, name := range []string{"retries", "waiting_age", "waiting_size"} {
-		if got := value(name); got <= 0 {
-			t.Errorf("during the outage: %s is %v", name, got)
-		}
-	}
-	for name, want := range map[string]float64{"recorded": 11, "waiting": 10, "dropped": 1, "delivered": 0} {
-		if got := value(name); got != want {
-			t.Errorf("during the outage: %s is %v, want %v", name, got, want)
-		}
-	}
-
-	box.AcceptEvents()
-	if err := provider.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]float64{"waiting": 0, "waiting_size": 0, "waiting_age": 0, "delivered": 10} {
-		if got := value(name); got != want {
-			t.Errorf("after the outage: %s is %v, want %v", name, got, want)
-		}
 	}
 }

@@ -27,6 +27,7 @@ type (
 	cents   int64
 	ratio   float32
 	level   uint8
+	flag    bool
 	labels  map[plan]cents
 	address struct {
 		Street string `json:"street"`
@@ -143,6 +144,7 @@ func TestConvertAsEncodingJSON(t *testing.T) {
 			T textual `json:",string"`
 		}{textual{"a"}},
 		"float64":               1.5e300,
+		"named bool":            flag(true),
 		"named string":          plan("gold"),
 		"named int":             cents(1999),
 		"named float32":         ratio(0.3),
@@ -152,6 +154,7 @@ func TestConvertAsEncodingJSON(t *testing.T) {
 		"nil pointer":           (*int)(nil),
 		"nil slice":             []int(nil),
 		"nil map":               map[string]int(nil),
+		"nil map of any":        map[string]any(nil),
 		"[]string":              []string{"a", "b"},
 		"[]int":                 []int{1, 2},
 		"[]any":                 []any{1, "two", nil, []any{3.5}},

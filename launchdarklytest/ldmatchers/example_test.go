@@ -37,6 +37,15 @@ func ExampleHaveReceived() {
 	// Output: delivered: true
 }
 
+// connect returns a client of the SDK, as the example of HaveReceived makes one.
+func connect(server *launchdarklytest.Server) (client *ld.LDClient, closeClient func()) {
+	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
+	if err != nil {
+		fmt.Println(err)
+	}
+	return client, func() { _ = client.Close() }
+}
+
 func ExampleEventMatcher() {
 	event := launchdarklytest.Event{
 		Kind: launchdarklytest.KindCustom,
@@ -60,9 +69,8 @@ func ExampleEventMatcher_WithContext() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
 	server := launchdarklytest.NewServer()
 	defer server.Close()
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 
 	sandy := ldcontext.NewBuilder("sandy").SetString("email", "sandy@example.com").Private("email").Build()
 	_ = client.TrackEvent("signup", sandy)
@@ -80,9 +88,8 @@ func ExampleEventMatcher_WithDataMember() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
 	server := launchdarklytest.NewServer()
 	defer server.Close()
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 
 	data := ldvalue.ObjectBuild().SetString("from", "silver").SetString("to", "gold").SetInt("seats", 12).Build()
 	_ = client.TrackData("plan-changed", ldcontext.New("sandy"), data)
@@ -108,9 +115,8 @@ func ExampleHaveAnswered() {
 	g := gomega.NewGomega(func(message string, _ ...int) { fmt.Println(message) })
 	server := launchdarklytest.NewServer()
 	defer server.Close()
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 
 	server.RefuseEvents(503, launchdarklytest.Times(1))
 	_ = client.TrackEvent("checkout", ldcontext.New("sandy"))
@@ -129,9 +135,8 @@ func ExampleFeatureEvent() {
 	defer server.Close()
 	server.SetFlags(ldbuilders.NewFlagBuilder("theme").On(true).TrackEvents(true).
 		Variations(ldvalue.String("teal")).FallthroughVariation(0).Build())
-	client, err := ld.MakeCustomClient(server.SDKKey(), server.Config(), 10*time.Second)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	defer func() { _ = client.Close() }()
+	client, closeClient := connect(server)
+	defer closeClient()
 
 	sandy := ldcontext.New("sandy")
 	_, _ = client.StringVariation("theme", sandy, "")

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"time"
 
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/onsi/ginkgo/v2"
@@ -19,9 +18,6 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
-
-// Patience is the timeout of all waits. It is reached only if a spec fails.
-const Patience = 20 * time.Second
 
 // Default is what Value and Details return for a flag without a value.
 const Default = "default"
@@ -43,7 +39,7 @@ func New(config ld.Config, options ...launchdarkly.Option) *Program {
 	provider, err := launchdarkly.NewProvider(launchdarklytest.ValidSDKKey, append([]launchdarkly.Option{
 		launchdarkly.WithConfig(config),
 		launchdarkly.WithLogger(slog.New(slog.DiscardHandler)),
-		launchdarkly.WithInitTimeout(Patience),
+		launchdarkly.WithInitTimeout(suite.Patience),
 	}, options...)...)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	ginkgo.DeferCleanup(func() { _ = provider.ShutdownWithContext(Waiting()) })
@@ -85,8 +81,22 @@ func (p *Program) Flush() {
 	gomega.Expect(p.Provider.Flush(Waiting())).To(gomega.Succeed())
 }
 
-// Waiting returns a context that ends after Patience.
-func Waiting() context.Context { return suite.Within(Patience) }
+// Waiting returns a context that ends after [suite.Patience].
+func Waiting() context.Context { return suite.Within(suite.Patience) }
+
+// NewBox returns a LaunchDarkly that is closed after the spec.
+func NewBox() *launchdarklytest.Server {
+	box := launchdarklytest.NewServer()
+	ginkgo.DeferCleanup(box.Close)
+	return box
+}
+
+// Serving returns a LaunchDarkly that serves a value for the flag named flag.
+func Serving(value string) *launchdarklytest.Server {
+	box := NewBox()
+	box.SetValue("flag", value)
+	return box
+}
 
 // Events counts the provider events that OpenFeature reports.
 type Events struct {

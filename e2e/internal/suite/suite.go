@@ -1,5 +1,5 @@
-// Package suite has helpers of the end-to-end suites: contexts, ignored goroutines, memory,
-// figures, counters.
+// Package suite has helpers of the end-to-end suites: contexts, checks for leaked goroutines, logs,
+// memory, figures, counters.
 package suite
 
 import (
@@ -22,9 +22,9 @@ func Within(d time.Duration) context.Context {
 	return ctx
 }
 
-// GinkgosOwn returns options that ignore the goroutines that Ginkgo starts in the processes of a
+// ginkgosOwn returns options that ignore the goroutines that Ginkgo starts in the processes of a
 // parallel run: connections to its server, and copies of the specs' output.
-func GinkgosOwn() []goleak.Option {
+func ginkgosOwn() []goleak.Option {
 	return []goleak.Option{
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),

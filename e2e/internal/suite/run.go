@@ -1,4 +1,4 @@
-package program
+package suite
 
 import (
 	"slices"
@@ -9,11 +9,13 @@ import (
 	"github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
-	"github.com/openfeature-launchdarkly/go-provider/e2e/internal/suite"
 	"github.com/openfeature-launchdarkly/go-provider/internal/sdkleaks"
 )
 
-// RunSpecs runs a suite of programs. Assertions wait for Patience, and a spec fails if it leaks
+// Patience is the timeout of all waits. It is reached only if a spec fails.
+const Patience = 20 * time.Second
+
+// RunSpecs runs a suite. Assertions wait for Patience, and a spec fails if it leaks
 // goroutines.
 func RunSpecs(t *testing.T, description string) {
 	t.Helper()
@@ -23,7 +25,7 @@ func RunSpecs(t *testing.T, description string) {
 	gomega.SetDefaultConsistentlyDuration(150 * time.Millisecond)
 	gomega.SetDefaultConsistentlyPollingInterval(10 * time.Millisecond)
 	ginkgo.BeforeEach(func() {
-		options := slices.Concat(sdkleaks.Ignore(), suite.GinkgosOwn(), []goleak.Option{goleak.IgnoreCurrent()})
+		options := slices.Concat(sdkleaks.Ignore(), ginkgosOwn(), []goleak.Option{goleak.IgnoreCurrent()})
 		ginkgo.DeferCleanup(func() {
 			gomega.Eventually(func() error { return goleak.Find(options...) }).Should(gomega.Succeed(), "goroutines left behind")
 		})
