@@ -10,18 +10,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
 // The files of a spool's directory. A set's name begins with its environment.
 const (
-	lockSuffix    = ".lock"     // <set>.lock
-	segmentSuffix = ".log"      // <set>-<number>.log
-	damagedSuffix = ".damaged"  // <set>-<number>.log.damaged: set aside
-	nameTries     = 10          // for a set's name that nobody else takes
-	maxCommit     = 4 << 20     // bytes that are written before an fsync, and the size from which on a segment is full
-	measureEvery  = time.Second // the directory
+	lockSuffix    = ".lock"    // <set>.lock
+	segmentSuffix = ".log"     // <set>-<number>.log
+	damagedSuffix = ".damaged" // <set>-<number>.log.damaged: set aside
+	nameTries     = 10         // for a set's name that nobody else takes
+	maxCommit     = 4 << 20    // bytes that are written before an fsync, and the size from which on a segment is full
 	// abandonedAfter is how long files are kept that nobody here can deliver.
 	abandonedAfter = 30 * 24 * time.Hour
 )
@@ -31,19 +29,14 @@ type directory struct {
 	path         string
 	environment  string
 	schema       string
-	maxBytes     int64
 	segmentBytes int64
 	disk         disk
-
-	mu       sync.Mutex
-	measured time.Time
-	others   int64 // bytes of all files that are not the own set's, when they were measured
 }
 
 func newDirectory(s spoolSettings) *directory {
 	return &directory{
 		path: s.directory, environment: s.environment, schema: s.schema, disk: s.disk,
-		maxBytes: int64(s.maxBytes), segmentBytes: min(maxCommit, max(int64(s.maxBytes)/16, 1)),
+		segmentBytes: min(maxCommit, max(int64(s.maxBytes)/16, 1)),
 	}
 }
 
@@ -183,30 +176,6 @@ func (d *directory) list() (map[string]*listing, error) {
 	return sets, nil
 }
 
-// space returns for which lanes there is room beside the own set.
-func (d *directory) space(own *set) (room [lanes]bool, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if time.Since(d.measured) >= measureEvery {
-		sets, err := d.list()
-		if err != nil {
-			return room, err
-		}
-		d.others, d.measured = 0, time.Now()
-		for name, of := range sets {
-			if name != own.name {
-				d.others += of.bytes
-			}
-		}
-	}
-	all, evaluations := own.size()
-	margin := 2 * d.segmentBytes // more than the records of one commit
-	room[laneTracked] = d.others+all+margin <= d.maxBytes
-	// Those of other processes may all be evaluations.
-	room[laneEvaluations] = room[laneTracked] && d.others+evaluations+margin <= d.maxBytes/evaluationShare
-	return room, nil
-}
-
 // discard removes what nobody here can deliver and has not been written to for long. It returns
 // whether it did.
 func (d *directory) discard(name string, of *listing) bool {
@@ -217,8 +186,9 @@ func (d *directory) discard(name string, of *listing) bool {
 	if err != nil {
 		return false
 	}
+	defer w.close()
 	for _, aside := range of.aside {
 		_ = d.disk.remove(filepath.Join(d.path, aside))
 	}
-	return w.end() == nil
+	return w.remove() == nil
 }

@@ -450,9 +450,9 @@ func TestSpoolIsRemovedWhileInUse(t *testing.T) {
 	track(p, 0, 50)
 	s.await("events on disk", func() bool { return strings.Contains(s.content(), `"metricValue":49`) })
 	s.removeDirectory()
-	p.spool.directory.mu.Lock()
-	p.spool.directory.measured = time.Time{} // it is listed for the next write
-	p.spool.directory.mu.Unlock()
+	p.spool.mu.Lock()
+	p.spool.measured = time.Time{} // it is listed for the next write
+	p.spool.mu.Unlock()
 	track(p, 50, 50)
 	s.await("events in a new file", func() bool { return strings.Contains(s.content(), `"metricValue":99`) })
 	s.box.AcceptEvents()

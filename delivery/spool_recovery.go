@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 )
 
@@ -17,93 +18,75 @@ var (
 // requests that are not settled.
 type recovery struct {
 	set     *set
-	stopped func() bool
-
-	live    map[string]boundaries // the requests that are not settled, by payload ID
-	covered spans                 // the events of all requests
-	parts   []*recoveredPart      // in order of their events
-
-	read     spans  // the events that were read
-	first    uint64 // the first number that an event should have
-	next     uint64 // the number after that of the last event
-	adjacent bool   // whether the event before was a fresh one
-	lost     uint64 // events that should be there, and cannot be read
-	waiting  tally  // what was recovered
+	version int
+	first   uint64 // the first number that an event should have; 0 where it is unknown
+	next    uint64 // the number after the last one that is mentioned
+	live    []*liveRequest
+	read    spans // the events that are settled, or void, or were read
+	waiting tally // what was recovered
 }
 
-// recoveredPart is a request that is not settled.
-type recoveredPart struct {
+// liveRequest is a request that is not settled.
+type liveRequest struct {
 	boundaries
 	events  []event
-	segment uint32
+	segment uint32 // of the first
 }
 
-// recover reads the set's segments. The parts of requests that are not settled are among the set's
-// then, and its other events are fresh.
-func (w *set) recover(stopped func() bool) (r *recovery, err error) {
-	w.io.Lock()
-	defer w.io.Unlock()
-	r = &recovery{set: w, stopped: stopped, live: make(map[string]boundaries)}
+// recover reads the set's segments. Requests that are not settled become parts of the set, other
+// events fresh ones. lost is how many events should be there, and cannot be read.
+func (w *set) recover(stopped func() bool) (waiting tally, lost uint64, err error) {
 	// What the process wrote last may not be durable yet. What is decided by it has to be as
 	// durable.
 	for _, s := range w.segments {
-		if w.openSegment(s) == nil {
+		if w.open(s) == nil {
 			_ = s.file.Sync()
 		}
 		w.release(s)
 	}
 	_ = w.directory.disk.sync(w.directory.path)
-	if err := r.scan(r.readRequest); err != nil {
-		return r, err
+	r := &recovery{set: w}
+	live := make(map[string]*liveRequest)
+	err = r.scan(stopped, func(_ *segment, record spoolRecord) { r.readRequest(record, live) })
+	if err != nil {
+		return waiting, 0, err
 	}
-	for _, b := range r.live {
-		r.parts = append(r.parts, &recoveredPart{boundaries: b})
+	for _, q := range live {
+		r.live = append(r.live, q)
 	}
-	slices.SortFunc(r.parts, func(a, b *recoveredPart) int { return cmp.Compare(a.From, b.From) })
-	if err := r.scan(r.readEvent); err != nil {
-		return r, err
+	slices.SortFunc(r.live, func(a, b *liveRequest) int { return cmp.Compare(a.From, b.From) })
+	if err = r.scan(stopped, r.readEvent); err != nil {
+		return waiting, 0, err
+	}
+	for _, q := range r.live {
+		lost += r.read.missing(q.From, q.To+1)
+		r.read.add(q.From, q.To)
+		if len(q.events) > 0 {
+			slices.SortFunc(q.events, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
+			p := w.newPart(q.events, q.segment)
+			p.id, p.ambiguous = q.ID, true // it may have been sent
+		}
 	}
 	if r.first > 0 {
-		present := slices.Clone(r.covered)
-		for _, events := range r.read {
-			present.add(events.from, events.to)
-		}
-		r.lost = present.missing(r.first, r.next)
-	}
-	for _, found := range r.parts {
-		r.lost += found.To - found.From + 1 - uint64(len(found.events))
-		if len(found.events) == 0 {
-			continue
-		}
-		slices.SortFunc(found.events, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
-		p := newPart(found.events)
-		p.id, p.ambiguous = found.ID, true // it may have been sent
-		w.add(p, found.segment)
+		lost += r.read.missing(r.first, r.next)
 	}
 	w.next = max(r.next, 1)
-	return r, nil
+	return r.waiting, lost, nil
 }
 
 // scan reads all records. A segment that cannot be read counts as empty, and is set aside.
-func (r *recovery) scan(visit func(s *segment, at int64, record spoolRecord)) error {
+func (r *recovery) scan(stopped func() bool, visit func(s *segment, record spoolRecord)) error {
 	for _, s := range r.set.segments {
-		version := 0
-		x := extent{segment: s, to: s.size}
-		_, err := r.set.scan(&x, func(at int64, record spoolRecord) bool {
-			if record.kind == "" {
-				s.damaged = true
-			}
-			if record.kind == recordSpool {
-				version = r.header(record)
-			}
-			visit(s, at, record)
-			return version <= spoolVersion && !r.stopped()
+		_, err := r.set.scan(s, 0, func(record spoolRecord) bool {
+			s.damaged = s.damaged || record.kind == ""
+			visit(s, record)
+			return r.version <= spoolVersion && !stopped()
 		})
 		r.set.release(s)
 		switch {
-		case version > spoolVersion:
+		case r.version > spoolVersion:
 			return errSpoolVersion
-		case r.stopped():
+		case stopped():
 			return errSpoolStopped
 		case passing(err):
 			return err
@@ -114,21 +97,23 @@ func (r *recovery) scan(visit func(s *segment, at int64, record spoolRecord)) er
 	return nil
 }
 
-func (r *recovery) header(record spoolRecord) (version int) {
-	var h spoolHeader
-	if json.Unmarshal(record.json, &h) != nil {
-		return 0
-	}
-	if h.Schema != "" {
-		r.set.schema = h.Schema
-	}
-	return h.Version
-}
-
-// readRequest takes in what a record says about requests.
-func (r *recovery) readRequest(_ *segment, _ int64, record spoolRecord) {
+// readRequest takes in what a record says about requests, and about the set.
+func (r *recovery) readRequest(record spoolRecord, live map[string]*liveRequest) {
 	var b boundaries
 	switch record.kind {
+	case recordSpool:
+		var h spoolHeader
+		if json.Unmarshal(record.json, &h) != nil {
+			return
+		}
+		r.version, r.set.schema = h.Version, cmp.Or(h.Schema, r.set.schema)
+		if h.First <= maxNumber {
+			r.first, r.next = cmp.Or(r.first, h.First), max(r.next, h.First)
+		}
+		return
+	case recordEvent:
+		r.next = max(r.next, record.number+1)
+		return
 	case recordRequest, recordDivide, recordSettle:
 		if json.Unmarshal(record.json, &b) != nil || b.From > b.To || b.To > maxNumber {
 			return
@@ -136,97 +121,63 @@ func (r *recovery) readRequest(_ *segment, _ int64, record spoolRecord) {
 	default:
 		return
 	}
-	r.covered.add(b.From, b.To)
 	r.next = max(r.next, b.To+1)
-	delete(r.live, b.ID)
+	r.set.done.add(b.From, b.To)
+	delete(live, b.ID)
 	switch {
 	case record.kind == recordRequest:
-		r.live[b.ID] = b
-	case record.kind == recordDivide && len(b.Into) == 2 && b.From < b.At && b.At <= b.To:
-		r.live[b.Into[0]] = boundaries{ID: b.Into[0], From: b.From, To: b.At - 1}
-		r.live[b.Into[1]] = boundaries{ID: b.Into[1], From: b.At, To: b.To}
+		live[b.ID] = &liveRequest{boundaries: b}
+	case record.kind == recordSettle:
+		r.read.add(b.From, b.To)
+	case len(b.Into) == 2 && b.From < b.At && b.At <= b.To:
+		live[b.Into[0]] = &liveRequest{boundaries: boundaries{ID: b.Into[0], From: b.From, To: b.At - 1}}
+		live[b.Into[1]] = &liveRequest{boundaries: boundaries{ID: b.Into[1], From: b.At, To: b.To}}
 	}
 }
 
 // readEvent takes in an event: for the request that it is part of, as a fresh one, or not at all,
 // where it is settled or was read before.
-func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
-	switch record.kind {
-	case recordSpool:
-		var h spoolHeader
-		if json.Unmarshal(record.json, &h) != nil || h.First > maxNumber {
-			return
+func (r *recovery) readEvent(s *segment, record spoolRecord) {
+	if record.kind != recordEvent || r.read.has(record.number) {
+		return
+	}
+	r.read.add(record.number, record.number)
+	i, sent := slices.BinarySearchFunc(r.live, record.number, func(q *liveRequest, n uint64) int { return span{q.From, q.To}.compare(n) })
+	switch {
+	case sent:
+		q, e := r.live[i], record.toEvent(0)
+		if len(q.events) == 0 {
+			q.segment = s.number
 		}
-		if r.first == 0 {
-			r.first = h.First
-		}
-		r.next = max(r.next, h.First)
-	case recordCopy:
-		e := record.toEvent(0)
-		p := r.part(e.seq)
-		if p != nil && !slices.ContainsFunc(p.events, func(other event) bool { return other.seq == e.seq }) {
-			p.add(s, e)
-			r.waiting.add(&e, 1)
-		}
-	case recordEvent:
-		r.next = max(r.next, record.number+1)
-		p := r.part(record.number)
-		if r.read.has(record.number) || p == nil && r.covered.has(record.number) {
-			r.adjacent = false
-			return
-		}
-		r.read.add(record.number, record.number)
-		if p != nil {
-			e := record.toEvent(0)
-			r.waiting.add(&e, 1)
-			p.add(s, e)
-			r.adjacent = false
-			return
-		}
-		e := event{json: record.json, kind: record.event, weight: record.weight}
+		q.events = append(q.events, e)
 		r.waiting.add(&e, 1)
-		r.fresh(s, at, record.length, &e)
+	case !r.set.done.has(record.number):
+		r.fresh(s, record)
 	}
-}
-
-// part returns the request that is not settled and has the event, nil for none.
-func (r *recovery) part(number uint64) *recoveredPart {
-	i, found := slices.BinarySearchFunc(r.parts, number, func(p *recoveredPart, n uint64) int { return span{p.From, p.To}.compare(n) })
-	if !found {
-		return nil
-	}
-	return r.parts[i]
-}
-
-func (p *recoveredPart) add(s *segment, e event) {
-	if len(p.events) == 0 {
-		p.segment = s.number
-	}
-	p.events = append(p.events, e)
 }
 
 // fresh adds an event to those that are in no request.
-func (r *recovery) fresh(s *segment, at, length int64, e *event) {
-	if last := len(r.set.fresh) - 1; last < 0 || !r.adjacent || r.set.fresh[last].segment != s {
-		r.set.fresh = append(r.set.fresh, extent{segment: s, from: at, since: e.recordedAt()})
+func (r *recovery) fresh(s *segment, record spoolRecord) {
+	e := event{json: record.json, kind: record.event, weight: record.weight}
+	fresh := &r.set.fresh
+	if last := len(*fresh) - 1; last < 0 || (*fresh)[last].segment != s {
+		*fresh = append(*fresh, extent{segment: s, from: record.number, since: e.recordedAt()})
 	}
-	x := &r.set.fresh[len(r.set.fresh)-1]
-	x.to = at + length
-	x.add(e, 1)
-	r.adjacent = true
+	x := &(*fresh)[len(*fresh)-1]
+	x.from, x.to = min(x.from, record.number), max(x.to, record.number)
+	x.add(&e, 1)
+	r.waiting.add(&e, 1)
 }
 
-// adopted makes all that was recovered part of an epoch, and returns it.
-func (w *set) adopted(epoch uint32) (fresh tally, parts []*part) {
-	extents, parts := w.rest()
-	for i := range extents {
-		extents[i].epoch = epoch
-		fresh.plus(extents[i].tally, 1)
+// adopted makes all that was recovered part of an epoch, and returns the parts in order.
+func (w *set) adopted(epoch uint32) []*part {
+	for i := range w.fresh {
+		w.fresh[i].epoch = epoch
 	}
-	for _, p := range parts {
+	for p := range w.parts {
 		for i := range p.events {
 			p.events[i].epoch = epoch
 		}
 	}
-	return fresh, parts
+	return slices.SortedFunc(maps.Keys(w.parts), func(a, b *part) int { return cmp.Compare(a.events[0].seq, b.events[0].seq) })
 }

@@ -3,7 +3,6 @@ package delivery
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -28,12 +27,11 @@ import (
 //	divide {"id":"…","from":17,"to":40,"at":29,"into":[…,…]}  that request is now two: 17 to 28, and 29 to 40
 //	settle {"id":"…","from":17,"to":40}                       they were delivered, or dropped; without an ID, their records
 //	                                                          are void: writing them failed, and they were kept elsewhere
-//	copy 17 1 custom {…}                                      event 17 of the request before: it has no other record, or
-//	                                                          one that is to be removed
+//
+// An event may have several records, of which any is as good.
 const (
 	recordSpool   = "spool"
 	recordEvent   = "event"
-	recordCopy    = "copy"
 	recordRequest = "request"
 	recordDivide  = "divide"
 	recordSettle  = "settle"
@@ -72,24 +70,31 @@ func boundariesOf(p *part) boundaries {
 
 // spoolRecord is a record as it was read. Its JSON is valid until the next one is read.
 type spoolRecord struct {
-	length int64  // of the line
-	kind   string // empty for a damaged one
-	json   []byte
-
-	// Of an event or a copy.
+	kind string // empty for a damaged one
+	json []byte
+	// Of an event.
 	number uint64
 	weight uint32
 	event  kind
 }
 
-// appendEvent adds the record of an event, or of a copy of it.
-func appendEvent(b []byte, kind string, number uint64, e *event) []byte {
+// appendEvents adds the records of events, and returns the number after that of the last.
+func appendEvents(b []byte, events []event, number uint64) (records []byte, next uint64) {
+	for i := range events {
+		b = appendEvent(b, number, &events[i])
+		number++
+	}
+	return b, number
+}
+
+// appendEvent adds the record of an event.
+func appendEvent(b []byte, number uint64, e *event) []byte {
 	begin := len(b)
 	b = append(b, make([]byte, recordHeader)...)
-	b = append(append(b, kind...), ' ')
+	b = append(b, recordEvent+" "...)
 	b = append(strconv.AppendUint(b, number, 10), ' ')
 	b = append(strconv.AppendUint(b, uint64(e.weight), 10), ' ')
-	b = append(append(b, e.kind.String()...), ' ')
+	b = append(append(b, kindNames()[e.kind]...), ' ')
 	text := e.json
 	if bytes.IndexByte(text, '\n') >= 0 { // a raw event: the SDK's own have none
 		var compact bytes.Buffer
@@ -139,49 +144,42 @@ func parseRecord(line []byte) spoolRecord {
 		binary.BigEndian.Uint32(sums[4:]) != checksum(text) {
 		return spoolRecord{}
 	}
-	kind, rest, _ := bytes.Cut(text, []byte(" "))
-	r := spoolRecord{kind: string(kind), json: rest}
-	if r.kind == recordEvent || r.kind == recordCopy {
-		first, rest, _ := bytes.Cut(rest, []byte(" "))
-		second, rest, _ := bytes.Cut(rest, []byte(" "))
-		third, text, _ := bytes.Cut(rest, []byte(" "))
-		number, errNumber := strconv.ParseUint(string(first), 10, 64)
-		weight, errWeight := strconv.ParseUint(string(second), 10, 32)
-		event, known := kindNamed(string(third))
-		if errNumber != nil || errWeight != nil || !known || number > maxNumber {
+	name, rest, _ := bytes.Cut(text, []byte(" "))
+	r := spoolRecord{kind: string(name), json: rest}
+	if r.kind == recordEvent {
+		columns := bytes.SplitN(rest, []byte(" "), 4)
+		if len(columns) < 4 {
 			return spoolRecord{}
 		}
-		r.number, r.weight, r.event, r.json = number, uint32(weight), event, text
+		number, errNumber := strconv.ParseUint(string(columns[0]), 10, 64)
+		weight, errWeight := strconv.ParseUint(string(columns[1]), 10, 32)
+		names := kindNames()
+		index := slices.Index(names[:], string(columns[2]))
+		if errNumber != nil || errWeight != nil || index < 0 || number > maxNumber {
+			return spoolRecord{}
+		}
+		r.number, r.weight, r.event, r.json = number, uint32(weight), kind(index), columns[3]
 	}
 	return r
 }
 
-// toEvent returns the event of an event or a copy.
+// toEvent returns the event of its record.
 func (r spoolRecord) toEvent(epoch uint32) event {
 	return event{json: clone(r.json), seq: r.number, weight: r.weight, epoch: epoch, kind: r.event}
 }
 
-// String returns the name of the kind in a spool.
-func (k kind) String() string {
+// kindNames returns the names of the kinds in a spool.
+func kindNames() [kinds]string {
 	return [...]string{
 		kindCustom: "custom", kindControl: "control", kindEvaluation: "evaluation",
 		kindDerived: "derived", kindSummary: "summary",
-	}[k]
-}
-
-func kindNamed(name string) (kind, bool) {
-	for k := kindCustom; k <= kindSummary; k++ {
-		if k.String() == name {
-			return k, true
-		}
 	}
-	return 0, false
 }
 
-// scan calls visit for each record between two offsets, with where it begins, until visit returns
-// false: that record counts as not read. It returns where it ended. What follows the last line
-// break is no record: a write that did not end.
-func scan(file io.ReaderAt, from, to int64, visit func(at int64, r spoolRecord) bool) (end int64, err error) {
+// scan calls visit for each record between two offsets, until visit returns false: that record
+// counts as not read. It returns where it ended. What follows the last line break is no record: a
+// write that did not end.
+func scan(file io.ReaderAt, from, to int64, visit func(spoolRecord) bool) (end int64, err error) {
 	lines := bufio.NewReaderSize(io.NewSectionReader(file, from, to-from), int(min(max(to-from, 16), scanBuffer)))
 	var long []byte
 	for {
@@ -199,9 +197,7 @@ func scan(file io.ReaderAt, from, to int64, visit func(at int64, r spoolRecord) 
 			long = append(long, line...)
 			line = long
 		}
-		r := parseRecord(line)
-		r.length = int64(len(line))
-		if !visit(from, r) {
+		if !visit(parseRecord(line)) {
 			return from, nil
 		}
 		from += int64(len(line))
@@ -229,7 +225,7 @@ type spans []span
 
 // add adds a range.
 func (s *spans) add(from, to uint64) {
-	i, _ := slices.BinarySearchFunc(*s, from, func(r span, n uint64) int { return cmp.Compare(r.to+1, n) })
+	i, _ := slices.BinarySearchFunc(*s, max(from, 1)-1, span.compare) // it may end right before
 	j := i
 	for ; j < len(*s) && (*s)[j].from <= to+1; j++ {
 		from, to = min(from, (*s)[j].from), max(to, (*s)[j].to)
@@ -246,16 +242,10 @@ func (s spans) has(number uint64) bool {
 // missing returns how many of the numbers from from up to, but not including, next are in no range.
 func (s spans) missing(from, next uint64) (n uint64) {
 	for _, r := range s {
-		if r.from >= next {
-			break
-		}
-		if r.from > from {
-			n += r.from - from
+		if end := min(r.from, next); end > from {
+			n += end - from
 		}
 		from = max(from, r.to+1)
 	}
-	if next > from {
-		n += next - from
-	}
-	return n
+	return n + max(next, from) - from
 }

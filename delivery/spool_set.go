@@ -1,13 +1,9 @@
 package delivery
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
-	"maps"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -23,40 +19,32 @@ type set struct {
 	schema    string // of the events
 	lock      file
 
-	io       sync.Mutex // of everything below
 	segments []*segment // ascending
-	head     *segment   // the one that is written to, if any
-	batches  []*batch   // what the head has beyond what is durable
+	head     *segment   // the last one, while it is written to
 	next     uint64     // the number of the next event
-	fresh    []extent   // durable events that are in no part yet
+	notes    []byte     // records that are not durable yet
+	fresh    []extent   // events that are in no part yet
+	done     spans      // the numbers of events that are not fresh any more
 	parts    map[*part]struct{}
-	owed     []byte // records that could not be written yet
-	gone     bool   // the files have lost their names: what is still open can be read, and nothing is written
-
-	syncing sync.Mutex                  // held during an fsync, and taken before io
-	synced  func(b []*batch, err error) // called after each fsync of an own set, nil for others
-
-	since atomic.Int64 // when the oldest event that waits was recorded, in Unix milliseconds; 0 for none
+	gone     bool // the files have lost their names: what is open can be read, and nothing is written
 }
 
+// segment is a file. Its size is what of it is durable.
 type segment struct {
 	number      uint32
 	size        int64
-	synced      int64 // of size, what is durable
-	begun       int64 // of size, the first record
-	evaluations int64 // of size, events of that lane
-	spent       bool  // nothing more can be written
-	listed      bool  // whether its name is durable
+	evaluations int64 // of size, about how much is events of that lane
+	read        int64 // of size, what has no fresh events any more
 	damaged     bool
 	file        file // nil while it is not open
 }
 
-// extent is a run of records of a segment with events of one epoch that are in no part yet.
+// extent is the fresh events of one epoch in a segment.
 type extent struct {
 	segment  *segment
-	from, to int64
+	from, to uint64 // their numbers, and maybe those of others
 	epoch    uint32
-	since    time.Time // when the first event was recorded, at the latest
+	since    time.Time // when the first of them was recorded, at the latest
 	tally
 }
 
@@ -74,138 +62,245 @@ func (t *tally) add(e *event, sign int) {
 	t.bytes[g] += sign * len(e.json)
 }
 
-func (t *tally) plus(u tally, sign int) {
-	t.events += sign * u.events
+func (t *tally) plus(u tally) {
+	t.events += u.events
 	for g := range groups {
-		t.weight[g] += uint64(sign) * u.weight[g]
-		t.bytes[g] += sign * u.bytes[g]
+		t.weight[g] += u.weight[g]
+		t.bytes[g] += u.bytes[g]
 	}
 }
 
-func (t *tally) size() int { return t.bytes[groupTracked] + t.bytes[groupOthers] }
+// publish adds an event of the head to the fresh ones.
+func (w *set) publish(e event) {
+	if last := len(w.fresh) - 1; last < 0 || w.fresh[last].segment != w.head || w.fresh[last].epoch != e.epoch {
+		w.fresh = append(w.fresh, extent{segment: w.head, from: e.seq, epoch: e.epoch, since: e.recordedAt()})
+	}
+	x := &w.fresh[len(w.fresh)-1]
+	x.to = e.seq
+	x.add(&e, 1)
+	if e.kind.lane() == laneEvaluations {
+		w.head.evaluations += int64(e.size())
+	}
+}
 
 // take returns a part with the next events, nil where there are none, and what of them turned out
-// to be lost. The record about it is durable before it returns; err is why it is not.
-func (w *set) take(limit, bytes int) (p *part, taken tally, lost []extent, err error) {
-	p, taken, lost = w.read(limit, bytes)
-	if p != nil {
-		err = w.note(appendRecord(nil, recordRequest, boundariesOf(p)), true)
-	}
-	return p, taken, lost, err
-}
-
-func (w *set) read(limit, bytes int) (p *part, taken tally, lost []extent) {
-	w.io.Lock()
-	defer w.io.Unlock()
+// to be lost.
+func (w *set) take(limit, bytes int) (p *part, lost []extent) {
 	var events []event
 	first := uint32(0)
-	size := 0
-	for len(w.fresh) > 0 && len(events) < limit {
+	for size := 0; len(w.fresh) > 0 && len(events) < limit; {
 		x := &w.fresh[0]
-		read, full := tally{}, false
-		end, err := w.scan(x, func(_ int64, r spoolRecord) bool {
-			switch r.kind {
-			case "":
+		full := false
+		end, err := w.scan(x.segment, x.segment.read, func(r spoolRecord) bool {
+			switch {
+			case r.kind == "":
 				x.segment.damaged = true
-			case recordEvent:
-				if size += len(r.json); len(events) == limit || size > bytes && len(events) > 0 {
-					full = true
+			case r.kind != recordEvent || w.done.has(r.number):
+			case r.number > x.to:
+				return false
+			default:
+				size += len(r.json)
+				if full = len(events) == limit || size > bytes && len(events) > 0; full {
 					return false
 				}
-				events = append(events, r.toEvent(x.epoch))
-				read.add(&events[len(events)-1], 1)
+				if len(events) == 0 {
+					first = x.segment.number
+				}
+				e := r.toEvent(x.epoch)
+				events = append(events, e)
+				x.add(&e, -1)
+				w.done.add(e.seq, e.seq)
 			}
 			return true
 		})
 		if passing(err) {
 			break
 		}
-		if read.events > 0 && first == 0 {
-			first = x.segment.number
-		}
-		x.from = end
-		x.plus(read, -1)
-		taken.plus(read, 1)
+		x.segment.read = end
 		if full {
 			x.since = events[len(events)-1].recordedAt()
 			break
 		}
-		if x.events != 0 { // its records were written, and are not there
+		if x.events != 0 { // their records were there
 			x.segment.damaged = true
+			w.done.add(x.from, x.to)
 			lost = append(lost, *x)
 		}
-		done := x.segment
 		w.fresh = w.fresh[1:]
-		w.release(done)
+		w.release(x.segment)
 	}
 	if len(events) == 0 {
-		return nil, taken, lost
+		return nil, lost
 	}
-	return w.add(newPart(events), first), taken, lost
+	p = w.newPart(events, first)
+	w.note(recordRequest, boundariesOf(p))
+	return p, lost
 }
 
-// add makes a part one of the set's.
-func (w *set) add(p *part, first uint32) *part {
-	p.set, p.segment, p.schema = w, first, w.schema
-	w.parts[p] = struct{}{}
+// newPart makes a part of events of which the first is in a segment with that number.
+func (w *set) newPart(events []event, segment uint32) *part {
+	p := newPart(events)
+	p.schema = w.schema
+	w.add(p, segment)
 	return p
 }
 
-// keep writes a part that was in memory only.
-func (w *set) keep(p *part) error {
-	w.io.Lock()
-	from := w.next
-	w.next += uint64(len(p.events))
-	w.io.Unlock()
+func (w *set) add(p *part, segment uint32) {
+	p.set, p.segment = w, segment
+	w.parts[p] = struct{}{}
+}
+
+// keep makes a part one of the set's, of which write has just written the events, numbered from
+// from. It returns the number of the next one.
+func (w *set) keep(p *part, from uint64) (next uint64) {
+	next = from
 	for i := range p.events {
-		p.events[i].seq = from + uint64(i)
+		p.events[i].seq = next
+		next++
 	}
-	err := w.copy(p)
-	w.io.Lock()
-	defer w.io.Unlock()
-	if err != nil {
-		w.void(from, from+uint64(len(p.events)))
+	w.done.add(from, next-1)
+	w.add(p, w.head.number)
+	return next
+}
+
+// divide replaces a part by two, neither of which keeps the events of the other in memory.
+func (w *set) divide(p *part, n int) (first, rest *part) {
+	first = w.newPart(slices.Clone(p.events[:n]), p.segment)
+	rest = w.newPart(slices.Clone(p.events[n:]), p.segment)
+	delete(w.parts, p)
+	b := boundariesOf(p)
+	b.At, b.Into = rest.events[0].seq, []string{first.id, rest.id}
+	w.note(recordDivide, b)
+	return first, rest
+}
+
+// settle ends a part.
+func (w *set) settle(p *part) {
+	delete(w.parts, p)
+	w.note(recordSettle, boundariesOf(p))
+}
+
+// note adds a record that the next commit writes.
+func (w *set) note(kind string, b boundaries) {
+	if !w.gone {
+		w.notes = appendRecord(w.notes, kind, b)
+	}
+}
+
+// write makes durable the notes, the events of parts that are to be kept, and fresh events: all of
+// it, or none.
+func (w *set) write(kept, fresh []*part) error {
+	if len(w.notes)+len(kept)+len(fresh) == 0 {
+		return nil
+	}
+	if w.check() {
+		return errSpoolGone
+	}
+	size := 0
+	for _, p := range fresh {
+		size += p.size()
+	}
+	records, next := make([]byte, 0, size), w.next
+	for _, p := range kept {
+		records = appendRecord(records, recordRequest, boundaries{ID: p.id, From: next, To: next + uint64(len(p.events)) - 1})
+		records, next = appendEvents(records, p.events, next)
+	}
+	number := next
+	for _, p := range fresh {
+		records, next = appendEvents(records, p.events, next)
+	}
+	if err := w.commit(records, next); err != nil {
 		return err
 	}
-	w.add(p, p.segment)
+	for _, p := range fresh {
+		for _, e := range p.events {
+			e.seq = number
+			w.publish(e)
+			number++
+		}
+	}
 	return nil
 }
 
-// divide replaces a part by two.
-func (w *set) divide(p *part, n int) (first, rest *part, err error) {
-	w.io.Lock()
-	first = w.add(newPart(slices.Clone(p.events[:n])), p.segment) // so that neither keeps all in memory
-	rest = w.add(newPart(slices.Clone(p.events[n:])), p.segment)
-	delete(w.parts, p)
-	w.io.Unlock()
-	b := boundariesOf(p)
-	b.At, b.Into = rest.events[0].seq, []string{first.id, rest.id}
-	return first, rest, w.note(appendRecord(nil, recordDivide, b), true)
+// commit writes the notes and after them further records to the head, with one fsync. next is the
+// number after the last one in the records. No number is ever that of two events.
+func (w *set) commit(records []byte, next uint64) error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	s := w.head
+	var header []byte
+	if s.size == 0 {
+		header = appendRecord(nil, recordSpool, spoolHeader{Version: spoolVersion, Schema: w.schema, First: w.next})
+	}
+	records = slices.Concat(header, w.notes, records)
+	_, err := s.file.WriteAt(records, s.size)
+	if err == nil {
+		err = s.file.Sync()
+	}
+	if err == nil && s.size == 0 { // its name has to be durable, too
+		err = w.directory.disk.sync(w.directory.path)
+	}
+	if err != nil {
+		w.abandon(next)
+		return err
+	}
+	s.size += int64(len(records))
+	w.notes, w.next = nil, next
+	return nil
 }
 
-// settle ends a part, and removes the segments that nobody needs any more.
-func (w *set) settle(p *part) error {
-	w.io.Lock()
-	delete(w.parts, p)
-	w.io.Unlock()
-	err := w.note(appendRecord(nil, recordSettle, boundariesOf(p)), false)
-	return errors.Join(err, w.reclaim())
+// begin makes a new head where there is none, or where it is full.
+func (w *set) begin() error {
+	full := w.head
+	if full != nil && full.size < w.directory.segmentBytes {
+		return nil
+	}
+	number := uint32(1)
+	if last := len(w.segments) - 1; last >= 0 {
+		number = w.segments[last].number + 1
+	}
+	f, err := w.directory.disk.create(w.path(number))
+	if err != nil {
+		return err
+	}
+	w.head = &segment{number: number, file: f}
+	w.segments = append(w.segments, w.head)
+	if full != nil {
+		w.release(full)
+	}
+	return nil
 }
 
-// reclaim removes segments, oldest first: a later one may have the record that an event of an
-// earlier one is settled.
+// abandon ends the head after a failure, which leaves behind what nobody knows. The events up to
+// next are not delivered from there.
+func (w *set) abandon(next uint64) {
+	s := w.head
+	w.head = nil
+	_ = s.file.Truncate(s.size) // it may fail, too, or not last
+	if s.size == 0 && w.removeSegment(s) == nil {
+		w.segments = w.segments[:len(w.segments)-1]
+		return
+	}
+	if next > w.next {
+		w.note(recordSettle, boundaries{From: w.next, To: next - 1})
+		w.next = next
+	}
+	w.release(s)
+}
+
+// reclaim removes the segments that nobody needs, oldest first: a later one may have the record
+// that an event of an earlier one is settled. A part that was held for so long that it would keep
+// all segments is written once more.
 func (w *set) reclaim() error {
-	w.io.Lock()
-	if w.gone || len(w.segments) == 0 {
-		w.io.Unlock()
+	if w.gone || len(w.notes) > 0 || len(w.segments) == 0 {
 		return nil
 	}
 	front := w.segments[len(w.segments)-1].number
 	if len(w.fresh) > 0 {
 		front = w.fresh[0].segment.number
 	}
-	needed := front
-	var late []*part
+	needed, late := front, []*part(nil)
 	for p := range w.parts {
 		if p.segment+2 <= front {
 			late = append(late, p)
@@ -213,23 +308,26 @@ func (w *set) reclaim() error {
 			needed = min(needed, p.segment)
 		}
 	}
-	removable := w.segments[0].number < needed && w.segments[0] != w.head
-	w.io.Unlock()
-	if !removable {
+	if w.segments[0].number >= needed {
 		return nil
 	}
-	for _, p := range late { // held for so long that it would keep all segments
-		if err := w.copy(p); err != nil {
+	if len(late) > 0 {
+		var records []byte
+		for _, p := range late {
+			records = appendRecord(records, recordRequest, boundariesOf(p))
+			for i := range p.events {
+				records = appendEvent(records, p.events[i].seq, &p.events[i])
+			}
+		}
+		if err := w.commit(records, w.next); err != nil {
 			return err
 		}
+		for _, p := range late {
+			p.segment = w.head.number
+		}
 	}
-	if err := w.sync(); err != nil {
-		return err
-	}
-	w.io.Lock()
-	defer w.io.Unlock()
-	for w.segments[0].number < needed && w.segments[0] != w.head {
-		if err := w.remove(w.segments[0]); err != nil {
+	for w.segments[0].number < needed {
+		if err := w.removeSegment(w.segments[0]); err != nil {
 			return err
 		}
 		w.segments = w.segments[1:]
@@ -237,27 +335,13 @@ func (w *set) reclaim() error {
 	return nil
 }
 
-// copy writes the events of a part with its boundaries, so that it needs no older segment.
-func (w *set) copy(p *part) error {
-	records := appendRecord(nil, recordRequest, boundariesOf(p))
-	for i := range p.events {
-		records = appendEvent(records, recordCopy, p.events[i].seq, &p.events[i])
-	}
-	number, err := w.tryNote(records, true)
-	if err == nil {
-		p.segment = number
-	}
-	return err
-}
-
-// remove removes a segment, or sets it aside if it has records that cannot be read.
-func (w *set) remove(s *segment) error {
+// removeSegment removes a segment, or sets it aside if it has records that cannot be read.
+func (w *set) removeSegment(s *segment) (err error) {
 	if s.file != nil {
 		_ = s.file.Close()
 		s.file = nil
 	}
 	path := w.path(s.number)
-	var err error
 	if s.damaged {
 		err = w.directory.disk.rename(path, path+damagedSuffix)
 	} else {
@@ -269,38 +353,39 @@ func (w *set) remove(s *segment) error {
 	return w.directory.disk.sync(w.directory.path)
 }
 
-// end releases the set: its files are removed if nothing of it waits, or left for another process.
-func (w *set) end() error {
-	err := w.sync()
-	w.io.Lock()
-	defer w.io.Unlock()
-	if len(w.fresh) == 0 && len(w.parts) == 0 && !w.gone {
-		for len(w.segments) > 0 && err == nil {
-			if err = w.remove(w.segments[0]); err == nil {
-				w.segments = w.segments[1:]
-			}
-		}
-		if err == nil {
-			err = w.directory.disk.remove(w.directory.lockPath(w.name))
-		}
+// remove removes all files of a set of which nothing waits.
+func (w *set) remove() error {
+	if w.gone {
+		return nil
 	}
+	for len(w.segments) > 0 {
+		if err := w.removeSegment(w.segments[0]); err != nil {
+			return err
+		}
+		w.segments = w.segments[1:]
+	}
+	return w.directory.disk.remove(w.directory.lockPath(w.name))
+}
+
+// close leaves the set to another process.
+func (w *set) close() {
 	for _, s := range w.segments {
 		if s.file != nil {
 			_ = s.file.Close()
 		}
 	}
-	return errors.Join(err, w.lock.Close())
+	_ = w.lock.Close()
 }
 
-// scan reads the records of an extent.
-func (w *set) scan(x *extent, visit func(at int64, r spoolRecord) bool) (end int64, err error) {
-	if err := w.openSegment(x.segment); err != nil {
-		return x.from, err
+// scan reads the records of a segment from an offset on, see [scan].
+func (w *set) scan(s *segment, from int64, visit func(spoolRecord) bool) (end int64, err error) {
+	if err := w.open(s); err != nil {
+		return from, err
 	}
-	return scan(x.segment.file, x.from, x.to, visit)
+	return scan(s.file, from, s.size, visit)
 }
 
-func (w *set) openSegment(s *segment) (err error) {
+func (w *set) open(s *segment) (err error) {
 	if s.file == nil {
 		s.file, err = w.directory.disk.open(w.path(s.number))
 	}
@@ -309,73 +394,33 @@ func (w *set) openSegment(s *segment) (err error) {
 
 // release closes a segment that is neither read nor written now.
 func (w *set) release(s *segment) {
-	if s == w.head || s.file == nil || w.gone && len(w.fresh) > 0 || len(w.fresh) > 0 && w.fresh[0].segment == s {
-		return
+	if s != w.head && s.file != nil && (len(w.fresh) == 0 || w.fresh[0].segment != s) {
+		_ = s.file.Close()
+		s.file = nil
 	}
-	_ = s.file.Close()
-	s.file = nil
 }
 
 func (w *set) path(number uint32) string { return w.directory.segmentPath(w.name, number) }
 
 // idle reports whether nothing of the set waits.
-func (w *set) idle() bool {
-	w.io.Lock()
-	defer w.io.Unlock()
-	return len(w.fresh) == 0 && len(w.parts) == 0
-}
+func (w *set) idle() bool { return len(w.fresh) == 0 && len(w.parts) == 0 }
 
-// rest returns what waits.
-func (w *set) rest() (fresh []extent, parts []*part) {
-	w.io.Lock()
-	defer w.io.Unlock()
-	parts = slices.SortedFunc(maps.Keys(w.parts), func(a, b *part) int { return cmp.Compare(a.events[0].seq, b.events[0].seq) })
-	return w.fresh, parts
-}
-
-func (w *set) isGone() bool {
-	w.io.Lock()
-	defer w.io.Unlock()
+// check reports whether the files have lost their names: a later process would not find them.
+func (w *set) check() (gone bool) {
+	disk := w.directory.disk
+	w.gone = w.gone || !disk.same(w.directory.lockPath(w.name), w.lock) ||
+		w.head != nil && !disk.same(w.path(w.head.number), w.head.file)
+	if w.gone {
+		w.notes = nil
+	}
 	return w.gone
 }
 
-// size returns the bytes of the segments, and those of evaluation events.
+// size returns the bytes of the segments, and about those of evaluation events.
 func (w *set) size() (all, evaluations int64) {
-	w.io.Lock()
-	defer w.io.Unlock()
 	for _, s := range w.segments {
 		all += s.size
 		evaluations += s.evaluations
 	}
 	return all, evaluations
-}
-
-// oldest returns when the first event that waits was recorded. It does not wait for the disk:
-// meanwhile, it returns what it did before.
-func (w *set) oldest() time.Time {
-	if w.io.TryLock() {
-		w.since.Store(w.firstRecorded())
-		w.io.Unlock()
-	}
-	if since := w.since.Load(); since > 0 {
-		return time.UnixMilli(since)
-	}
-	return time.Time{}
-}
-
-func (w *set) firstRecorded() int64 {
-	var first *part
-	for p := range w.parts {
-		if first == nil || p.events[0].seq < first.events[0].seq {
-			first = p
-		}
-	}
-	switch {
-	case first != nil: // parts are older
-		return first.events[0].recordedAt().UnixMilli()
-	case len(w.fresh) > 0:
-		return w.fresh[0].since.UnixMilli()
-	default:
-		return 0
-	}
 }

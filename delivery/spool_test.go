@@ -120,7 +120,6 @@ func (m *machine) commit() {
 	first := m.next
 	inMemory, _ := m.spool.memory.waiting()
 	m.spool.write()
-	m.spool.sync()
 	if left, _ := m.spool.memory.waiting(); left == 0 && !m.disk.crashed() {
 		for i := first - inMemory; i < first; i++ {
 			m.synced[i] = true
@@ -243,9 +242,10 @@ func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
 					}
 				}
 				if !keeps {
-					if err := stolen.end(); err != nil {
+					if err := stolen.remove(); err != nil {
 						t.Fatal(err)
 					}
+					stolen.close()
 				}
 			}
 			owned, err := directory.create()
@@ -356,10 +356,8 @@ func (m *machine) live(random *rand.Rand, held []*part) []*part {
 		switch random.IntN(7) {
 		case 0, 1:
 			m.append(1 + random.IntN(20))
-		case 2:
+		case 2, 6:
 			m.commit()
-		case 6:
-			m.spool.write() // without a sync
 		case 3:
 			if p := m.spool.take(1+random.IntN(12), 4000); p != nil {
 				held = append(held, p)
