@@ -221,41 +221,50 @@ func (s *spool) commitOwn() (room [lanes]bool, err error) {
 		if room, err = s.space(); err != nil {
 			return [lanes]bool{}, err
 		}
-		var fresh, unsaved []*part
-		bytes, limit := 0, int(s.directory.segmentBytes)
-		for bytes < limit {
-			p := s.memory.takeFrom(room, maxRequestEvents, limit-bytes)
-			if p == nil {
-				break
-			}
-			fresh = append(fresh, p)
-			bytes += p.bytes
-		}
-		if room == [lanes]bool{true, true} {
-			unsaved = s.unsaved
-		}
+		fresh, kept, full := s.batch(room)
 		next := s.own.next
-		if err := s.own.write(unsaved, fresh); err != nil {
+		if err := s.own.write(kept, fresh); err != nil {
 			for _, p := range slices.Backward(fresh) {
 				s.memory.restore(p)
 			}
 			return [lanes]bool{}, err
 		}
-		for _, p := range unsaved {
+		for _, p := range kept {
 			s.memory.settle(p)
+			s.unsave(p)
 			next = s.own.keep(p, next)
-			s.unsaved = nil
 		}
 		for _, p := range fresh {
 			s.memory.settle(p)
 		}
-		if len(fresh)+len(unsaved) > 0 && !s.retryAt.IsZero() {
+		if len(fresh)+len(kept) > 0 && !s.retryAt.IsZero() {
 			s.retryAt = time.Time{}
 			s.later(func() { s.report.log(slog.LevelInfo, "spool works again") })
 		}
-		more = bytes >= limit
+		more = full
 	}
 	return room, nil
+}
+
+// batch returns what is to be written together: parts that were taken from memory, as far as they
+// fit, and events that are fresh, in parts of the memory store. full is whether there may be more.
+func (s *spool) batch(room [lanes]bool) (fresh, kept []*part, full bool) {
+	size, limit := 0, int(s.directory.segmentBytes)
+	for _, p := range s.unsaved {
+		if room == [lanes]bool{true, true} && size+p.size() <= limit {
+			kept = append(kept, p)
+			size += p.size()
+		}
+	}
+	for size < limit {
+		p := s.memory.takeFrom(room, maxRequestEvents, limit-size)
+		if p == nil {
+			return fresh, kept, false
+		}
+		fresh = append(fresh, p)
+		size += p.size()
+	}
+	return fresh, kept, true
 }
 
 // space returns for which lanes there is room on disk. It makes the own set where there is none.
@@ -406,8 +415,13 @@ func (s *spool) settle(p *part) {
 		signal(s.wake)
 		return
 	}
-	s.unsaved = slices.DeleteFunc(s.unsaved, func(other *part) bool { return other == p })
 	s.memory.settle(p)
+	s.unsave(p)
+}
+
+// unsave forgets a part that was in memory only.
+func (s *spool) unsave(p *part) {
+	s.unsaved = slices.DeleteFunc(slices.Clone(s.unsaved), func(other *part) bool { return other == p })
 }
 
 func (s *spool) recovered() []*part {
