@@ -167,7 +167,7 @@ func (s *spool) write() (again bool) {
 	s.mu.Lock()
 	s.commit()
 	s.measureStored()
-	again = s.pending() || len(s.unsaved) > 0 || slices.ContainsFunc(s.sets(), func(w *set) bool { return len(w.notes) > 0 })
+	again = s.pending() || len(s.unsaved) > 0 || slices.ContainsFunc(s.segments(), func(g *segment) bool { return len(g.notes) > 0 })
 	s.after = append(s.after, waiters...)
 	s.unlock()
 	s.changed()
@@ -182,33 +182,34 @@ func (s *spool) commit() {
 	}
 	room, err := s.commitOwn()
 	s.blocked = [lanes]bool{!room[laneTracked], !room[laneEvaluations]}
-	for _, w := range s.sets() {
-		failed := w.write(nil, nil)
-		if failed == nil {
-			failed = w.reclaim()
-		}
-		err = errors.Join(err, failed)
-	}
-	s.others = slices.DeleteFunc(s.others, func(w *set) bool {
-		if !w.idle() || len(w.notes) > 0 {
-			return false
-		}
-		if failed := w.remove(); failed != nil {
-			err = errors.Join(err, failed)
-			return false
-		}
-		w.close()
-		signal(s.vacancy)
-		return true
-	})
+	s.failed(err)
 	if err != nil {
 		s.retryAt = time.Now().Add(spoolRetry)
-		s.failed(err)
 	}
+	s.tidy()
+}
+
+// tidy writes the notes of all segments, removes those of which nothing waits, and closes the sets
+// that have none any more.
+func (s *spool) tidy() {
+	for _, w := range s.sets() {
+		s.failed(w.tidy())
+	}
+	s.others = slices.DeleteFunc(s.others, func(w *set) bool {
+		if len(w.segments) > 0 {
+			return false
+		}
+		err := w.remove()
+		s.failed(err)
+		return err == nil
+	})
 }
 
 // failed counts a failure, and reports it later.
 func (s *spool) failed(err error) {
+	if err == nil {
+		return
+	}
 	s.ledger.spoolFailed()
 	s.later(func() {
 		s.warn("write", "writing to the spool failed, events wait in memory", slog.Any("error", err))
@@ -221,36 +222,32 @@ func (s *spool) commitOwn() (room [lanes]bool, err error) {
 		if room, err = s.space(); err != nil {
 			return [lanes]bool{}, err
 		}
-		fresh, kept, full := s.batch(room)
-		next := s.own.next
-		if err := s.own.write(kept, fresh); err != nil {
+		var fresh, kept []*part
+		if fresh, kept, more = s.batch(room); len(fresh)+len(kept) == 0 {
+			break
+		}
+		if err = s.own.append(kept, fresh, s.forget); err != nil {
 			for _, p := range slices.Backward(fresh) {
 				s.memory.restore(p)
 			}
 			return [lanes]bool{}, err
 		}
-		for _, p := range kept {
-			s.memory.settle(p)
-			s.unsave(p)
-			next = s.own.keep(p, next)
-		}
 		for _, p := range fresh {
 			s.memory.settle(p)
 		}
-		if len(fresh)+len(kept) > 0 && !s.retryAt.IsZero() {
+		if !s.retryAt.IsZero() {
 			s.retryAt = time.Time{}
 			s.later(func() { s.report.log(slog.LevelInfo, "spool works again") })
 		}
-		more = full
 	}
 	return room, nil
 }
 
-// batch returns what is to be written together: parts that were taken from memory, as far as they
-// fit, and events that are fresh, in parts of the memory store. full is whether there may be more.
-func (s *spool) batch(room [lanes]bool) (fresh, kept []*part, full bool) {
+// batch returns what is to be written together: events, in parts of the memory store, and parts
+// that are to be kept, as far as they fit. more is whether there may be another batch.
+func (s *spool) batch(room [lanes]bool) (fresh, kept []*part, more bool) {
 	size, limit := 0, int(s.directory.segmentBytes)
-	for _, p := range s.unsaved {
+	for _, p := range slices.Concat(s.unsaved, s.own.late()) {
 		if room == [lanes]bool{true, true} && size+p.size() <= limit {
 			kept = append(kept, p)
 			size += p.size()
@@ -269,8 +266,8 @@ func (s *spool) batch(room [lanes]bool) (fresh, kept []*part, full bool) {
 
 // space returns for which lanes there is room on disk. It makes the own set where there is none.
 func (s *spool) space() (room [lanes]bool, err error) {
-	if s.own != nil && s.own.check() {
-		s.others, s.own = append(s.others, s.own), nil
+	if s.own != nil && !s.own.named() {
+		s.disown()
 		s.failed(errSpoolGone)
 	}
 	if s.own == nil {
@@ -290,7 +287,11 @@ func (s *spool) space() (room [lanes]bool, err error) {
 			}
 		}
 	}
-	all, evaluations := s.own.size()
+	all, evaluations := int64(0), int64(0)
+	for _, g := range s.own.segments {
+		all += g.size
+		evaluations += g.evaluations
+	}
 	beside, maxBytes := s.beside+2*s.directory.segmentBytes, s.settings.spool.maxBytes // twice what a commit writes
 	room[laneTracked] = beside+all <= int64(maxBytes)
 	// The events of other processes may all be evaluations.
@@ -303,6 +304,14 @@ func (s *spool) space() (room [lanes]bool, err error) {
 	return room, nil
 }
 
+// disown ends writing events to the own set.
+func (s *spool) disown() {
+	if s.own != nil {
+		s.own.head = nil
+		s.others, s.own = append(s.others, s.own), nil
+	}
+}
+
 // sets returns all sets, the older ones first.
 func (s *spool) sets() []*set {
 	if s.own == nil {
@@ -311,13 +320,20 @@ func (s *spool) sets() []*set {
 	return append(slices.Clip(s.others), s.own)
 }
 
+func (s *spool) segments() (all []*segment) {
+	for _, w := range s.sets() {
+		all = append(all, w.segments...)
+	}
+	return all
+}
+
 func (s *spool) waiting() (events, bytes int) {
 	s.mu.Lock()
 	defer s.unlock()
-	for _, w := range s.sets() {
-		for i := range w.fresh {
-			events += w.fresh[i].events
-			bytes += w.fresh[i].bytes[groupTracked] + w.fresh[i].bytes[groupOthers]
+	for _, g := range s.segments() {
+		for i := range g.fresh {
+			events += g.fresh[i].events
+			bytes += g.fresh[i].bytes[groupTracked] + g.fresh[i].bytes[groupOthers]
 		}
 	}
 	if s.blocked != ([lanes]bool{}) {
@@ -349,12 +365,12 @@ func (s *spool) held() (bytes [groups]int, oldest time.Time) {
 func (s *spool) measureStored() {
 	var held tally
 	var oldest time.Time
-	for _, w := range s.sets() {
-		for i := range w.fresh {
-			held.plus(w.fresh[i].tally)
-			oldest = earlier(oldest, w.fresh[i].since)
+	for _, g := range s.segments() {
+		for i := range g.fresh {
+			held.plus(g.fresh[i].tally)
+			oldest = earlier(oldest, g.fresh[i].since)
 		}
-		for p := range w.parts {
+		for p := range g.parts {
 			for i := range p.events {
 				held.add(&p.events[i], 1)
 			}
@@ -375,8 +391,8 @@ func earlier(a, b time.Time) time.Time {
 func (s *spool) take(events, bytes int) *part {
 	s.mu.Lock()
 	defer s.unlock()
-	for _, w := range s.sets() {
-		p, lost := w.take(events, bytes)
+	for _, g := range s.segments() {
+		p, lost := g.take(events, bytes)
 		s.lose(lost)
 		if p != nil {
 			s.commit()
@@ -396,8 +412,8 @@ func (s *spool) take(events, bytes int) *part {
 func (s *spool) divide(p *part, n int) (first, rest *part) {
 	s.mu.Lock()
 	defer s.unlock()
-	if p.set != nil {
-		first, rest = p.set.divide(p, n)
+	if p.segment != nil {
+		first, rest = p.segment.divide(p, n)
 		s.commit()
 		return first, rest
 	}
@@ -410,18 +426,22 @@ func (s *spool) divide(p *part, n int) (first, rest *part) {
 func (s *spool) settle(p *part) {
 	s.mu.Lock()
 	defer s.unlock()
-	if p.set != nil {
-		p.set.settle(p)
+	if p.segment != nil {
+		p.segment.settle(p)
 		signal(s.wake)
 		return
 	}
-	s.memory.settle(p)
-	s.unsave(p)
+	s.forget(p)
 }
 
-// unsave forgets a part that was in memory only.
-func (s *spool) unsave(p *part) {
-	s.unsaved = slices.DeleteFunc(slices.Clone(s.unsaved), func(other *part) bool { return other == p })
+// forget removes a part from where it was.
+func (s *spool) forget(p *part) {
+	if p.segment != nil {
+		delete(p.segment.parts, p)
+		return
+	}
+	s.memory.settle(p)
+	s.unsaved = slices.DeleteFunc(s.unsaved, func(other *part) bool { return other == p })
 }
 
 func (s *spool) recovered() []*part {
@@ -457,33 +477,41 @@ func (s *spool) close() (left []event) {
 	s.mu.Lock()
 	defer s.unlock()
 	left = s.memory.close()
-	for _, w := range s.sets() {
-		for p := range w.parts {
-			if w.gone {
-				left = append(left, p.events...)
-				continue
-			}
-			for i := range p.events {
-				var t tally
-				t.add(&p.events[i], 1)
-				s.ledger.leave(p.events[i].epoch, t.weight)
-			}
-		}
-		if w.gone {
-			s.lose(w.fresh)
-		} else {
-			for i := range w.fresh {
-				s.ledger.leave(w.fresh[i].epoch, w.fresh[i].weight)
-			}
-			if w.idle() && len(w.notes) == 0 {
-				_ = w.remove() // a later process does otherwise
-			}
+	s.disown() // so that a segment without events is removed
+	s.tidy()
+	for _, w := range s.others {
+		gone := !w.named()
+		for _, g := range w.segments {
+			left = append(left, s.leave(g, gone)...)
 		}
 		w.close()
 	}
-	s.own, s.others, s.unsaved = nil, nil, nil
+	s.others, s.unsaved = nil, nil
 	s.stored.Store(&onDisk{})
 	return left
+}
+
+// leave counts what a later process will deliver. If the files are gone, it returns what is in
+// memory, and drops the rest.
+func (s *spool) leave(g *segment, gone bool) (left []event) {
+	if gone {
+		s.lose(g.fresh)
+		for p := range g.parts {
+			left = append(left, p.events...)
+		}
+		return left
+	}
+	for i := range g.fresh {
+		s.ledger.leave(g.fresh[i].epoch, g.fresh[i].weight)
+	}
+	for p := range g.parts {
+		for i := range p.events {
+			var t tally
+			t.add(&p.events[i], 1)
+			s.ledger.leave(p.events[i].epoch, t.weight)
+		}
+	}
+	return nil
 }
 
 // adoptAll looks for what other processes left behind until the spool is closed.
@@ -545,13 +573,22 @@ func (s *spool) adopt(name string, of *listing) {
 	if err != nil {
 		return // its process is alive, or another one was faster
 	}
-	waiting, lost, err := w.recover(s.stopped)
-	if err != nil {
-		w.close()
-		if errors.Is(err, errSpoolVersion) && !s.directory.discard(name, of) {
-			s.warn("version", "spool has events of a later version, which are left for it", slog.Int64("bytes", of.bytes))
+	var waiting tally
+	lost := uint64(0)
+	for i, g := range w.segments {
+		found, missing, err := g.recover(s.stopped)
+		if i > 0 { // the first one is read next
+			g.close()
 		}
-		return
+		if err != nil {
+			w.close()
+			if errors.Is(err, errSpoolVersion) && !s.directory.discard(name, of) {
+				s.warn("version", "spool has events of a later version, which are left for it", slog.Int64("bytes", of.bytes))
+			}
+			return
+		}
+		waiting.plus(found)
+		lost += missing
 	}
 	waiting.weight[groupTracked] += lost // of which the kind is unknown
 	epoch := s.ledger.adopt(waiting.weight)
@@ -559,7 +596,9 @@ func (s *spool) adopt(name string, of *listing) {
 		s.drop(epoch, [groups]uint64{groupTracked: lost})
 	}
 	s.mu.Lock()
-	s.found = append(s.found, w.adopted(epoch)...)
+	for _, g := range w.segments {
+		s.found = append(s.found, g.adopt(epoch)...)
+	}
 	s.others = append(s.others, w)
 	s.unlock()
 	signal(s.wake) // which ends it where nothing waits

@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 )
+
+// errSpoolGone means that a file of the spool was removed or replaced by somebody else.
+var errSpoolGone = errors.New("the spool's files were removed")
 
 // The files of a spool's directory. A set's name begins with its environment.
 const (
@@ -61,12 +65,11 @@ func (d *directory) create() (w *set, err error) {
 	for range nameTries {
 		random := make([]byte, 8)
 		_, _ = rand.Read(random) // it never fails
-		w = d.newSet(d.environment + "-" + hex.EncodeToString(random))
+		w = &set{directory: d, name: d.environment + "-" + hex.EncodeToString(random)}
 		if w.lock, err = d.disk.create(d.lockPath(w.name)); err != nil {
 			return nil, err
 		}
 		if err = d.locked(w); err == nil {
-			w.next = 1
 			return w, nil
 		}
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -77,15 +80,11 @@ func (d *directory) create() (w *set, err error) {
 	return nil, err
 }
 
-func (d *directory) newSet(name string) *set {
-	return &set{directory: d, name: name, schema: d.schema, parts: make(map[*part]struct{})}
-}
-
 // locked takes the lock of a set, of which the file is open. It fails where somebody else has it,
 // or has removed it.
 func (d *directory) locked(w *set) error {
 	err := d.disk.lock(w.lock)
-	if err == nil && !d.disk.same(d.lockPath(w.name), w.lock) {
+	if err == nil && !w.named() {
 		err = errSpoolGone
 	}
 	if err != nil {
@@ -97,7 +96,7 @@ func (d *directory) locked(w *set) error {
 // inherit opens a set that another process left behind, with its segments. It fails where that
 // process is alive.
 func (d *directory) inherit(name string) (*set, error) {
-	w := d.newSet(name)
+	w := &set{directory: d, name: name}
 	var err error
 	if w.lock, err = d.disk.open(d.lockPath(name)); errors.Is(err, fs.ErrNotExist) {
 		w.lock, err = d.disk.create(d.lockPath(name)) // somebody removed it
@@ -113,7 +112,9 @@ func (d *directory) inherit(name string) (*set, error) {
 		return nil, errors.Join(err, w.lock.Close())
 	}
 	if of := listed[name]; of != nil {
-		w.segments = of.segments
+		for _, number := range slices.Sorted(maps.Keys(of.segments)) {
+			w.add(number, of.segments[number])
+		}
 	}
 	return w, nil
 }
@@ -121,7 +122,7 @@ func (d *directory) inherit(name string) (*set, error) {
 // listing is what is in the directory of a set.
 type listing struct {
 	lock     bool
-	segments []*segment // ascending
+	segments map[uint32]int64 // sizes by number
 	bytes    int64
 	modified time.Time
 	aside    []string // files that were set aside
@@ -154,7 +155,7 @@ func (d *directory) list() (map[string]*listing, error) {
 		}
 		of := sets[name]
 		if of == nil {
-			of = &listing{}
+			of = &listing{segments: make(map[uint32]int64)}
 			sets[name] = of
 		}
 		of.bytes += info.Size()
@@ -167,11 +168,8 @@ func (d *directory) list() (map[string]*listing, error) {
 		case aside:
 			of.aside = append(of.aside, entry.Name())
 		case isSegment:
-			of.segments = append(of.segments, &segment{number: number, size: info.Size()})
+			of.segments[number] = info.Size()
 		}
-	}
-	for _, of := range sets {
-		slices.SortFunc(of.segments, func(a, b *segment) int { return int(int64(a.number) - int64(b.number)) })
 	}
 	return sets, nil
 }
@@ -186,9 +184,12 @@ func (d *directory) discard(name string, of *listing) bool {
 	if err != nil {
 		return false
 	}
-	defer w.close()
 	for _, aside := range of.aside {
 		_ = d.disk.remove(filepath.Join(d.path, aside))
 	}
-	return w.remove() == nil
+	if w.tidy() != nil || w.remove() != nil {
+		w.close()
+		return false
+	}
+	return true
 }

@@ -1,251 +1,367 @@
 package delivery
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"hash/crc32"
-	"io"
+	"io/fs"
+	"maps"
 	"slices"
-	"strconv"
+	"time"
 )
 
-// A segment is a file of records, a line each:
-//
-//	000000b8 8f3a11c2 event 17 1 custom {"kind":"custom",…}
-//
-// The first two columns are the length of the third and its CRC-32C (Castagnoli), as eight
-// hexadecimal digits. What follows begins with the kind of the record and ends with JSON that has
-// no line breaks:
-//
-//	spool {"version":1,"schema":"4","first":17}               the first record; the next event is number 17 or later
-//	event 17 1 custom {…}                                     event 17, as it is sent; it accounts for 1 recorded event
-//	request {"id":"…","from":17,"to":40}                      events 17 to 40 are sent under this payload ID
-//	divide {"id":"…","from":17,"to":40,"at":29,"into":[…,…]}  that request is now two: 17 to 28, and 29 to 40
-//	settle {"id":"…","from":17,"to":40}                       they were delivered, or dropped; without an ID, their records
-//	                                                          are void: writing them failed, and they were kept elsewhere
-//
-// An event may have several records, of which any is as good.
-const (
-	recordSpool   = "spool"
-	recordEvent   = "event"
-	recordRequest = "request"
-	recordDivide  = "divide"
-	recordSettle  = "settle"
-
-	// spoolVersion is that of the format. Segments of a later one are left alone.
-	spoolVersion = 1
-	// recordHeader is the length of a record's first two columns.
-	recordHeader = 18
-	// scanBuffer is how much of a segment is read at once.
-	scanBuffer = 64 << 10
-)
-
-// spoolHeader is the content of a segment's first record.
-type spoolHeader struct {
-	Version int    `json:"version"`
-	Schema  string `json:"schema"`
-	First   uint64 `json:"first"` // the number of the next event
+// set is the segments that one process began to write, under one lock. Only the process that has
+// the lock reads or writes them.
+type set struct {
+	directory *directory
+	name      string
+	lock      file
+	segments  []*segment // ascending
+	head      *segment   // which gets the next events; nil in an adopted set, and where the next one has to be made
 }
 
-// maxNumber bounds the numbers of events. A record with a greater one counts as damaged, so that
-// adding to them is safe.
-const maxNumber = 1 << 60
-
-// boundaries is the content of the records about requests.
-type boundaries struct {
-	ID   string   `json:"id"`
-	From uint64   `json:"from"`
-	To   uint64   `json:"to"`
-	At   uint64   `json:"at,omitempty"`
-	Into []string `json:"into,omitempty"`
+// segment is a file of events, and of what became of them: it needs no other segment. It is
+// removed once none of its events waits. Its size is what of it is durable.
+type segment struct {
+	set         *set
+	number      uint32
+	file        file // nil while it is not open
+	size        int64
+	evaluations int64 // of size, about how much is events of that lane
+	damaged     bool
+	schema      string   // of the events
+	next        uint64   // the number of the next event
+	notes       []byte   // records that are not durable yet
+	fresh       []extent // events that are in no part yet
+	parts       map[*part]struct{}
 }
 
-func boundariesOf(p *part) boundaries {
-	return boundaries{ID: p.id, From: p.events[0].seq, To: p.events[len(p.events)-1].seq}
+// extent is a run of the records of fresh events, of one epoch.
+type extent struct {
+	from, to int64
+	epoch    uint32
+	since    time.Time // when the first event was recorded, at the latest
+	tally
 }
 
-// spoolRecord is a record as it was read. Its JSON is valid until the next one is read.
-type spoolRecord struct {
-	kind string // empty for a damaged one
-	json []byte
-	// Of an event.
-	number uint64
-	weight uint32
-	event  kind
+// tally counts events.
+type tally struct {
+	events int
+	weight [groups]uint64
+	bytes  [groups]int
 }
 
-// appendEvents adds the records of events, and returns the number after that of the last.
-func appendEvents(b []byte, events []event, number uint64) (records []byte, next uint64) {
-	for i := range events {
-		b = appendEvent(b, number, &events[i])
-		number++
+func (t *tally) add(e *event, sign int) {
+	g := e.kind.group()
+	t.events += sign
+	t.weight[g] += uint64(sign) * uint64(e.weight)
+	t.bytes[g] += sign * len(e.json)
+}
+
+func (t *tally) plus(u tally) {
+	t.events += u.events
+	for g := range groups {
+		t.weight[g] += u.weight[g]
+		t.bytes[g] += u.bytes[g]
 	}
-	return b, number
 }
 
-// appendEvent adds the record of an event.
-func appendEvent(b []byte, number uint64, e *event) []byte {
-	begin := len(b)
-	b = append(b, make([]byte, recordHeader)...)
-	b = append(b, recordEvent+" "...)
-	b = append(strconv.AppendUint(b, number, 10), ' ')
-	b = append(strconv.AppendUint(b, uint64(e.weight), 10), ' ')
-	b = append(append(b, kindNames()[e.kind]...), ' ')
-	text := e.json
-	if bytes.IndexByte(text, '\n') >= 0 { // a raw event: the SDK's own have none
-		var compact bytes.Buffer
-		if json.Compact(&compact, text) == nil {
-			text = compact.Bytes()
+func (w *set) add(number uint32, size int64) *segment {
+	g := &segment{set: w, number: number, size: size, schema: w.directory.schema, next: 1, parts: make(map[*part]struct{})}
+	w.segments = append(w.segments, g)
+	return g
+}
+
+// begin makes a new head where there is none, or where it is full.
+func (w *set) begin() error {
+	full := w.head
+	if full != nil && full.size < w.directory.segmentBytes {
+		return nil
+	}
+	number := uint32(1)
+	if last := len(w.segments) - 1; last >= 0 {
+		number = w.segments[last].number + 1
+	}
+	f, err := w.directory.disk.create(w.directory.segmentPath(w.name, number))
+	if err != nil {
+		return err
+	}
+	w.head = w.add(number, 0)
+	w.head.file = f
+	if full != nil {
+		full.release()
+	}
+	return nil
+}
+
+// named reports whether a later process would find the set, and its head.
+func (w *set) named() bool {
+	disk := w.directory.disk
+	return disk.same(w.directory.lockPath(w.name), w.lock) && (w.head == nil || disk.same(w.head.path(), w.head.file))
+}
+
+// late returns the parts that are held for so long that they alone keep a segment.
+func (w *set) late() (parts []*part) {
+	for i, g := range w.segments {
+		if len(g.fresh) > 0 || i+2 >= len(w.segments) {
+			break
+		}
+		parts = slices.AppendSeq(parts, maps.Keys(g.parts))
+	}
+	return parts
+}
+
+// tidy writes the notes of the segments, and removes those of which nothing waits.
+func (w *set) tidy() (err error) {
+	w.segments = slices.DeleteFunc(w.segments, func(g *segment) bool {
+		var failed error
+		idle := g.idle() && g != w.head
+		if idle {
+			failed = g.remove()
+		} else if len(g.notes) > 0 {
+			failed = g.write(nil, g.next)
+			g.release()
+			if errors.Is(failed, fs.ErrNotExist) { // somebody has removed it
+				g.notes, failed = nil, nil
+			}
+		}
+		err = errors.Join(err, failed)
+		return idle && failed == nil
+	})
+	return err
+}
+
+// remove removes the lock of a set without segments, and closes the set.
+func (w *set) remove() error {
+	err := w.directory.disk.remove(w.directory.lockPath(w.name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	w.close()
+	return nil
+}
+
+// close leaves the set to another process.
+func (w *set) close() {
+	for _, g := range w.segments {
+		g.close()
+	}
+	_ = w.lock.Close()
+}
+
+func (g *segment) path() string { return g.set.directory.segmentPath(g.set.name, g.number) }
+
+func (g *segment) idle() bool { return len(g.fresh) == 0 && len(g.parts) == 0 }
+
+// write appends the notes and after them further records, with one fsync: all of them, or none.
+// next is the number after the last one in the records.
+func (g *segment) write(records []byte, next uint64) error {
+	if err := g.open(); err != nil {
+		return err
+	}
+	var header []byte
+	if g.size == 0 {
+		header = appendRecord(nil, recordSpool, spoolHeader{Version: spoolVersion, Schema: g.schema})
+	}
+	records = slices.Concat(header, g.notes, records)
+	_, err := g.file.WriteAt(records, g.size)
+	if err == nil {
+		err = g.file.Sync()
+	}
+	if err == nil && g.size == 0 { // its name has to be durable, too
+		err = g.set.directory.disk.sync(g.set.directory.path)
+	}
+	if err != nil {
+		if g.file.Truncate(g.size) != nil && next > g.next { // events that are there are not to be delivered from there
+			g.note(recordSettle, boundaries{From: g.next, To: next - 1})
+			g.next = next
+		}
+		return err
+	}
+	g.size += int64(len(records))
+	g.notes, g.next = nil, next
+	return nil
+}
+
+// append writes the events of parts that are to be kept, and fresh events, to the head: all of them,
+// or none. It calls moved for each of the former, before the part is one of the head's.
+func (w *set) append(kept, fresh []*part, moved func(*part)) error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	g := w.head
+	next, size := g.next, 0
+	for _, p := range slices.Concat(kept, fresh) {
+		size += p.size()
+	}
+	records := make([]byte, 0, size)
+	for _, p := range kept {
+		records = appendRecord(records, recordRequest, boundaries{ID: p.id, From: next, To: next + uint64(len(p.events)) - 1})
+		for i := range p.events {
+			records = appendEvent(records, next, &p.events[i])
+			next++
 		}
 	}
-	return sealRecord(append(b, text...), begin)
-}
-
-// appendRecord adds a record of another kind.
-func appendRecord(b []byte, kind string, content any) []byte {
-	begin := len(b)
-	b = append(b, make([]byte, recordHeader)...)
-	b = append(append(b, kind...), ' ')
-	text, _ := json.Marshal(content) // strings and numbers: it cannot fail
-	return sealRecord(append(b, text...), begin)
-}
-
-// sealRecord writes the first two columns of the record that begins there.
-func sealRecord(b []byte, begin int) []byte {
-	var sums [8]byte
-	text := b[begin+recordHeader:]
-	binary.BigEndian.PutUint32(sums[:4], uint32(len(text)))
-	binary.BigEndian.PutUint32(sums[4:], checksum(text))
-	header := b[begin : begin+recordHeader]
-	hex.Encode(header, sums[:4])
-	header[8] = ' '
-	hex.Encode(header[9:], sums[4:])
-	header[17] = ' '
-	return append(b, '\n')
-}
-
-func checksum(text []byte) uint32 { return crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)) }
-
-// parseRecord parses a line. A line that is not what was written makes a record without a kind.
-func parseRecord(line []byte) spoolRecord {
-	line = bytes.TrimSuffix(line, []byte("\n"))
-	if len(line) < recordHeader {
-		return spoolRecord{}
-	}
-	var sums [8]byte
-	text := line[recordHeader:]
-	_, errLength := hex.Decode(sums[:4], line[:8])
-	_, errSum := hex.Decode(sums[4:], line[9:17])
-	if errLength != nil || errSum != nil || binary.BigEndian.Uint32(sums[:4]) != uint32(len(text)) ||
-		binary.BigEndian.Uint32(sums[4:]) != checksum(text) {
-		return spoolRecord{}
-	}
-	name, rest, _ := bytes.Cut(text, []byte(" "))
-	r := spoolRecord{kind: string(name), json: rest}
-	if r.kind == recordEvent {
-		columns := bytes.SplitN(rest, []byte(" "), 4)
-		if len(columns) < 4 {
-			return spoolRecord{}
+	var extents []extent
+	evaluations := 0
+	for _, p := range fresh {
+		for i := range p.events {
+			e := &p.events[i]
+			if last := len(extents) - 1; last < 0 || extents[last].epoch != e.epoch {
+				extents = append(extents, extent{from: int64(len(records)), epoch: e.epoch, since: e.recordedAt()})
+			}
+			records = appendEvent(records, next, e)
+			next++
+			x := &extents[len(extents)-1]
+			x.to = int64(len(records))
+			x.add(e, 1)
+			if e.kind.lane() == laneEvaluations {
+				evaluations += e.size()
+			}
 		}
-		number, errNumber := strconv.ParseUint(string(columns[0]), 10, 64)
-		weight, errWeight := strconv.ParseUint(string(columns[1]), 10, 32)
-		names := kindNames()
-		index := slices.Index(names[:], string(columns[2]))
-		if errNumber != nil || errWeight != nil || index < 0 || number > maxNumber {
-			return spoolRecord{}
+	}
+	number := g.next
+	if err := g.write(records, next); err != nil {
+		if g.size > 0 { // something may be wrong with this file only
+			w.head = nil
 		}
-		r.number, r.weight, r.event, r.json = number, uint32(weight), kind(index), columns[3]
+		return err
 	}
-	return r
-}
-
-// toEvent returns the event of its record.
-func (r spoolRecord) toEvent(epoch uint32) event {
-	return event{json: clone(r.json), seq: r.number, weight: r.weight, epoch: epoch, kind: r.event}
-}
-
-// kindNames returns the names of the kinds in a spool.
-func kindNames() [kinds]string {
-	return [...]string{
-		kindCustom: "custom", kindControl: "control", kindEvaluation: "evaluation",
-		kindDerived: "derived", kindSummary: "summary",
-	}
-}
-
-// scan calls visit for each record between two offsets, until visit returns false: that record
-// counts as not read. It returns where it ended. What follows the last line break is no record: a
-// write that did not end.
-func scan(file io.ReaderAt, from, to int64, visit func(spoolRecord) bool) (end int64, err error) {
-	lines := bufio.NewReaderSize(io.NewSectionReader(file, from, to-from), int(min(max(to-from, 16), scanBuffer)))
-	var long []byte
-	for {
-		line, err := lines.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			long = append(long, line...)
-			continue
-		case errors.Is(err, io.EOF):
-			return from, nil
-		case err != nil:
-			return from, err
+	for _, p := range kept {
+		moved(p)
+		for i := range p.events {
+			p.events[i].seq = number
+			number++
 		}
-		if len(long) > 0 {
-			long = append(long, line...)
-			line = long
+		g.hold(p)
+	}
+	g.evaluations += int64(evaluations)
+	for _, x := range extents {
+		x.from += g.size - int64(len(records))
+		x.to += g.size - int64(len(records))
+		if last := len(g.fresh) - 1; last >= 0 && g.fresh[last].to == x.from && g.fresh[last].epoch == x.epoch {
+			g.fresh[last].to = x.to
+			g.fresh[last].plus(x.tally)
+		} else {
+			g.fresh = append(g.fresh, x)
 		}
-		if !visit(parseRecord(line)) {
-			return from, nil
+	}
+	return nil
+}
+
+// take returns a part with the next events, nil where there are none, and what of them turned out
+// to be lost.
+func (g *segment) take(limit, bytes int) (p *part, lost []extent) {
+	var events []event
+	for size := 0; len(g.fresh) > 0 && len(events) < limit; {
+		x, full := &g.fresh[0], false
+		end, err := g.scan(x.from, x.to, func(_, _ int64, r spoolRecord) bool {
+			g.damaged = g.damaged || r.kind == ""
+			if r.kind != recordEvent || x.events == 0 {
+				return true
+			}
+			size += len(r.json)
+			if full = len(events) == limit || size > bytes && len(events) > 0; full {
+				return false
+			}
+			e := r.toEvent(x.epoch)
+			events = append(events, e)
+			x.add(&e, -1)
+			return true
+		})
+		if passing(err) {
+			break
 		}
-		from += int64(len(line))
-		long = long[:0]
-	}
-}
-
-// span is a range of event numbers, both ends included.
-type span struct{ from, to uint64 }
-
-// compare returns -1 or 1 for a range before or after the number, and 0 for one that has it.
-func (r span) compare(number uint64) int {
-	switch {
-	case r.to < number:
-		return -1
-	case r.from > number:
-		return 1
-	default:
-		return 0
-	}
-}
-
-// spans are ranges in order, with gaps between them.
-type spans []span
-
-// add adds a range.
-func (s *spans) add(from, to uint64) {
-	i, _ := slices.BinarySearchFunc(*s, max(from, 1)-1, span.compare) // it may end right before
-	j := i
-	for ; j < len(*s) && (*s)[j].from <= to+1; j++ {
-		from, to = min(from, (*s)[j].from), max(to, (*s)[j].to)
-	}
-	*s = slices.Replace(*s, i, j, span{from, to})
-}
-
-// has reports whether the number is in one of the ranges.
-func (s spans) has(number uint64) bool {
-	_, found := slices.BinarySearchFunc(s, number, span.compare)
-	return found
-}
-
-// missing returns how many of the numbers from from up to, but not including, next are in no range.
-func (s spans) missing(from, next uint64) (n uint64) {
-	for _, r := range s {
-		if end := min(r.from, next); end > from {
-			n += end - from
+		x.from = end
+		if full {
+			x.since = events[len(events)-1].recordedAt()
+			break
 		}
-		from = max(from, r.to+1)
+		if x.events > 0 { // their records were there
+			g.damaged = true
+			lost = append(lost, *x)
+		}
+		g.fresh = g.fresh[1:]
 	}
-	return n + max(next, from) - from
+	g.release()
+	if len(events) == 0 {
+		return nil, lost
+	}
+	p = g.newPart(events)
+	g.note(recordRequest, boundariesOf(p))
+	return p, lost
+}
+
+// newPart makes a part of events of the segment.
+func (g *segment) newPart(events []event) *part {
+	p := newPart(events)
+	p.schema = g.schema
+	g.hold(p)
+	return p
+}
+
+func (g *segment) hold(p *part) {
+	p.segment = g
+	g.parts[p] = struct{}{}
+}
+
+// divide replaces a part by two, neither of which keeps the events of the other in memory.
+func (g *segment) divide(p *part, n int) (first, rest *part) {
+	first, rest = g.newPart(slices.Clone(p.events[:n])), g.newPart(slices.Clone(p.events[n:]))
+	delete(g.parts, p)
+	b := boundariesOf(p)
+	b.At, b.Into = rest.events[0].seq, []string{first.id, rest.id}
+	g.note(recordDivide, b)
+	return first, rest
+}
+
+// settle ends a part.
+func (g *segment) settle(p *part) {
+	delete(g.parts, p)
+	g.note(recordSettle, boundariesOf(p))
+}
+
+// note adds a record for the next write.
+func (g *segment) note(kind string, b boundaries) { g.notes = appendRecord(g.notes, kind, b) }
+
+// scan reads the records between two offsets, see [scan].
+func (g *segment) scan(from, to int64, visit func(from, to int64, r spoolRecord) bool) (end int64, err error) {
+	if err := g.open(); err != nil {
+		return from, err
+	}
+	return scan(g.file, from, to, visit)
+}
+
+func (g *segment) open() (err error) {
+	if g.file == nil {
+		g.file, err = g.set.directory.disk.open(g.path())
+	}
+	return err
+}
+
+// release closes the file if it is neither written to, nor read further.
+func (g *segment) release() {
+	if g != g.set.head && len(g.fresh) == 0 {
+		g.close()
+	}
+}
+
+func (g *segment) close() {
+	if g.file != nil {
+		_ = g.file.Close()
+		g.file = nil
+	}
+}
+
+// remove removes the file, or sets it aside if it has records that cannot be read.
+func (g *segment) remove() (err error) {
+	g.close()
+	disk := g.set.directory.disk
+	if g.damaged {
+		err = disk.rename(g.path(), g.path()+damagedSuffix)
+	} else {
+		err = disk.remove(g.path())
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return disk.sync(g.set.directory.path)
 }

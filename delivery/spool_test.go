@@ -245,7 +245,6 @@ func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
 					if err := stolen.remove(); err != nil {
 						t.Fatal(err)
 					}
-					stolen.close()
 				}
 			}
 			owned, err := directory.create()
