@@ -426,18 +426,14 @@ func (s *spool) divide(p *part, n int) (first, rest *part) {
 func (s *spool) settle(p *part) {
 	s.mu.Lock()
 	defer s.unlock()
-	if p.segment != nil {
-		p.segment.settle(p)
-		signal(s.wake)
-		return
-	}
 	s.forget(p)
+	signal(s.wake)
 }
 
 // forget removes a part from where it was.
 func (s *spool) forget(p *part) {
 	if p.segment != nil {
-		delete(p.segment.parts, p)
+		p.segment.settle(p)
 		return
 	}
 	s.memory.settle(p)
@@ -575,8 +571,9 @@ func (s *spool) adopt(name string, of *listing) {
 	}
 	var waiting tally
 	lost := uint64(0)
-	for i, g := range w.segments {
-		found, missing, err := g.recover(s.stopped)
+	later := make(map[string]bool)
+	for i, g := range slices.Backward(w.segments) {
+		found, missing, err := g.recover(later, s.stopped)
 		if i > 0 { // the first one is read next
 			g.close()
 		}

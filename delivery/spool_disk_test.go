@@ -45,6 +45,7 @@ func (d *faultyDisk) change() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.crashAt > 0 && d.ops >= d.crashAt {
+		d.torn = 0 // after the crash, nothing is written
 		return errCrashed
 	}
 	d.ops++
@@ -206,12 +207,13 @@ type faultyFile struct {
 }
 
 func (f *faultyFile) WriteAt(b []byte, at int64) (int, error) {
+	f.disk.mu.Lock()
+	torn := f.disk.torn
+	f.disk.mu.Unlock()
 	if err := f.disk.change(); err != nil {
 		n := 0
 		if errors.Is(err, errCrashed) {
-			f.disk.mu.Lock()
-			n, f.disk.torn = min(f.disk.torn, len(b)), 0
-			f.disk.mu.Unlock()
+			n = min(torn, len(b))
 			_, _ = f.file.WriteAt(b[:n], at)
 		}
 		return n, err

@@ -27,11 +27,13 @@ import (
 //	divide {"id":"…","from":17,"to":40,"at":29,"into":[…,…]}  that request is now two: 17 to 28, and 29 to 40
 //	settle {"id":"…","from":17,"to":40}                       they were delivered, or dropped; without an ID, their records
 //	                                                          are void: writing them failed, and they were kept elsewhere
+//	copy 17 1 custom {…}                                      event 17, which was elsewhere, of a request that follows
 //
 // Events are numbered in their segment, from 1 on.
 const (
 	recordSpool   = "spool"
 	recordEvent   = "event"
+	recordCopy    = "copy"
 	recordRequest = "request"
 	recordDivide  = "divide"
 	recordSettle  = "settle"
@@ -66,17 +68,17 @@ func boundariesOf(p *part) boundaries {
 type spoolRecord struct {
 	kind string // empty for a damaged one
 	json []byte
-	// Of an event.
+	// Of an event or a copy.
 	number uint64
 	weight uint32
 	event  kind
 }
 
-// appendEvent adds the record of an event.
-func appendEvent(b []byte, number uint64, e *event) []byte {
+// appendEvent adds the record of an event, or of a copy.
+func appendEvent(b []byte, kind string, number uint64, e *event) []byte {
 	begin := len(b)
 	b = append(b, make([]byte, recordHeader)...)
-	b = append(b, recordEvent+" "...)
+	b = append(append(b, kind...), ' ')
 	b = append(strconv.AppendUint(b, number, 10), ' ')
 	b = append(strconv.AppendUint(b, uint64(e.weight), 10), ' ')
 	b = append(append(b, kindNames()[e.kind]...), ' ')
@@ -131,7 +133,7 @@ func parseRecord(line []byte) spoolRecord {
 	}
 	name, rest, _ := bytes.Cut(text, []byte(" "))
 	r := spoolRecord{kind: string(name), json: rest}
-	if r.kind == recordEvent {
+	if r.kind == recordEvent || r.kind == recordCopy {
 		columns := bytes.SplitN(rest, []byte(" "), 4)
 		if len(columns) < 4 {
 			return spoolRecord{}
@@ -148,7 +150,7 @@ func parseRecord(line []byte) spoolRecord {
 	return r
 }
 
-// toEvent returns the event of its record.
+// toEvent returns the event of an event or a copy.
 func (r spoolRecord) toEvent(epoch uint32) event {
 	return event{json: clone(r.json), seq: r.number, weight: r.weight, epoch: epoch, kind: r.event}
 }

@@ -33,9 +33,10 @@ type liveRequest struct {
 
 // recover reads the segment. Requests that are not settled become parts, other events are fresh.
 // lost is how many events should be there, and cannot be read. A segment that cannot be read at
-// all counts as empty, and is set aside.
-func (g *segment) recover(stopped func() bool) (waiting tally, lost uint64, err error) {
-	r := &recovery{segment: g, settled: &liveRequest{}}
+// all counts as empty, and is set aside. later has the requests of later segments, to which they
+// were moved.
+func (g *segment) recover(later map[string]bool, stopped func() bool) (waiting tally, lost uint64, err error) {
+	r := &recovery{segment: g, settled: &liveRequest{id: "settled"}}
 	// What the process wrote last may not be durable yet. What is decided by it has to be as
 	// durable.
 	if g.open() == nil {
@@ -59,10 +60,19 @@ func (g *segment) recover(stopped func() bool) (waiting tally, lost uint64, err 
 		g.damaged = g.damaged || err != nil
 	}
 	for _, q := range r.live {
-		if len(q.events) > 0 {
-			slices.SortFunc(q.events, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
-			p := g.newPart(q.events)
-			p.id, p.ambiguous = q.id, true // it may have been sent
+		if len(q.events) == 0 {
+			continue
+		}
+		slices.SortFunc(q.events, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
+		p := g.newPart(q.events)
+		p.id, p.ambiguous = q.id, true // it may have been sent
+		if later[p.id] {
+			g.settle(p)
+			continue
+		}
+		later[p.id] = true
+		for i := range p.events {
+			r.waiting.add(&p.events[i], 1)
 		}
 	}
 	g.next = max(uint64(len(r.owner)), 1)
@@ -84,7 +94,7 @@ func (r *recovery) readRequest(_, _ int64, record spoolRecord) {
 			r.version, r.schema = h.Version, h.Schema
 		}
 		return
-	case recordEvent, "":
+	case recordEvent, recordCopy, "":
 		return
 	}
 	if json.Unmarshal(record.json, &b) != nil || b.From > b.To || !r.plausible(b.From) || !r.plausible(b.To) {
@@ -92,21 +102,23 @@ func (r *recovery) readRequest(_, _ int64, record spoolRecord) {
 	}
 	switch {
 	case record.kind == recordRequest:
-		r.own(b.ID, b.From, b.To)
+		r.assign(r.request(b.ID), b.ID, b.From, b.To)
 	case record.kind == recordDivide && len(b.Into) == 2 && b.From < b.At && b.At <= b.To:
-		r.own(b.Into[0], b.From, b.At-1)
-		r.own(b.Into[1], b.At, b.To)
+		r.assign(r.request(b.Into[0]), b.ID, b.From, b.At-1)
+		r.assign(r.request(b.Into[1]), b.ID, b.At, b.To)
 	case record.kind == recordSettle:
-		r.assign(r.settled, b.From, b.To)
+		r.assign(r.settled, b.ID, b.From, b.To)
 	}
 }
 
 // plausible reports whether an event may have the number: each takes more than a byte.
 func (r *recovery) plausible(number uint64) bool { return 1 <= number && number <= uint64(r.size) }
 
-func (r *recovery) own(id string, from, to uint64) {
-	r.live = append(r.live, &liveRequest{id: id})
-	r.assign(r.live[len(r.live)-1], from, to)
+// request makes a request that owns nothing yet.
+func (r *recovery) request(id string) *liveRequest {
+	q := &liveRequest{id: id}
+	r.live = append(r.live, q)
+	return q
 }
 
 func (r *recovery) grow(number uint64) {
@@ -115,11 +127,11 @@ func (r *recovery) grow(number uint64) {
 	}
 }
 
-// assign gives events that are not settled to a request.
-func (r *recovery) assign(q *liveRequest, from, to uint64) {
+// assign gives to a request the events that are in none, or in that with the ID; without one, all.
+func (r *recovery) assign(q *liveRequest, id string, from, to uint64) {
 	r.grow(to)
-	for n := from; n <= to; n++ {
-		if r.owner[n] != r.settled {
+	for n := from; n <= to; n++ { // events between them may be in another request
+		if o := r.owner[n]; o == nil || id == "" || o.id == id {
 			r.owner[n] = q
 		}
 	}
@@ -129,7 +141,7 @@ func (r *recovery) assign(q *liveRequest, from, to uint64) {
 // where it is settled or was read before.
 func (r *recovery) readEvent(from, to int64, record spoolRecord) {
 	n := record.number
-	if record.kind != recordEvent || !r.plausible(n) {
+	if record.kind != recordEvent && record.kind != recordCopy || !r.plausible(n) {
 		return
 	}
 	r.grow(n)
@@ -138,12 +150,15 @@ func (r *recovery) readEvent(from, to int64, record spoolRecord) {
 		return
 	}
 	r.owner[n] = r.settled
-	e := event{json: record.json, kind: record.event, weight: record.weight}
-	r.waiting.add(&e, 1)
 	if q != nil {
 		q.events = append(q.events, record.toEvent(0))
 		return
 	}
+	if record.kind == recordCopy { // it was to be moved
+		return
+	}
+	e := event{json: record.json, kind: record.event, weight: record.weight}
+	r.waiting.add(&e, 1)
 	if last := len(r.fresh) - 1; last < 0 || r.fresh[last].to != from {
 		r.fresh = append(r.fresh, extent{from: from, since: e.recordedAt()})
 	}

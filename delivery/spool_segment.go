@@ -104,7 +104,9 @@ func (w *set) late() (parts []*part) {
 		if len(g.fresh) > 0 || i+2 >= len(w.segments) {
 			break
 		}
-		parts = slices.AppendSeq(parts, maps.Keys(g.parts))
+		if len(g.notes) == 0 { // otherwise, they are not there as they are now
+			parts = slices.AppendSeq(parts, maps.Keys(g.parts))
+		}
 	}
 	return parts
 }
@@ -194,11 +196,12 @@ func (w *set) append(kept, fresh []*part, moved func(*part)) error {
 	}
 	records := make([]byte, 0, size)
 	for _, p := range kept {
-		records = appendRecord(records, recordRequest, boundaries{ID: p.id, From: next, To: next + uint64(len(p.events)) - 1})
+		from := next
 		for i := range p.events {
-			records = appendEvent(records, next, &p.events[i])
+			records = appendEvent(records, recordCopy, next, &p.events[i])
 			next++
 		}
+		records = appendRecord(records, recordRequest, boundaries{ID: p.id, From: from, To: next - 1})
 	}
 	var extents []extent
 	evaluations := 0
@@ -208,7 +211,7 @@ func (w *set) append(kept, fresh []*part, moved func(*part)) error {
 			if last := len(extents) - 1; last < 0 || extents[last].epoch != e.epoch {
 				extents = append(extents, extent{from: int64(len(records)), epoch: e.epoch, since: e.recordedAt()})
 			}
-			records = appendEvent(records, next, e)
+			records = appendEvent(records, recordEvent, next, e)
 			next++
 			x := &extents[len(extents)-1]
 			x.to = int64(len(records))
