@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"slices"
@@ -27,8 +28,8 @@ const (
 	measureEvery = time.Second
 	// adoptEvery is how often the directory is searched for sets of processes that are gone.
 	adoptEvery = time.Minute
-	// maxAdopted bounds the sets of other processes that are open at a time.
-	maxAdopted = 8
+	// maxRecovered bounds the events in memory with which further sets are adopted.
+	maxRecovered = 4 * maxCommit
 )
 
 // spool is a store on disk. The formatter appends to a memory store. A commit moves what is there
@@ -52,8 +53,10 @@ type spool struct {
 	mu       sync.Mutex  // held for all work on the sets, I/O included; released by unlock
 	after    []func()    // called by unlock
 	own      *set        // nil until the directory can be used
-	others   []*set      // adopted ones, and own ones whose files were removed by somebody else
-	found    []*part     // in adopted sets, and not returned by recovered yet
+	number   uint32      // of the last segment that got its name
+	segments []*segment  // in the order in which they are read, adopted ones first
+	head     *segment    // the last one, while it gets events
+	found    []*part     // in adopted segments, and not returned by recovered yet
 	unsaved  []*part     // taken from memory, and not on disk
 	blocked  [lanes]bool // whose events stay in memory
 	retryAt  time.Time   // when the next commit may be; zero unless the last write failed
@@ -167,7 +170,7 @@ func (s *spool) write() (again bool) {
 	s.mu.Lock()
 	s.commit()
 	s.measureStored()
-	again = s.pending() || len(s.unsaved) > 0 || slices.ContainsFunc(s.segments(), func(g *segment) bool { return len(g.notes) > 0 })
+	again = s.pending() || len(s.unsaved) > 0 || slices.ContainsFunc(s.segments, func(g *segment) bool { return len(g.notes) > 0 })
 	s.after = append(s.after, waiters...)
 	s.unlock()
 	s.changed()
@@ -189,19 +192,25 @@ func (s *spool) commit() {
 	s.tidy()
 }
 
-// tidy writes the notes of all segments, removes those of which nothing waits, and closes the sets
-// that have none any more.
+// tidy writes the notes of the segments, and removes those of which nothing waits.
 func (s *spool) tidy() {
-	for _, w := range s.sets() {
-		s.failed(w.tidy())
-	}
-	s.others = slices.DeleteFunc(s.others, func(w *set) bool {
-		if len(w.segments) > 0 {
-			return false
+	s.segments = slices.DeleteFunc(s.segments, func(g *segment) bool {
+		var err error
+		idle := g.idle() && g != s.head
+		if idle {
+			err = g.remove()
+			signal(s.vacancy)
+		} else if len(g.notes) > 0 {
+			err = g.write(nil, g.next)
 		}
-		err := w.remove()
+		if g != s.head && g != s.segments[0] {
+			g.close()
+		}
+		if errors.Is(err, fs.ErrNotExist) { // somebody has removed it
+			g.notes, err = nil, nil
+		}
 		s.failed(err)
-		return err == nil
+		return idle && err == nil
 	})
 }
 
@@ -226,7 +235,13 @@ func (s *spool) commitOwn() (room [lanes]bool, err error) {
 		if fresh, kept, more = s.batch(room); len(fresh)+len(kept) == 0 {
 			break
 		}
-		if err = s.own.append(kept, fresh, s.forget); err != nil {
+		if err = s.begin(); err == nil {
+			err = s.head.append(kept, fresh, s.forget)
+		}
+		if err != nil {
+			if s.head != nil && s.head.size > 0 { // it may be about this file only
+				s.head = nil
+			}
 			for _, p := range slices.Backward(fresh) {
 				s.memory.restore(p)
 			}
@@ -243,11 +258,28 @@ func (s *spool) commitOwn() (room [lanes]bool, err error) {
 	return room, nil
 }
 
+// begin makes a new head where there is none, or where it is full.
+func (s *spool) begin() error {
+	if s.head != nil && s.head.size < s.directory.segmentBytes {
+		return nil
+	}
+	s.number++
+	path := s.directory.segmentPath(s.own.name, s.number)
+	f, err := s.directory.disk.create(path)
+	if err != nil {
+		return err
+	}
+	s.head = newSegment(s.directory, path, 0)
+	s.head.file = f
+	s.segments = append(s.segments, s.head)
+	return nil
+}
+
 // batch returns what is to be written together: events, in parts of the memory store, and parts
 // that are to be kept, as far as they fit. more is whether there may be another batch.
 func (s *spool) batch(room [lanes]bool) (fresh, kept []*part, more bool) {
 	size, limit := 0, int(s.directory.segmentBytes)
-	for _, p := range slices.Concat(s.unsaved, s.own.late()) {
+	for _, p := range slices.Concat(s.unsaved, s.late()) {
 		if room == [lanes]bool{true, true} && size+p.size() <= limit {
 			kept = append(kept, p)
 			size += p.size()
@@ -264,16 +296,23 @@ func (s *spool) batch(room [lanes]bool) (fresh, kept []*part, more bool) {
 	return fresh, kept, true
 }
 
+// late returns the parts that are held for so long that they alone keep a segment.
+func (s *spool) late() (parts []*part) {
+	for i, g := range s.segments {
+		if len(g.fresh) > 0 || i+2 >= len(s.segments) {
+			break
+		}
+		if len(g.notes) == 0 && g.schema == s.directory.schema { // with notes, they are not there as they are now
+			parts = slices.AppendSeq(parts, maps.Keys(g.parts))
+		}
+	}
+	return parts
+}
+
 // space returns for which lanes there is room on disk. It makes the own set where there is none.
 func (s *spool) space() (room [lanes]bool, err error) {
-	if s.own != nil && !s.own.named() {
-		s.disown()
-		s.failed(errSpoolGone)
-	}
-	if s.own == nil {
-		if s.own, err = s.directory.create(); err != nil {
-			return room, err
-		}
+	if err := s.openSet(); err != nil {
+		return room, err
 	}
 	if time.Since(s.measured) >= measureEvery {
 		sets, err := s.directory.list()
@@ -288,7 +327,7 @@ func (s *spool) space() (room [lanes]bool, err error) {
 		}
 	}
 	all, evaluations := int64(0), int64(0)
-	for _, g := range s.own.segments {
+	for _, g := range s.segments {
 		all += g.size
 		evaluations += g.evaluations
 	}
@@ -304,33 +343,25 @@ func (s *spool) space() (room [lanes]bool, err error) {
 	return room, nil
 }
 
-// disown ends writing events to the own set.
-func (s *spool) disown() {
+// openSet makes a set where there is none, or where the one that there was has been removed. Then
+// what is open of it can still be read.
+func (s *spool) openSet() (err error) {
 	if s.own != nil {
-		s.own.head = nil
-		s.others, s.own = append(s.others, s.own), nil
+		if s.directory.named(s.own) && (s.head == nil || s.directory.disk.same(s.head.path, s.head.file)) {
+			return nil
+		}
+		s.failed(errSpoolGone)
+		_ = s.own.lock.Close()
+		s.own, s.head = nil, nil
 	}
-}
-
-// sets returns all sets, the older ones first.
-func (s *spool) sets() []*set {
-	if s.own == nil {
-		return s.others
-	}
-	return append(slices.Clip(s.others), s.own)
-}
-
-func (s *spool) segments() (all []*segment) {
-	for _, w := range s.sets() {
-		all = append(all, w.segments...)
-	}
-	return all
+	s.own, err = s.directory.create()
+	return err
 }
 
 func (s *spool) waiting() (events, bytes int) {
 	s.mu.Lock()
 	defer s.unlock()
-	for _, g := range s.segments() {
+	for _, g := range s.segments {
 		for i := range g.fresh {
 			events += g.fresh[i].events
 			bytes += g.fresh[i].bytes[groupTracked] + g.fresh[i].bytes[groupOthers]
@@ -365,7 +396,7 @@ func (s *spool) held() (bytes [groups]int, oldest time.Time) {
 func (s *spool) measureStored() {
 	var held tally
 	var oldest time.Time
-	for _, g := range s.segments() {
+	for _, g := range s.segments {
 		for i := range g.fresh {
 			held.plus(g.fresh[i].tally)
 			oldest = earlier(oldest, g.fresh[i].since)
@@ -391,7 +422,7 @@ func earlier(a, b time.Time) time.Time {
 func (s *spool) take(events, bytes int) *part {
 	s.mu.Lock()
 	defer s.unlock()
-	for _, g := range s.segments() {
+	for _, g := range s.segments {
 		p, lost := g.take(events, bytes)
 		s.lose(lost)
 		if p != nil {
@@ -473,24 +504,28 @@ func (s *spool) close() (left []event) {
 	s.mu.Lock()
 	defer s.unlock()
 	left = s.memory.close()
-	s.disown() // so that a segment without events is removed
+	s.head = nil // so that it is removed if it has no events
 	s.tidy()
-	for _, w := range s.others {
-		gone := !w.named()
-		for _, g := range w.segments {
-			left = append(left, s.leave(g, gone)...)
-		}
-		w.close()
+	for _, g := range s.segments {
+		left = append(left, s.leave(g)...)
+		g.close()
 	}
-	s.others, s.unsaved = nil, nil
+	switch {
+	case s.own == nil:
+	case len(s.segments) > 0:
+		_ = s.own.lock.Close()
+	default:
+		_ = s.directory.remove(s.own)
+	}
+	s.own, s.segments, s.unsaved = nil, nil, nil
 	s.stored.Store(&onDisk{})
 	return left
 }
 
-// leave counts what a later process will deliver. If the files are gone, it returns what is in
-// memory, and drops the rest.
-func (s *spool) leave(g *segment, gone bool) (left []event) {
-	if gone {
+// leave counts what a later process will deliver. If the file is gone, it returns what is in memory,
+// and drops the rest.
+func (s *spool) leave(g *segment) (left []event) {
+	if g.open() != nil || !s.directory.disk.same(g.path, g.file) {
 		s.lose(g.fresh)
 		for p := range g.parts {
 			left = append(left, p.events...)
@@ -546,8 +581,8 @@ func (s *spool) adoptWaiting() {
 				foreign++
 				bytes += of.bytes
 			}
-		case s.mayOpen(name):
-			s.adopt(name, of)
+		case s.mayAdopt(name):
+			s.adopt(name)
 		}
 	}
 	if foreign > 0 {
@@ -556,50 +591,78 @@ func (s *spool) adoptWaiting() {
 	}
 }
 
-// mayOpen reports whether a set may be opened beside those that are.
-func (s *spool) mayOpen(name string) bool {
+// mayAdopt reports whether a set may be another process's, and there is room for its requests.
+func (s *spool) mayAdopt(name string) bool {
 	s.mu.Lock()
 	defer s.unlock()
-	return len(s.others) < maxAdopted && !slices.ContainsFunc(s.sets(), func(w *set) bool { return w.name == name })
+	bytes := 0
+	for _, g := range s.segments {
+		for p := range g.parts {
+			bytes += p.bytes
+		}
+	}
+	return (s.own == nil || name != s.own.name) && bytes <= maxRecovered
 }
 
-// adopt takes over a set, if its process is gone.
-func (s *spool) adopt(name string, of *listing) {
-	w, err := s.directory.inherit(name)
+// adopt takes over the segments of a set, if its process is gone. It gives them names of the own set:
+// each of them has one owner, whenever this process ends.
+func (s *spool) adopt(name string) {
+	w, of, err := s.directory.inherit(name)
 	if err != nil {
 		return // its process is alive, or another one was faster
 	}
-	var waiting tally
-	lost := uint64(0)
+	found := make([]*recovery, len(of.segments))
 	later := make(map[string]bool)
-	for i, g := range slices.Backward(w.segments) {
-		found, missing, err := g.recover(later, s.stopped)
-		if i > 0 { // the first one is read next
+	for i, number := range slices.Backward(slices.Sorted(maps.Keys(of.segments))) {
+		g := newSegment(s.directory, s.directory.segmentPath(name, number), of.segments[number])
+		found[i], err = g.recover(later, s.stopped)
+		if i > 0 || err != nil { // the first one is read next
 			g.close()
 		}
 		if err != nil {
-			w.close()
+			_ = w.lock.Close()
 			if errors.Is(err, errSpoolVersion) && !s.directory.discard(name, of) {
 				s.warn("version", "spool has events of a later version, which are left for it", slog.Int64("bytes", of.bytes))
 			}
 			return
 		}
-		waiting.plus(found)
-		lost += missing
 	}
-	waiting.weight[groupTracked] += lost // of which the kind is unknown
-	epoch := s.ledger.adopt(waiting.weight)
-	if lost > 0 {
-		s.drop(epoch, [groups]uint64{groupTracked: lost})
-	}
+	_ = s.directory.disk.sync(s.directory.path) // as the segments are
 	s.mu.Lock()
-	for _, g := range w.segments {
-		s.found = append(s.found, g.adopt(epoch)...)
+	err = s.openSet()
+	for i, r := range found {
+		if err == nil {
+			err = s.move(r, i)
+		}
 	}
-	s.others = append(s.others, w)
+	if err == nil {
+		err = s.directory.remove(w)
+	}
+	s.failed(err)
+	_ = w.lock.Close()
 	s.unlock()
-	signal(s.wake) // which ends it where nothing waits
+	signal(s.wake) // which removes the segments of which nothing waits
 	s.changed()
+}
+
+// move makes a recovered segment one of the own set, the one to be read at a place in their order.
+func (s *spool) move(r *recovery, at int) error {
+	s.number++
+	path := s.directory.segmentPath(s.own.name, s.number)
+	if err := s.directory.disk.rename(r.path, path); err != nil {
+		return err
+	}
+	r.path = path
+	s.segments = slices.Insert(s.segments, at, r.segment)
+	s.measured = time.Time{}
+	recorded := r.waiting.weight
+	recorded[groupTracked] += r.lost // of which the kind is unknown
+	epoch := s.ledger.adopt(recorded)
+	if r.lost > 0 {
+		s.later(func() { s.drop(epoch, [groups]uint64{groupTracked: r.lost}) })
+	}
+	s.found = append(s.found, r.adopt(epoch)...)
+	return nil
 }
 
 func (s *spool) setRetry(at time.Time) {

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -27,6 +25,13 @@ const (
 	// abandonedAfter is how long files are kept that nobody here can deliver.
 	abandonedAfter = 30 * 24 * time.Hour
 )
+
+// set is the segments of a process, which have its name. Only the process that has the lock reads or
+// writes them.
+type set struct {
+	name string
+	lock file
+}
 
 // directory is a spool's directory, which other processes use too.
 type directory struct {
@@ -65,7 +70,7 @@ func (d *directory) create() (w *set, err error) {
 	for range nameTries {
 		random := make([]byte, 8)
 		_, _ = rand.Read(random) // it never fails
-		w = &set{directory: d, name: d.environment + "-" + hex.EncodeToString(random)}
+		w = &set{name: d.environment + "-" + hex.EncodeToString(random)}
 		if w.lock, err = d.disk.create(d.lockPath(w.name)); err != nil {
 			return nil, err
 		}
@@ -84,7 +89,7 @@ func (d *directory) create() (w *set, err error) {
 // or has removed it.
 func (d *directory) locked(w *set) error {
 	err := d.disk.lock(w.lock)
-	if err == nil && !w.named() {
+	if err == nil && !d.named(w) {
 		err = errSpoolGone
 	}
 	if err != nil {
@@ -93,30 +98,35 @@ func (d *directory) locked(w *set) error {
 	return err
 }
 
-// inherit opens a set that another process left behind, with its segments. It fails where that
-// process is alive.
-func (d *directory) inherit(name string) (*set, error) {
-	w := &set{directory: d, name: name}
-	var err error
+// named reports whether another process would find the lock of a set.
+func (d *directory) named(w *set) bool { return d.disk.same(d.lockPath(w.name), w.lock) }
+
+// inherit takes the lock of a set that another process left behind, and returns what is there. It
+// fails where that process is alive.
+func (d *directory) inherit(name string) (w *set, of *listing, err error) {
+	w = &set{name: name}
 	if w.lock, err = d.disk.open(d.lockPath(name)); errors.Is(err, fs.ErrNotExist) {
 		w.lock, err = d.disk.create(d.lockPath(name)) // somebody removed it
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := d.locked(w); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	listed, err := d.list()
 	if err != nil {
-		return nil, errors.Join(err, w.lock.Close())
+		return nil, nil, errors.Join(err, w.lock.Close())
 	}
-	if of := listed[name]; of != nil {
-		for _, number := range slices.Sorted(maps.Keys(of.segments)) {
-			w.add(number, of.segments[number])
-		}
+	if of = listed[name]; of == nil {
+		of = &listing{}
 	}
-	return w, nil
+	return w, of, nil
+}
+
+// remove removes the lock of a set that has no segments.
+func (d *directory) remove(w *set) error {
+	return errors.Join(d.disk.remove(d.lockPath(w.name)), w.lock.Close())
 }
 
 // listing is what is in the directory of a set.
@@ -180,16 +190,19 @@ func (d *directory) discard(name string, of *listing) bool {
 	if time.Since(of.modified) < abandonedAfter {
 		return false
 	}
-	w, err := d.inherit(name)
+	w, of, err := d.inherit(name)
 	if err != nil {
 		return false
 	}
-	for _, aside := range of.aside {
-		_ = d.disk.remove(filepath.Join(d.path, aside))
+	for number := range of.segments {
+		err = errors.Join(err, d.disk.remove(d.segmentPath(name, number)))
 	}
-	if w.tidy() != nil || w.remove() != nil {
-		w.close()
+	for _, aside := range of.aside {
+		err = errors.Join(err, d.disk.remove(filepath.Join(d.path, aside)))
+	}
+	if err != nil {
+		_ = w.lock.Close()
 		return false
 	}
-	return true
+	return d.remove(w) == nil
 }

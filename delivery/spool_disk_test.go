@@ -195,8 +195,23 @@ func (d *faultyDisk) remove(path string) error {
 	return err
 }
 
+// rename renames a file, which a loss of power does not undo.
 func (d *faultyDisk) rename(from, to string) error {
-	return errors.Join(d.change(), d.disk.rename(from, to))
+	if err := d.change(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.files {
+		if f.path == from {
+			f.path = to
+		}
+	}
+	if size, ok := d.synced[from]; ok {
+		d.synced[to] = size
+		delete(d.synced, from)
+	}
+	return d.disk.rename(from, to)
 }
 
 // faultyFile is a file of a faultyDisk.

@@ -23,6 +23,7 @@ type recovery struct {
 	owner   []*liveRequest // by the number of the event; nil for none
 	settled *liveRequest   // owns the events that are settled, or void, or have been read
 	waiting tally          // what was recovered
+	lost    uint64         // events that should be there, and cannot be read
 }
 
 // liveRequest is a request that is not settled, as long as it owns events.
@@ -32,11 +33,10 @@ type liveRequest struct {
 }
 
 // recover reads the segment. Requests that are not settled become parts, other events are fresh.
-// lost is how many events should be there, and cannot be read. A segment that cannot be read at
-// all counts as empty, and is set aside. later has the requests of later segments, to which they
-// were moved.
-func (g *segment) recover(later map[string]bool, stopped func() bool) (waiting tally, lost uint64, err error) {
-	r := &recovery{segment: g, settled: &liveRequest{id: "settled"}}
+// A segment that cannot be read at all counts as empty, and is set aside. later has the requests of
+// later segments, to which they were moved.
+func (g *segment) recover(later map[string]bool, stopped func() bool) (r *recovery, err error) {
+	r = &recovery{segment: g, settled: &liveRequest{id: "settled"}}
 	// What the process wrote last may not be durable yet. What is decided by it has to be as
 	// durable.
 	if g.open() == nil {
@@ -51,11 +51,11 @@ func (g *segment) recover(later map[string]bool, stopped func() bool) (waiting t
 		})
 		switch {
 		case r.version > spoolVersion:
-			return waiting, 0, errSpoolVersion
+			return nil, errSpoolVersion
 		case stopped():
-			return waiting, 0, errSpoolStopped
+			return nil, errSpoolStopped
 		case passing(err):
-			return waiting, 0, err
+			return nil, err
 		}
 		g.damaged = g.damaged || err != nil
 	}
@@ -75,13 +75,14 @@ func (g *segment) recover(later map[string]bool, stopped func() bool) (waiting t
 			r.waiting.add(&p.events[i], 1)
 		}
 	}
+	g.evaluations = g.size // it may be nothing else
 	g.next = max(uint64(len(r.owner)), 1)
 	for n := uint64(1); n < g.next; n++ {
 		if r.owner[n] != r.settled {
-			lost++
+			r.lost++
 		}
 	}
-	return r.waiting, lost, nil
+	return r, nil
 }
 
 // readRequest takes in what a record says about requests, and about the segment.

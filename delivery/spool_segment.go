@@ -3,26 +3,15 @@ package delivery
 import (
 	"errors"
 	"io/fs"
-	"maps"
 	"slices"
 	"time"
 )
 
-// set is the segments that one process began to write, under one lock. Only the process that has
-// the lock reads or writes them.
-type set struct {
-	directory *directory
-	name      string
-	lock      file
-	segments  []*segment // ascending
-	head      *segment   // which gets the next events; nil in an adopted set, and where the next one has to be made
-}
-
 // segment is a file of events, and of what became of them: it needs no other segment. It is
 // removed once none of its events waits. Its size is what of it is durable.
 type segment struct {
-	set         *set
-	number      uint32
+	directory   *directory
+	path        string
 	file        file // nil while it is not open
 	size        int64
 	evaluations int64 // of size, about how much is events of that lane
@@ -32,6 +21,10 @@ type segment struct {
 	notes       []byte   // records that are not durable yet
 	fresh       []extent // events that are in no part yet
 	parts       map[*part]struct{}
+}
+
+func newSegment(d *directory, path string, size int64) *segment {
+	return &segment{directory: d, path: path, size: size, schema: d.schema, next: 1, parts: make(map[*part]struct{})}
 }
 
 // extent is a run of the records of fresh events, of one epoch.
@@ -64,93 +57,6 @@ func (t *tally) plus(u tally) {
 	}
 }
 
-func (w *set) add(number uint32, size int64) *segment {
-	g := &segment{set: w, number: number, size: size, schema: w.directory.schema, next: 1, parts: make(map[*part]struct{})}
-	w.segments = append(w.segments, g)
-	return g
-}
-
-// begin makes a new head where there is none, or where it is full.
-func (w *set) begin() error {
-	full := w.head
-	if full != nil && full.size < w.directory.segmentBytes {
-		return nil
-	}
-	number := uint32(1)
-	if last := len(w.segments) - 1; last >= 0 {
-		number = w.segments[last].number + 1
-	}
-	f, err := w.directory.disk.create(w.directory.segmentPath(w.name, number))
-	if err != nil {
-		return err
-	}
-	w.head = w.add(number, 0)
-	w.head.file = f
-	if full != nil {
-		full.release()
-	}
-	return nil
-}
-
-// named reports whether a later process would find the set, and its head.
-func (w *set) named() bool {
-	disk := w.directory.disk
-	return disk.same(w.directory.lockPath(w.name), w.lock) && (w.head == nil || disk.same(w.head.path(), w.head.file))
-}
-
-// late returns the parts that are held for so long that they alone keep a segment.
-func (w *set) late() (parts []*part) {
-	for i, g := range w.segments {
-		if len(g.fresh) > 0 || i+2 >= len(w.segments) {
-			break
-		}
-		if len(g.notes) == 0 { // otherwise, they are not there as they are now
-			parts = slices.AppendSeq(parts, maps.Keys(g.parts))
-		}
-	}
-	return parts
-}
-
-// tidy writes the notes of the segments, and removes those of which nothing waits.
-func (w *set) tidy() (err error) {
-	w.segments = slices.DeleteFunc(w.segments, func(g *segment) bool {
-		var failed error
-		idle := g.idle() && g != w.head
-		if idle {
-			failed = g.remove()
-		} else if len(g.notes) > 0 {
-			failed = g.write(nil, g.next)
-			g.release()
-			if errors.Is(failed, fs.ErrNotExist) { // somebody has removed it
-				g.notes, failed = nil, nil
-			}
-		}
-		err = errors.Join(err, failed)
-		return idle && failed == nil
-	})
-	return err
-}
-
-// remove removes the lock of a set without segments, and closes the set.
-func (w *set) remove() error {
-	err := w.directory.disk.remove(w.directory.lockPath(w.name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	w.close()
-	return nil
-}
-
-// close leaves the set to another process.
-func (w *set) close() {
-	for _, g := range w.segments {
-		g.close()
-	}
-	_ = w.lock.Close()
-}
-
-func (g *segment) path() string { return g.set.directory.segmentPath(g.set.name, g.number) }
-
 func (g *segment) idle() bool { return len(g.fresh) == 0 && len(g.parts) == 0 }
 
 // write appends the notes and after them further records, with one fsync: all of them, or none.
@@ -169,7 +75,7 @@ func (g *segment) write(records []byte, next uint64) error {
 		err = g.file.Sync()
 	}
 	if err == nil && g.size == 0 { // its name has to be durable, too
-		err = g.set.directory.disk.sync(g.set.directory.path)
+		err = g.directory.disk.sync(g.directory.path)
 	}
 	if err != nil {
 		if g.file.Truncate(g.size) != nil && next > g.next { // events that are there are not to be delivered from there
@@ -183,13 +89,9 @@ func (g *segment) write(records []byte, next uint64) error {
 	return nil
 }
 
-// append writes the events of parts that are to be kept, and fresh events, to the head: all of them,
-// or none. It calls moved for each of the former, before the part is one of the head's.
-func (w *set) append(kept, fresh []*part, moved func(*part)) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
-	g := w.head
+// append writes the events of parts that are to be kept, and fresh events: all of them, or none. It
+// calls moved for each of the former, before the part is one of the segment's.
+func (g *segment) append(kept, fresh []*part, moved func(*part)) error {
 	next, size := g.next, 0
 	for _, p := range slices.Concat(kept, fresh) {
 		size += p.size()
@@ -223,9 +125,6 @@ func (w *set) append(kept, fresh []*part, moved func(*part)) error {
 	}
 	number := g.next
 	if err := g.write(records, next); err != nil {
-		if g.size > 0 { // something may be wrong with this file only
-			w.head = nil
-		}
 		return err
 	}
 	for _, p := range kept {
@@ -284,7 +183,6 @@ func (g *segment) take(limit, bytes int) (p *part, lost []extent) {
 		}
 		g.fresh = g.fresh[1:]
 	}
-	g.release()
 	if len(events) == 0 {
 		return nil, lost
 	}
@@ -335,16 +233,9 @@ func (g *segment) scan(from, to int64, visit func(from, to int64, r spoolRecord)
 
 func (g *segment) open() (err error) {
 	if g.file == nil {
-		g.file, err = g.set.directory.disk.open(g.path())
+		g.file, err = g.directory.disk.open(g.path)
 	}
 	return err
-}
-
-// release closes the file if it is neither written to, nor read further.
-func (g *segment) release() {
-	if g != g.set.head && len(g.fresh) == 0 {
-		g.close()
-	}
 }
 
 func (g *segment) close() {
@@ -357,14 +248,14 @@ func (g *segment) close() {
 // remove removes the file, or sets it aside if it has records that cannot be read.
 func (g *segment) remove() (err error) {
 	g.close()
-	disk := g.set.directory.disk
+	disk := g.directory.disk
 	if g.damaged {
-		err = disk.rename(g.path(), g.path()+damagedSuffix)
+		err = disk.rename(g.path, g.path+damagedSuffix)
 	} else {
-		err = disk.remove(g.path())
+		err = disk.remove(g.path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return disk.sync(g.set.directory.path)
+	return disk.sync(g.directory.path)
 }

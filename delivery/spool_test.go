@@ -237,12 +237,12 @@ func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
 					t.Fatalf("%v, %v", sets, err)
 				}
 				for name := range sets {
-					if stolen, err = directory.inherit(name); err != nil {
+					if stolen, _, err = directory.inherit(name); err != nil {
 						t.Fatal(err)
 					}
 				}
 				if !keeps {
-					if err := stolen.remove(); err != nil {
+					if err := directory.remove(stolen); err != nil {
 						t.Fatal(err)
 					}
 				}
