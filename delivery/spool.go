@@ -69,10 +69,11 @@ type spool struct {
 	waiters   []func()   // called after the writer's next commit
 }
 
-// onDisk is what [spool.held] returns about the sets.
+// onDisk is what is in the segments.
 type onDisk struct {
-	bytes  [groups]int
-	oldest time.Time // zero where nothing waits
+	ready  tally // what can be taken
+	held   tally // all that waits
+	oldest time.Time
 }
 
 func newSpool(s settings, l *ledger, r *reporter, m *memory) *spool {
@@ -140,23 +141,21 @@ func (s *spool) writeAll() {
 	if s.settings.spool.sync {
 		interval = 0
 	}
-	retry := time.NewTimer(0)
-	defer retry.Stop()
-	for {
+	for again := s.write(); ; again = s.write() {
+		var retry <-chan time.Time
+		if again { // a summary, or what failed
+			retry = time.After(spoolRetry)
+		}
+		select {
+		case <-s.stop:
+			return
+		case <-time.After(interval):
+		}
 		select {
 		case <-s.stop:
 			return
 		case <-s.wake:
-		case <-retry.C: // the first time, a summary, or what failed before
-		}
-		next := time.Now().Add(interval)
-		if s.write() {
-			retry.Reset(spoolRetry)
-		}
-		select {
-		case <-s.stop:
-			return
-		case <-time.After(time.Until(next)):
+		case <-retry:
 		}
 	}
 }
@@ -169,7 +168,7 @@ func (s *spool) write() (again bool) {
 	s.waitersMu.Unlock()
 	s.mu.Lock()
 	s.commit()
-	s.measureStored()
+	s.measure()
 	again = s.pending() || len(s.unsaved) > 0 || slices.ContainsFunc(s.segments, func(g *segment) bool { return len(g.notes) > 0 })
 	s.after = append(s.after, waiters...)
 	s.unlock()
@@ -203,7 +202,7 @@ func (s *spool) tidy() {
 		} else if len(g.notes) > 0 {
 			err = g.write(nil, g.next)
 		}
-		if g != s.head && g != s.segments[0] {
+		if g != s.head && g != s.segments[0] && g.named() { // otherwise it could not be opened again
 			g.close()
 		}
 		if errors.Is(err, fs.ErrNotExist) { // somebody has removed it
@@ -347,7 +346,7 @@ func (s *spool) space() (room [lanes]bool, err error) {
 // what is open of it can still be read.
 func (s *spool) openSet() (err error) {
 	if s.own != nil {
-		if s.directory.named(s.own) && (s.head == nil || s.directory.disk.same(s.head.path, s.head.file)) {
+		if s.directory.named(s.own) && (s.head == nil || s.head.named()) {
 			return nil
 		}
 		s.failed(errSpoolGone)
@@ -361,12 +360,8 @@ func (s *spool) openSet() (err error) {
 func (s *spool) waiting() (events, bytes int) {
 	s.mu.Lock()
 	defer s.unlock()
-	for _, g := range s.segments {
-		for i := range g.fresh {
-			events += g.fresh[i].events
-			bytes += g.fresh[i].bytes[groupTracked] + g.fresh[i].bytes[groupOthers]
-		}
-	}
+	ready := s.measure().ready
+	events, bytes = ready.events, ready.bytes[groupTracked]+ready.bytes[groupOthers]
 	if s.blocked != ([lanes]bool{}) {
 		inMemory, size := s.memory.waiting()
 		events, bytes = events+inMemory, bytes+size
@@ -379,36 +374,37 @@ func (s *spool) pending() bool {
 	return inMemory > 0
 }
 
-// held does not wait for the disk. During I/O, it returns what the sets held before.
+// held does not wait for the disk: during I/O, it returns what the segments held before.
 func (s *spool) held() (bytes [groups]int, oldest time.Time) {
 	if s.mu.TryLock() {
-		s.measureStored()
+		s.measure()
 		s.unlock()
 	}
-	sets := s.stored.Load()
 	bytes, oldest = s.memory.held()
+	stored := s.stored.Load()
 	for g := range groups {
-		bytes[g] += sets.bytes[g]
+		bytes[g] += stored.held.bytes[g]
 	}
-	return bytes, earlier(oldest, sets.oldest)
+	return bytes, earlier(oldest, stored.oldest)
 }
 
-func (s *spool) measureStored() {
-	var held tally
-	var oldest time.Time
+func (s *spool) measure() *onDisk {
+	m := &onDisk{}
 	for _, g := range s.segments {
 		for i := range g.fresh {
-			held.plus(g.fresh[i].tally)
-			oldest = earlier(oldest, g.fresh[i].since)
+			m.ready.plus(g.fresh[i].tally)
+			m.oldest = earlier(m.oldest, g.fresh[i].since)
 		}
 		for p := range g.parts {
 			for i := range p.events {
-				held.add(&p.events[i], 1)
+				m.held.add(&p.events[i], 1)
 			}
-			oldest = earlier(oldest, p.events[0].recordedAt())
+			m.oldest = earlier(m.oldest, p.events[0].recordedAt())
 		}
 	}
-	s.stored.Store(&onDisk{held.bytes, oldest})
+	m.held.plus(m.ready)
+	s.stored.Store(m)
+	return m
 }
 
 // earlier returns the first of two times, of which zero ones don't count.
@@ -518,14 +514,14 @@ func (s *spool) close() (left []event) {
 		_ = s.directory.remove(s.own)
 	}
 	s.own, s.segments, s.unsaved = nil, nil, nil
-	s.stored.Store(&onDisk{})
+	s.measure()
 	return left
 }
 
 // leave counts what a later process will deliver. If the file is gone, it returns what is in memory,
 // and drops the rest.
 func (s *spool) leave(g *segment) (left []event) {
-	if g.open() != nil || !s.directory.disk.same(g.path, g.file) {
+	if g.open() != nil || !g.named() {
 		s.lose(g.fresh)
 		for p := range g.parts {
 			left = append(left, p.events...)

@@ -57,6 +57,9 @@ func (t *tally) plus(u tally) {
 	}
 }
 
+// named reports whether another process would find the file, which is open or never was.
+func (g *segment) named() bool { return g.file == nil || g.directory.disk.same(g.path, g.file) }
+
 func (g *segment) idle() bool { return len(g.fresh) == 0 && len(g.parts) == 0 }
 
 // write appends the notes and after them further records, with one fsync: all of them, or none.
