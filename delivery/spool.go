@@ -342,8 +342,8 @@ func (s *spool) space() (room [lanes]bool, err error) {
 	return room, nil
 }
 
-// openSet makes a set where there is none, or where the one that there was has been removed. Then
-// what is open of it can still be read.
+// openSet makes a set where there is none, or where files of the one that there was were removed by
+// somebody else. What is left of that one, or open, can still be read.
 func (s *spool) openSet() (err error) {
 	if s.own != nil {
 		if s.directory.named(s.own) && (s.head == nil || s.head.named()) {
@@ -353,7 +353,23 @@ func (s *spool) openSet() (err error) {
 		_ = s.own.lock.Close()
 		s.own, s.head = nil, nil
 	}
-	s.own, err = s.directory.create()
+	if s.own, err = s.directory.create(); err != nil {
+		return err
+	}
+	for _, g := range s.segments {
+		_ = s.rename(g)
+	}
+	return nil
+}
+
+// rename gives a segment a name of the own set.
+func (s *spool) rename(g *segment) error {
+	s.number++
+	path := s.directory.segmentPath(s.own.name, s.number)
+	err := s.directory.disk.rename(g.path, path)
+	if err == nil {
+		g.path = path
+	}
 	return err
 }
 
@@ -643,12 +659,9 @@ func (s *spool) adopt(name string) {
 
 // move makes a recovered segment one of the own set, the one to be read at a place in their order.
 func (s *spool) move(r *recovery, at int) error {
-	s.number++
-	path := s.directory.segmentPath(s.own.name, s.number)
-	if err := s.directory.disk.rename(r.path, path); err != nil {
+	if err := s.rename(r.segment); err != nil {
 		return err
 	}
-	r.path = path
 	s.segments = slices.Insert(s.segments, at, r.segment)
 	s.measured = time.Time{}
 	recorded := r.waiting.weight

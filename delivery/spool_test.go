@@ -261,6 +261,26 @@ func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
 	}
 }
 
+func TestSpoolKeepsItsSegmentsWhenItsLockIsRemoved(t *testing.T) {
+	m := newMachine(t)
+	m.append(20)
+	m.commit()
+	for _, path := range m.files(lockSuffix) {
+		if err := m.disk.disk.remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.append(20)
+	m.commit()
+	m.spool.adoptWaiting()
+	m.deliver()
+	m.check("")
+	if n := len(m.times); n != 40 {
+		t.Errorf("%d events arrived", n)
+	}
+	m.empty()
+}
+
 // Random lives of processes, which end at any operation of the disk, in the middle of writes too,
 // and with a loss of power half of the time.
 func TestSpoolSurvivesCrashesAnywhere(t *testing.T) {
