@@ -377,7 +377,7 @@ func (s *spool) waiting() (events, bytes int) {
 	s.mu.Lock()
 	defer s.unlock()
 	ready := s.measure().ready
-	events, bytes = ready.events, ready.bytes[groupTracked]+ready.bytes[groupOthers]
+	events, bytes = ready.events, ready.size()
 	if s.blocked != ([lanes]bool{}) {
 		inMemory, size := s.memory.waiting()
 		events, bytes = events+inMemory, bytes+size
@@ -470,7 +470,7 @@ func (s *spool) settle(p *part) {
 	s.mu.Lock()
 	defer s.unlock()
 	s.forget(p)
-	signal(s.wake)
+	time.AfterFunc(writeInterval, func() { signal(s.wake) }) // unless the next request shares its fsync
 }
 
 // forget removes a part from where it was.
@@ -607,13 +607,9 @@ func (s *spool) adoptWaiting() {
 func (s *spool) mayAdopt(name string) bool {
 	s.mu.Lock()
 	defer s.unlock()
-	bytes := 0
-	for _, g := range s.segments {
-		for p := range g.parts {
-			bytes += p.bytes
-		}
-	}
-	return (s.own == nil || name != s.own.name) && bytes <= maxRecovered
+	m := s.measure()
+	taken := m.held.size() - m.ready.size()
+	return (s.own == nil || name != s.own.name) && taken <= maxRecovered
 }
 
 // adopt takes over the segments of a set, if its process is gone. It gives them names of the own set:

@@ -134,18 +134,17 @@ func parseRecord(line []byte) spoolRecord {
 	name, rest, _ := bytes.Cut(text, []byte(" "))
 	r := spoolRecord{kind: string(name), json: rest}
 	if r.kind == recordEvent || r.kind == recordCopy {
-		columns := bytes.SplitN(rest, []byte(" "), 4)
-		if len(columns) < 4 {
-			return spoolRecord{}
-		}
-		number, errNumber := strconv.ParseUint(string(columns[0]), 10, 64)
-		weight, errWeight := strconv.ParseUint(string(columns[1]), 10, 32)
+		first, rest, _ := bytes.Cut(rest, []byte(" "))
+		second, rest, _ := bytes.Cut(rest, []byte(" "))
+		third, text, found := bytes.Cut(rest, []byte(" "))
+		number, errNumber := strconv.ParseUint(string(first), 10, 64)
+		weight, errWeight := strconv.ParseUint(string(second), 10, 32)
 		names := kindNames()
-		index := slices.Index(names[:], string(columns[2]))
-		if errNumber != nil || errWeight != nil || index < 0 {
+		index := slices.Index(names[:], string(third))
+		if errNumber != nil || errWeight != nil || !found || index < 0 {
 			return spoolRecord{}
 		}
-		r.number, r.weight, r.event, r.json = number, uint32(weight), kind(index), columns[3]
+		r.number, r.weight, r.event, r.json = number, uint32(weight), kind(index), text
 	}
 	return r
 }

@@ -23,6 +23,8 @@ type segment struct {
 	parts       map[*part]struct{}
 }
 
+func (t *tally) size() int { return t.bytes[groupTracked] + t.bytes[groupOthers] }
+
 func newSegment(d *directory, path string, size int64) *segment {
 	return &segment{directory: d, path: path, size: size, schema: d.schema, next: 1, parts: make(map[*part]struct{})}
 }
