@@ -33,10 +33,13 @@ const (
 )
 
 // spool is a store on disk. The formatter appends to a memory store. A commit moves what is there
-// to the process's own set of segments, with one fsync: the writer, a goroutine, commits within
-// writeInterval, and the sender whenever it records a request. The sender takes events from that
-// set, and from those of processes that are gone, which another goroutine adopts. While the disk
-// fails or has no room, the sender takes events from the memory store.
+// to the head, the last segment of the process's own set, with one fsync: the writer, a goroutine,
+// commits within writeInterval, and the sender whenever it records a request. The sender takes
+// events from the segments of the set. Another goroutine adopts the segments of processes that are
+// gone. While the disk fails or has no room, the sender takes events from the memory store.
+//
+// One lock, mu, covers all work on the segments, fsync included. Only the sender and the two
+// goroutines wait for it: recording and formatting need only the memory store, and Stats a copy.
 type spool struct {
 	settings  settings
 	ledger    *ledger
@@ -177,7 +180,7 @@ func (s *spool) write() (again bool) {
 }
 
 // commit makes durable the events in memory for which there is room on disk, and the notes of all
-// sets. Whatever fails stays in memory.
+// segments. Whatever fails stays in memory.
 func (s *spool) commit() {
 	if time.Now().Before(s.retryAt) {
 		return

@@ -23,6 +23,7 @@ type faultyDisk struct {
 	failures int            // how many fail; 0 for all
 	full     int64          // bytes that may still be written; 0 for no limit
 	slow     time.Duration  // for each fsync
+	syncs    int            // that have begun
 	locking  func()         // called once, before a lock is taken
 	fast     bool           // without fsync
 	files    []*faultyFile  // that are open
@@ -258,6 +259,7 @@ func (f *faultyFile) Sync() error {
 		return err
 	}
 	f.disk.mu.Lock()
+	f.disk.syncs++
 	slow, fast := f.disk.slow, f.disk.fast
 	f.disk.mu.Unlock()
 	time.Sleep(slow)
