@@ -8,42 +8,44 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
+// errSpoolGone means that a file of the spool was removed or replaced by somebody else.
+var errSpoolGone = errors.New("the spool's files were removed")
+
 // The files of a spool's directory. A set's name begins with its environment.
 const (
-	lockSuffix    = ".lock"     // <set>.lock
-	segmentSuffix = ".log"      // <set>-<number>.log
-	damagedSuffix = ".damaged"  // <set>-<number>.log.damaged: set aside
-	nameTries     = 10          // for a set's name that nobody else takes
-	maxCommit     = 4 << 20     // bytes that are written before an fsync, and the size from which on a segment is full
-	measureEvery  = time.Second // the directory
+	lockSuffix    = ".lock"    // <set>.lock
+	segmentSuffix = ".log"     // <set>-<number>.log
+	damagedSuffix = ".damaged" // <set>-<number>.log.damaged: set aside
+	nameTries     = 10         // for a set's name that nobody else takes
+	maxCommit     = 4 << 20    // bytes that are written before an fsync, and the size from which on a segment is full
 	// abandonedAfter is how long files are kept that nobody here can deliver.
 	abandonedAfter = 30 * 24 * time.Hour
 )
+
+// set is the segments of a process, which have its name. Only the process that has the lock reads or
+// writes them.
+type set struct {
+	name string
+	lock file
+}
 
 // directory is a spool's directory, which other processes use too.
 type directory struct {
 	path         string
 	environment  string
 	schema       string
-	maxBytes     int64
 	segmentBytes int64
 	disk         disk
-
-	mu       sync.Mutex
-	measured time.Time
-	others   int64 // bytes of all files that are not the own set's, when they were measured
 }
 
 func newDirectory(s spoolSettings) *directory {
 	return &directory{
 		path: s.directory, environment: s.environment, schema: s.schema, disk: s.disk,
-		maxBytes: int64(s.maxBytes), segmentBytes: min(maxCommit, max(int64(s.maxBytes)/16, 1)),
+		segmentBytes: min(maxCommit, max(int64(s.maxBytes)/16, 1)),
 	}
 }
 
@@ -68,12 +70,11 @@ func (d *directory) create() (w *set, err error) {
 	for range nameTries {
 		random := make([]byte, 8)
 		_, _ = rand.Read(random) // it never fails
-		w = d.newSet(d.environment + "-" + hex.EncodeToString(random))
+		w = &set{name: d.environment + "-" + hex.EncodeToString(random)}
 		if w.lock, err = d.disk.create(d.lockPath(w.name)); err != nil {
 			return nil, err
 		}
 		if err = d.locked(w); err == nil {
-			w.next = 1
 			return w, nil
 		}
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -84,15 +85,11 @@ func (d *directory) create() (w *set, err error) {
 	return nil, err
 }
 
-func (d *directory) newSet(name string) *set {
-	return &set{directory: d, name: name, schema: d.schema, parts: make(map[*part]struct{})}
-}
-
 // locked takes the lock of a set, of which the file is open. It fails where somebody else has it,
 // or has removed it.
 func (d *directory) locked(w *set) error {
 	err := d.disk.lock(w.lock)
-	if err == nil && !d.disk.same(d.lockPath(w.name), w.lock) {
+	if err == nil && !d.named(w) {
 		err = errSpoolGone
 	}
 	if err != nil {
@@ -101,34 +98,41 @@ func (d *directory) locked(w *set) error {
 	return err
 }
 
-// inherit opens a set that another process left behind, with its segments. It fails where that
-// process is alive.
-func (d *directory) inherit(name string) (*set, error) {
-	w := d.newSet(name)
-	var err error
+// named reports whether another process would find the lock of a set.
+func (d *directory) named(w *set) bool { return d.disk.same(d.lockPath(w.name), w.lock) }
+
+// inherit takes the lock of a set that another process left behind, and returns what is there. It
+// fails where that process is alive.
+func (d *directory) inherit(name string) (w *set, of *listing, err error) {
+	w = &set{name: name}
 	if w.lock, err = d.disk.open(d.lockPath(name)); errors.Is(err, fs.ErrNotExist) {
 		w.lock, err = d.disk.create(d.lockPath(name)) // somebody removed it
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := d.locked(w); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	listed, err := d.list()
 	if err != nil {
-		return nil, errors.Join(err, w.lock.Close())
+		return nil, nil, errors.Join(err, w.lock.Close())
 	}
-	if of := listed[name]; of != nil {
-		w.segments = of.segments
+	if of = listed[name]; of == nil {
+		of = &listing{}
 	}
-	return w, nil
+	return w, of, nil
+}
+
+// remove removes the lock of a set that has no segments.
+func (d *directory) remove(w *set) error {
+	return errors.Join(d.disk.remove(d.lockPath(w.name)), w.lock.Close())
 }
 
 // listing is what is in the directory of a set.
 type listing struct {
 	lock     bool
-	segments []*segment // ascending
+	segments map[uint32]int64 // sizes by number
 	bytes    int64
 	modified time.Time
 	aside    []string // files that were set aside
@@ -161,7 +165,7 @@ func (d *directory) list() (map[string]*listing, error) {
 		}
 		of := sets[name]
 		if of == nil {
-			of = &listing{}
+			of = &listing{segments: make(map[uint32]int64)}
 			sets[name] = of
 		}
 		of.bytes += info.Size()
@@ -174,37 +178,10 @@ func (d *directory) list() (map[string]*listing, error) {
 		case aside:
 			of.aside = append(of.aside, entry.Name())
 		case isSegment:
-			of.segments = append(of.segments, &segment{number: number, size: info.Size()})
+			of.segments[number] = info.Size()
 		}
-	}
-	for _, of := range sets {
-		slices.SortFunc(of.segments, func(a, b *segment) int { return int(int64(a.number) - int64(b.number)) })
 	}
 	return sets, nil
-}
-
-// space returns for which lanes there is room beside the own set.
-func (d *directory) space(own *set) (room [lanes]bool, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if time.Since(d.measured) >= measureEvery {
-		sets, err := d.list()
-		if err != nil {
-			return room, err
-		}
-		d.others, d.measured = 0, time.Now()
-		for name, of := range sets {
-			if name != own.name {
-				d.others += of.bytes
-			}
-		}
-	}
-	all, evaluations := own.size()
-	margin := 2 * d.segmentBytes // more than the records of one commit
-	room[laneTracked] = d.others+all+margin <= d.maxBytes
-	// Those of other processes may all be evaluations.
-	room[laneEvaluations] = room[laneTracked] && d.others+evaluations+margin <= d.maxBytes/evaluationShare
-	return room, nil
 }
 
 // discard removes what nobody here can deliver and has not been written to for long. It returns
@@ -213,12 +190,19 @@ func (d *directory) discard(name string, of *listing) bool {
 	if time.Since(of.modified) < abandonedAfter {
 		return false
 	}
-	w, err := d.inherit(name)
+	w, of, err := d.inherit(name)
 	if err != nil {
 		return false
 	}
-	for _, aside := range of.aside {
-		_ = d.disk.remove(filepath.Join(d.path, aside))
+	for number := range of.segments {
+		err = errors.Join(err, d.disk.remove(d.segmentPath(name, number)))
 	}
-	return w.end() == nil
+	for _, aside := range of.aside {
+		err = errors.Join(err, d.disk.remove(filepath.Join(d.path, aside)))
+	}
+	if err != nil {
+		_ = w.lock.Close()
+		return false
+	}
+	return d.remove(w) == nil
 }

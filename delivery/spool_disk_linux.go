@@ -7,20 +7,8 @@ func (osDisk) network(path string) string {
 	if syscall.Statfs(path, &stat) != nil {
 		return ""
 	}
-	switch uint32(stat.Type) { // magic numbers of statfs(2)
-	case 0x6969:
-		return "nfs"
-	case 0x517b, 0xff534d42, 0xfe534d42:
-		return "smb"
-	case 0x00c36400:
-		return "ceph"
-	case 0x5346414f:
-		return "afs"
-	case 0x01021997:
-		return "9p"
-	case 0x65735546:
-		return "fuse"
-	default:
-		return ""
-	}
+	return map[uint32]string{ // by the magic numbers of statfs(2)
+		0x6969: "nfs", 0x517b: "smb", 0xff534d42: "smb", 0xfe534d42: "smb",
+		0x00c36400: "ceph", 0x5346414f: "afs", 0x01021997: "9p", 0x65735546: "fuse",
+	}[uint32(stat.Type)]
 }

@@ -23,6 +23,7 @@ type faultyDisk struct {
 	failures int            // how many fail; 0 for all
 	full     int64          // bytes that may still be written; 0 for no limit
 	slow     time.Duration  // for each fsync
+	syncs    int            // that have begun
 	locking  func()         // called once, before a lock is taken
 	fast     bool           // without fsync
 	files    []*faultyFile  // that are open
@@ -45,6 +46,7 @@ func (d *faultyDisk) change() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.crashAt > 0 && d.ops >= d.crashAt {
+		d.torn = 0 // after the crash, nothing is written
 		return errCrashed
 	}
 	d.ops++
@@ -194,8 +196,23 @@ func (d *faultyDisk) remove(path string) error {
 	return err
 }
 
+// rename renames a file, which a loss of power does not undo.
 func (d *faultyDisk) rename(from, to string) error {
-	return errors.Join(d.change(), d.disk.rename(from, to))
+	if err := d.change(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.files {
+		if f.path == from {
+			f.path = to
+		}
+	}
+	if size, ok := d.synced[from]; ok {
+		d.synced[to] = size
+		delete(d.synced, from)
+	}
+	return d.disk.rename(from, to)
 }
 
 // faultyFile is a file of a faultyDisk.
@@ -206,12 +223,13 @@ type faultyFile struct {
 }
 
 func (f *faultyFile) WriteAt(b []byte, at int64) (int, error) {
+	f.disk.mu.Lock()
+	torn := f.disk.torn
+	f.disk.mu.Unlock()
 	if err := f.disk.change(); err != nil {
 		n := 0
 		if errors.Is(err, errCrashed) {
-			f.disk.mu.Lock()
-			n, f.disk.torn = min(f.disk.torn, len(b)), 0
-			f.disk.mu.Unlock()
+			n = min(torn, len(b))
 			_, _ = f.file.WriteAt(b[:n], at)
 		}
 		return n, err
@@ -241,6 +259,7 @@ func (f *faultyFile) Sync() error {
 		return err
 	}
 	f.disk.mu.Lock()
+	f.disk.syncs++
 	slow, fast := f.disk.slow, f.disk.fast
 	f.disk.mu.Unlock()
 	time.Sleep(slow)

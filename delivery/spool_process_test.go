@@ -339,9 +339,16 @@ func TestSpoolDoesNotDelayTrack(t *testing.T) {
 	disk := newFaultyDisk()
 	p := s.process(withDisk(disk))
 	s.await("a set", func() bool { return len(s.files()) > 0 })
+	syncs := func() (n int) {
+		disk.set(func(d *faultyDisk) { n = d.syncs })
+		return n
+	}
+	before := syncs()
 	disk.set(func(d *faultyDisk) { d.slow = 2 * time.Second })
+	track(p, 0, 1)
+	s.await("an fsync", func() bool { return syncs() > before })
 	began := time.Now()
-	track(p, 0, 3000)
+	track(p, 1, 2999)
 	if took := time.Since(began); took > 3*time.Second/2 { // less than one fsync
 		t.Errorf("3000 events took %v", took)
 	}
@@ -450,9 +457,9 @@ func TestSpoolIsRemovedWhileInUse(t *testing.T) {
 	track(p, 0, 50)
 	s.await("events on disk", func() bool { return strings.Contains(s.content(), `"metricValue":49`) })
 	s.removeDirectory()
-	p.spool.directory.mu.Lock()
-	p.spool.directory.measured = time.Time{} // it is listed for the next write
-	p.spool.directory.mu.Unlock()
+	p.spool.mu.Lock()
+	p.spool.measured = time.Time{} // it is listed for the next write
+	p.spool.mu.Unlock()
 	track(p, 50, 50)
 	s.await("events in a new file", func() bool { return strings.Contains(s.content(), `"metricValue":99`) })
 	s.box.AcceptEvents()

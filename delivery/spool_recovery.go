@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 )
 
@@ -12,221 +13,170 @@ var (
 	errSpoolStopped = errors.New("the spool is being closed")
 )
 
-// recovery reads a set that an earlier process wrote. It goes over the segments twice: first for
-// what is known about requests, and then for the events, of which it keeps in memory only those of
-// requests that are not settled.
+// recovery reads a segment that an earlier process wrote. It goes over it twice: first for what is
+// known about requests, and then for the events, of which it keeps in memory only those of requests
+// that are not settled.
 type recovery struct {
-	set     *set
-	stopped func() bool
-
-	live    map[string]boundaries // the requests that are not settled, by payload ID
-	covered spans                 // the events of all requests
-	parts   []*recoveredPart      // in order of their events
-
-	read     spans  // the events that were read
-	first    uint64 // the first number that an event should have
-	next     uint64 // the number after that of the last event
-	adjacent bool   // whether the event before was a fresh one
-	lost     uint64 // events that should be there, and cannot be read
-	waiting  tally  // what was recovered
+	*segment
+	version int
+	live    []*liveRequest
+	owner   []*liveRequest // by the number of the event; nil for none
+	settled *liveRequest   // owns the events that are settled, or void, or have been read
+	waiting tally          // what was recovered
+	lost    uint64         // events that should be there, and cannot be read
 }
 
-// recoveredPart is a request that is not settled.
-type recoveredPart struct {
-	boundaries
-	events  []event
-	segment uint32
+// liveRequest is a request that is not settled, as long as it owns events.
+type liveRequest struct {
+	id     string
+	events []event
 }
 
-// recover reads the set's segments. The parts of requests that are not settled are among the set's
-// then, and its other events are fresh.
-func (w *set) recover(stopped func() bool) (r *recovery, err error) {
-	w.io.Lock()
-	defer w.io.Unlock()
-	r = &recovery{set: w, stopped: stopped, live: make(map[string]boundaries)}
+// recover reads the segment. Requests that are not settled become parts, other events are fresh.
+// A segment that cannot be read at all counts as empty, and is set aside. later has the requests of
+// later segments, to which they were moved.
+func (g *segment) recover(later map[string]bool, stopped func() bool) (r *recovery, err error) {
+	r = &recovery{segment: g, settled: &liveRequest{id: "settled"}}
 	// What the process wrote last may not be durable yet. What is decided by it has to be as
 	// durable.
-	for _, s := range w.segments {
-		if w.openSegment(s) == nil {
-			_ = s.file.Sync()
+	if g.open() == nil {
+		_ = g.file.Sync()
+	}
+	size := g.size
+	for _, visit := range []func(from, to int64, record spoolRecord){r.readRequest, r.readEvent} {
+		g.size, err = g.scan(0, size, func(from, to int64, record spoolRecord) bool {
+			g.damaged = g.damaged || record.kind == ""
+			visit(from, to, record)
+			return r.version <= spoolVersion && !stopped()
+		})
+		switch {
+		case r.version > spoolVersion:
+			return nil, errSpoolVersion
+		case stopped():
+			return nil, errSpoolStopped
+		case passing(err):
+			return nil, err
 		}
-		w.release(s)
+		g.damaged = g.damaged || err != nil
 	}
-	_ = w.directory.disk.sync(w.directory.path)
-	if err := r.scan(r.readRequest); err != nil {
-		return r, err
-	}
-	for _, b := range r.live {
-		r.parts = append(r.parts, &recoveredPart{boundaries: b})
-	}
-	slices.SortFunc(r.parts, func(a, b *recoveredPart) int { return cmp.Compare(a.From, b.From) })
-	if err := r.scan(r.readEvent); err != nil {
-		return r, err
-	}
-	if r.first > 0 {
-		present := slices.Clone(r.covered)
-		for _, events := range r.read {
-			present.add(events.from, events.to)
-		}
-		r.lost = present.missing(r.first, r.next)
-	}
-	for _, found := range r.parts {
-		r.lost += found.To - found.From + 1 - uint64(len(found.events))
-		if len(found.events) == 0 {
+	for _, q := range r.live {
+		if len(q.events) == 0 {
 			continue
 		}
-		slices.SortFunc(found.events, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
-		p := newPart(found.events)
-		p.id, p.ambiguous = found.ID, true // it may have been sent
-		w.add(p, found.segment)
+		slices.SortFunc(q.events, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
+		p := g.newPart(q.events)
+		p.id, p.ambiguous = q.id, true // it may have been sent
+		if later[p.id] {
+			g.settle(p)
+			continue
+		}
+		later[p.id] = true
+		for i := range p.events {
+			r.waiting.add(&p.events[i], 1)
+		}
 	}
-	w.next = max(r.next, 1)
+	g.evaluations = g.size // it may be nothing else
+	g.next = max(uint64(len(r.owner)), 1)
+	for n := uint64(1); n < g.next; n++ {
+		if r.owner[n] != r.settled {
+			r.lost++
+		}
+	}
 	return r, nil
 }
 
-// scan reads all records. A segment that cannot be read counts as empty, and is set aside.
-func (r *recovery) scan(visit func(s *segment, at int64, record spoolRecord)) error {
-	for _, s := range r.set.segments {
-		version := 0
-		x := extent{segment: s, to: s.size}
-		_, err := r.set.scan(&x, func(at int64, record spoolRecord) bool {
-			if record.kind == "" {
-				s.damaged = true
-			}
-			if record.kind == recordSpool {
-				version = r.header(record)
-			}
-			visit(s, at, record)
-			return version <= spoolVersion && !r.stopped()
-		})
-		r.set.release(s)
-		switch {
-		case version > spoolVersion:
-			return errSpoolVersion
-		case r.stopped():
-			return errSpoolStopped
-		case passing(err):
-			return err
-		case err != nil:
-			s.damaged = true
-		}
-	}
-	return nil
-}
-
-func (r *recovery) header(record spoolRecord) (version int) {
-	var h spoolHeader
-	if json.Unmarshal(record.json, &h) != nil {
-		return 0
-	}
-	if h.Schema != "" {
-		r.set.schema = h.Schema
-	}
-	return h.Version
-}
-
-// readRequest takes in what a record says about requests.
-func (r *recovery) readRequest(_ *segment, _ int64, record spoolRecord) {
+// readRequest takes in what a record says about requests, and about the segment.
+func (r *recovery) readRequest(_, _ int64, record spoolRecord) {
 	var b boundaries
 	switch record.kind {
-	case recordRequest, recordDivide, recordSettle:
-		if json.Unmarshal(record.json, &b) != nil || b.From > b.To || b.To > maxNumber {
-			return
+	case recordSpool:
+		var h spoolHeader
+		if json.Unmarshal(record.json, &h) == nil {
+			r.version, r.schema = h.Version, h.Schema
 		}
-	default:
+		return
+	case recordEvent, recordCopy, "":
 		return
 	}
-	r.covered.add(b.From, b.To)
-	r.next = max(r.next, b.To+1)
-	delete(r.live, b.ID)
+	if json.Unmarshal(record.json, &b) != nil || b.From > b.To || !r.plausible(b.From) || !r.plausible(b.To) {
+		return
+	}
 	switch {
 	case record.kind == recordRequest:
-		r.live[b.ID] = b
+		r.assign(r.request(b.ID), b.ID, b.From, b.To)
 	case record.kind == recordDivide && len(b.Into) == 2 && b.From < b.At && b.At <= b.To:
-		r.live[b.Into[0]] = boundaries{ID: b.Into[0], From: b.From, To: b.At - 1}
-		r.live[b.Into[1]] = boundaries{ID: b.Into[1], From: b.At, To: b.To}
+		r.assign(r.request(b.Into[0]), b.ID, b.From, b.At-1)
+		r.assign(r.request(b.Into[1]), b.ID, b.At, b.To)
+	case record.kind == recordSettle:
+		r.assign(r.settled, b.ID, b.From, b.To)
+	}
+}
+
+// plausible reports whether an event may have the number: each takes more than a byte.
+func (r *recovery) plausible(number uint64) bool { return 1 <= number && number <= uint64(r.size) }
+
+// request makes a request that owns nothing yet.
+func (r *recovery) request(id string) *liveRequest {
+	q := &liveRequest{id: id}
+	r.live = append(r.live, q)
+	return q
+}
+
+func (r *recovery) grow(number uint64) {
+	if n := int(number) + 1 - len(r.owner); n > 0 {
+		r.owner = append(r.owner, make([]*liveRequest, n)...)
+	}
+}
+
+// assign gives to a request the events that are in none, or in that with the ID; without one, all.
+func (r *recovery) assign(q *liveRequest, id string, from, to uint64) {
+	r.grow(to)
+	for n := from; n <= to; n++ { // events between them may be in another request
+		if o := r.owner[n]; o == nil || id == "" || o.id == id {
+			r.owner[n] = q
+		}
 	}
 }
 
 // readEvent takes in an event: for the request that it is part of, as a fresh one, or not at all,
 // where it is settled or was read before.
-func (r *recovery) readEvent(s *segment, at int64, record spoolRecord) {
-	switch record.kind {
-	case recordSpool:
-		var h spoolHeader
-		if json.Unmarshal(record.json, &h) != nil || h.First > maxNumber {
-			return
-		}
-		if r.first == 0 {
-			r.first = h.First
-		}
-		r.next = max(r.next, h.First)
-	case recordCopy:
-		e := record.toEvent(0)
-		p := r.part(e.seq)
-		if p != nil && !slices.ContainsFunc(p.events, func(other event) bool { return other.seq == e.seq }) {
-			p.add(s, e)
-			r.waiting.add(&e, 1)
-		}
-	case recordEvent:
-		r.next = max(r.next, record.number+1)
-		p := r.part(record.number)
-		if r.read.has(record.number) || p == nil && r.covered.has(record.number) {
-			r.adjacent = false
-			return
-		}
-		r.read.add(record.number, record.number)
-		if p != nil {
-			e := record.toEvent(0)
-			r.waiting.add(&e, 1)
-			p.add(s, e)
-			r.adjacent = false
-			return
-		}
-		e := event{json: record.json, kind: record.event, weight: record.weight}
-		r.waiting.add(&e, 1)
-		r.fresh(s, at, record.length, &e)
+func (r *recovery) readEvent(from, to int64, record spoolRecord) {
+	n := record.number
+	if record.kind != recordEvent && record.kind != recordCopy || !r.plausible(n) {
+		return
 	}
+	r.grow(n)
+	q := r.owner[n]
+	if q == r.settled {
+		return
+	}
+	r.owner[n] = r.settled
+	if q != nil {
+		q.events = append(q.events, record.toEvent(0))
+		return
+	}
+	if record.kind == recordCopy { // it was to be moved
+		return
+	}
+	e := event{json: record.json, kind: record.event, weight: record.weight}
+	r.waiting.add(&e, 1)
+	if last := len(r.fresh) - 1; last < 0 || r.fresh[last].to != from {
+		r.fresh = append(r.fresh, extent{from: from, since: e.recordedAt()})
+	}
+	x := &r.fresh[len(r.fresh)-1]
+	x.to = to
+	x.add(&e, 1)
 }
 
-// part returns the request that is not settled and has the event, nil for none.
-func (r *recovery) part(number uint64) *recoveredPart {
-	i, found := slices.BinarySearchFunc(r.parts, number, func(p *recoveredPart, n uint64) int { return span{p.From, p.To}.compare(n) })
-	if !found {
-		return nil
+// adopt makes all that was recovered part of an epoch, and returns the parts in order.
+func (g *segment) adopt(epoch uint32) []*part {
+	for i := range g.fresh {
+		g.fresh[i].epoch = epoch
 	}
-	return r.parts[i]
-}
-
-func (p *recoveredPart) add(s *segment, e event) {
-	if len(p.events) == 0 {
-		p.segment = s.number
-	}
-	p.events = append(p.events, e)
-}
-
-// fresh adds an event to those that are in no request.
-func (r *recovery) fresh(s *segment, at, length int64, e *event) {
-	if last := len(r.set.fresh) - 1; last < 0 || !r.adjacent || r.set.fresh[last].segment != s {
-		r.set.fresh = append(r.set.fresh, extent{segment: s, from: at, since: e.recordedAt()})
-	}
-	x := &r.set.fresh[len(r.set.fresh)-1]
-	x.to = at + length
-	x.add(e, 1)
-	r.adjacent = true
-}
-
-// adopted makes all that was recovered part of an epoch, and returns it.
-func (w *set) adopted(epoch uint32) (fresh tally, parts []*part) {
-	extents, parts := w.rest()
-	for i := range extents {
-		extents[i].epoch = epoch
-		fresh.plus(extents[i].tally, 1)
-	}
-	for _, p := range parts {
+	for p := range g.parts {
 		for i := range p.events {
 			p.events[i].epoch = epoch
 		}
 	}
-	return fresh, parts
+	return slices.SortedFunc(maps.Keys(g.parts), func(a, b *part) int { return cmp.Compare(a.events[0].seq, b.events[0].seq) })
 }

@@ -1,261 +1,266 @@
 package delivery
 
 import (
-	"bufio"
-	"bytes"
-	"cmp"
-	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"hash/crc32"
-	"io"
+	"io/fs"
 	"slices"
-	"strconv"
+	"time"
 )
 
-// A segment is a file of records, a line each:
-//
-//	000000b8 8f3a11c2 event 17 1 custom {"kind":"custom",…}
-//
-// The first two columns are the length of the third and its CRC-32C (Castagnoli), as eight
-// hexadecimal digits. What follows begins with the kind of the record and ends with JSON that has
-// no line breaks:
-//
-//	spool {"version":1,"schema":"4","first":17}               the first record; the next event is number 17 or later
-//	event 17 1 custom {…}                                     event 17, as it is sent; it accounts for 1 recorded event
-//	request {"id":"…","from":17,"to":40}                      events 17 to 40 are sent under this payload ID
-//	divide {"id":"…","from":17,"to":40,"at":29,"into":[…,…]}  that request is now two: 17 to 28, and 29 to 40
-//	settle {"id":"…","from":17,"to":40}                       they were delivered, or dropped; without an ID, their records
-//	                                                          are void: writing them failed, and they were kept elsewhere
-//	copy 17 1 custom {…}                                      event 17 of the request before: it has no other record, or
-//	                                                          one that is to be removed
-const (
-	recordSpool   = "spool"
-	recordEvent   = "event"
-	recordCopy    = "copy"
-	recordRequest = "request"
-	recordDivide  = "divide"
-	recordSettle  = "settle"
-
-	// spoolVersion is that of the format. Segments of a later one are left alone.
-	spoolVersion = 1
-	// recordHeader is the length of a record's first two columns.
-	recordHeader = 18
-	// scanBuffer is how much of a segment is read at once.
-	scanBuffer = 64 << 10
-)
-
-// spoolHeader is the content of a segment's first record.
-type spoolHeader struct {
-	Version int    `json:"version"`
-	Schema  string `json:"schema"`
-	First   uint64 `json:"first"` // the number of the next event
+// segment is a file of events, and of what became of them: it needs no other segment. It is
+// removed once none of its events waits. Its size is what of it is durable.
+type segment struct {
+	directory   *directory
+	path        string
+	file        file // nil while it is not open
+	size        int64
+	evaluations int64 // of size, about how much is events of that lane
+	damaged     bool
+	schema      string   // of the events
+	next        uint64   // the number of the next event
+	notes       []byte   // records that are not durable yet
+	fresh       []extent // events that are in no part yet
+	parts       map[*part]struct{}
 }
 
-// maxNumber bounds the numbers of events. A record with a greater one counts as damaged, so that
-// adding to them is safe.
-const maxNumber = 1 << 60
+func (t *tally) size() int { return t.bytes[groupTracked] + t.bytes[groupOthers] }
 
-// boundaries is the content of the records about requests.
-type boundaries struct {
-	ID   string   `json:"id"`
-	From uint64   `json:"from"`
-	To   uint64   `json:"to"`
-	At   uint64   `json:"at,omitempty"`
-	Into []string `json:"into,omitempty"`
+func newSegment(d *directory, path string, size int64) *segment {
+	return &segment{directory: d, path: path, size: size, schema: d.schema, next: 1, parts: make(map[*part]struct{})}
 }
 
-func boundariesOf(p *part) boundaries {
-	return boundaries{ID: p.id, From: p.events[0].seq, To: p.events[len(p.events)-1].seq}
+// extent is a run of the records of fresh events, of one epoch.
+type extent struct {
+	from, to int64
+	epoch    uint32
+	since    time.Time // when the first event was recorded, at the latest
+	tally
 }
 
-// spoolRecord is a record as it was read. Its JSON is valid until the next one is read.
-type spoolRecord struct {
-	length int64  // of the line
-	kind   string // empty for a damaged one
-	json   []byte
-
-	// Of an event or a copy.
-	number uint64
-	weight uint32
-	event  kind
+// tally counts events.
+type tally struct {
+	events int
+	weight [groups]uint64
+	bytes  [groups]int
 }
 
-// appendEvent adds the record of an event, or of a copy of it.
-func appendEvent(b []byte, kind string, number uint64, e *event) []byte {
-	begin := len(b)
-	b = append(b, make([]byte, recordHeader)...)
-	b = append(append(b, kind...), ' ')
-	b = append(strconv.AppendUint(b, number, 10), ' ')
-	b = append(strconv.AppendUint(b, uint64(e.weight), 10), ' ')
-	b = append(append(b, e.kind.String()...), ' ')
-	text := e.json
-	if bytes.IndexByte(text, '\n') >= 0 { // a raw event: the SDK's own have none
-		var compact bytes.Buffer
-		if json.Compact(&compact, text) == nil {
-			text = compact.Bytes()
+func (t *tally) add(e *event, sign int) {
+	g := e.kind.group()
+	t.events += sign
+	t.weight[g] += uint64(sign) * uint64(e.weight)
+	t.bytes[g] += sign * len(e.json)
+}
+
+func (t *tally) plus(u tally) {
+	t.events += u.events
+	for g := range groups {
+		t.weight[g] += u.weight[g]
+		t.bytes[g] += u.bytes[g]
+	}
+}
+
+// named reports whether another process would find the file, which is open or never was.
+func (g *segment) named() bool { return g.file == nil || g.directory.disk.same(g.path, g.file) }
+
+func (g *segment) idle() bool { return len(g.fresh) == 0 && len(g.parts) == 0 }
+
+// write appends the notes and after them further records, with one fsync: all of them, or none.
+// next is the number after the last one in the records.
+func (g *segment) write(records []byte, next uint64) error {
+	if err := g.open(); err != nil {
+		return err
+	}
+	var header []byte
+	if g.size == 0 {
+		header = appendRecord(nil, recordSpool, spoolHeader{Version: spoolVersion, Schema: g.schema})
+	}
+	records = slices.Concat(header, g.notes, records)
+	_, err := g.file.WriteAt(records, g.size)
+	if err == nil {
+		err = g.file.Sync()
+	}
+	if err == nil && g.size == 0 { // its name has to be durable, too
+		err = g.directory.disk.sync(g.directory.path)
+	}
+	if err != nil {
+		if g.file.Truncate(g.size) != nil && next > g.next { // events that are there are not to be delivered from there
+			g.note(recordSettle, boundaries{From: g.next, To: next - 1})
+			g.next = next
+		}
+		return err
+	}
+	g.size += int64(len(records))
+	g.notes, g.next = nil, next
+	return nil
+}
+
+// append writes the events of parts that are to be kept, and fresh events: all of them, or none. It
+// calls moved for each of the former, before the part is one of the segment's.
+func (g *segment) append(kept, fresh []*part, moved func(*part)) error {
+	next, size := g.next, 0
+	for _, p := range slices.Concat(kept, fresh) {
+		size += p.size()
+	}
+	records := make([]byte, 0, size)
+	for _, p := range kept {
+		from := next
+		for i := range p.events {
+			records = appendEvent(records, recordCopy, next, &p.events[i])
+			next++
+		}
+		records = appendRecord(records, recordRequest, boundaries{ID: p.id, From: from, To: next - 1})
+	}
+	var extents []extent
+	evaluations := 0
+	for _, p := range fresh {
+		for i := range p.events {
+			e := &p.events[i]
+			if last := len(extents) - 1; last < 0 || extents[last].epoch != e.epoch {
+				extents = append(extents, extent{from: int64(len(records)), epoch: e.epoch, since: e.recordedAt()})
+			}
+			records = appendEvent(records, recordEvent, next, e)
+			next++
+			x := &extents[len(extents)-1]
+			x.to = int64(len(records))
+			x.add(e, 1)
+			if e.kind.lane() == laneEvaluations {
+				evaluations += e.size()
+			}
 		}
 	}
-	return sealRecord(append(b, text...), begin)
-}
-
-// appendRecord adds a record of another kind.
-func appendRecord(b []byte, kind string, content any) []byte {
-	begin := len(b)
-	b = append(b, make([]byte, recordHeader)...)
-	b = append(append(b, kind...), ' ')
-	text, _ := json.Marshal(content) // strings and numbers: it cannot fail
-	return sealRecord(append(b, text...), begin)
-}
-
-// sealRecord writes the first two columns of the record that begins there.
-func sealRecord(b []byte, begin int) []byte {
-	var sums [8]byte
-	text := b[begin+recordHeader:]
-	binary.BigEndian.PutUint32(sums[:4], uint32(len(text)))
-	binary.BigEndian.PutUint32(sums[4:], checksum(text))
-	header := b[begin : begin+recordHeader]
-	hex.Encode(header, sums[:4])
-	header[8] = ' '
-	hex.Encode(header[9:], sums[4:])
-	header[17] = ' '
-	return append(b, '\n')
-}
-
-func checksum(text []byte) uint32 { return crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)) }
-
-// parseRecord parses a line. A line that is not what was written makes a record without a kind.
-func parseRecord(line []byte) spoolRecord {
-	line = bytes.TrimSuffix(line, []byte("\n"))
-	if len(line) < recordHeader {
-		return spoolRecord{}
+	number := g.next
+	if err := g.write(records, next); err != nil {
+		return err
 	}
-	var sums [8]byte
-	text := line[recordHeader:]
-	_, errLength := hex.Decode(sums[:4], line[:8])
-	_, errSum := hex.Decode(sums[4:], line[9:17])
-	if errLength != nil || errSum != nil || binary.BigEndian.Uint32(sums[:4]) != uint32(len(text)) ||
-		binary.BigEndian.Uint32(sums[4:]) != checksum(text) {
-		return spoolRecord{}
-	}
-	kind, rest, _ := bytes.Cut(text, []byte(" "))
-	r := spoolRecord{kind: string(kind), json: rest}
-	if r.kind == recordEvent || r.kind == recordCopy {
-		first, rest, _ := bytes.Cut(rest, []byte(" "))
-		second, rest, _ := bytes.Cut(rest, []byte(" "))
-		third, text, _ := bytes.Cut(rest, []byte(" "))
-		number, errNumber := strconv.ParseUint(string(first), 10, 64)
-		weight, errWeight := strconv.ParseUint(string(second), 10, 32)
-		event, known := kindNamed(string(third))
-		if errNumber != nil || errWeight != nil || !known || number > maxNumber {
-			return spoolRecord{}
+	for _, p := range kept {
+		moved(p)
+		for i := range p.events {
+			p.events[i].seq = number
+			number++
 		}
-		r.number, r.weight, r.event, r.json = number, uint32(weight), event, text
+		g.hold(p)
 	}
-	return r
-}
-
-// toEvent returns the event of an event or a copy.
-func (r spoolRecord) toEvent(epoch uint32) event {
-	return event{json: clone(r.json), seq: r.number, weight: r.weight, epoch: epoch, kind: r.event}
-}
-
-// String returns the name of the kind in a spool.
-func (k kind) String() string {
-	return [...]string{
-		kindCustom: "custom", kindControl: "control", kindEvaluation: "evaluation",
-		kindDerived: "derived", kindSummary: "summary",
-	}[k]
-}
-
-func kindNamed(name string) (kind, bool) {
-	for k := kindCustom; k <= kindSummary; k++ {
-		if k.String() == name {
-			return k, true
+	g.evaluations += int64(evaluations)
+	for _, x := range extents {
+		x.from += g.size - int64(len(records))
+		x.to += g.size - int64(len(records))
+		if last := len(g.fresh) - 1; last >= 0 && g.fresh[last].to == x.from && g.fresh[last].epoch == x.epoch {
+			g.fresh[last].to = x.to
+			g.fresh[last].plus(x.tally)
+		} else {
+			g.fresh = append(g.fresh, x)
 		}
 	}
-	return 0, false
+	return nil
 }
 
-// scan calls visit for each record between two offsets, with where it begins, until visit returns
-// false: that record counts as not read. It returns where it ended. What follows the last line
-// break is no record: a write that did not end.
-func scan(file io.ReaderAt, from, to int64, visit func(at int64, r spoolRecord) bool) (end int64, err error) {
-	lines := bufio.NewReaderSize(io.NewSectionReader(file, from, to-from), int(min(max(to-from, 16), scanBuffer)))
-	var long []byte
-	for {
-		line, err := lines.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			long = append(long, line...)
-			continue
-		case errors.Is(err, io.EOF):
-			return from, nil
-		case err != nil:
-			return from, err
-		}
-		if len(long) > 0 {
-			long = append(long, line...)
-			line = long
-		}
-		r := parseRecord(line)
-		r.length = int64(len(line))
-		if !visit(from, r) {
-			return from, nil
-		}
-		from += int64(len(line))
-		long = long[:0]
-	}
-}
-
-// span is a range of event numbers, both ends included.
-type span struct{ from, to uint64 }
-
-// compare returns -1 or 1 for a range before or after the number, and 0 for one that has it.
-func (r span) compare(number uint64) int {
-	switch {
-	case r.to < number:
-		return -1
-	case r.from > number:
-		return 1
-	default:
-		return 0
-	}
-}
-
-// spans are ranges in order, with gaps between them.
-type spans []span
-
-// add adds a range.
-func (s *spans) add(from, to uint64) {
-	i, _ := slices.BinarySearchFunc(*s, from, func(r span, n uint64) int { return cmp.Compare(r.to+1, n) })
-	j := i
-	for ; j < len(*s) && (*s)[j].from <= to+1; j++ {
-		from, to = min(from, (*s)[j].from), max(to, (*s)[j].to)
-	}
-	*s = slices.Replace(*s, i, j, span{from, to})
-}
-
-// has reports whether the number is in one of the ranges.
-func (s spans) has(number uint64) bool {
-	_, found := slices.BinarySearchFunc(s, number, span.compare)
-	return found
-}
-
-// missing returns how many of the numbers from from up to, but not including, next are in no range.
-func (s spans) missing(from, next uint64) (n uint64) {
-	for _, r := range s {
-		if r.from >= next {
+// take returns a part with the next events, nil where there are none, and what of them turned out
+// to be lost.
+func (g *segment) take(limit, bytes int) (p *part, lost []extent) {
+	var events []event
+	for size := 0; len(g.fresh) > 0 && len(events) < limit; {
+		x, full := &g.fresh[0], false
+		end, err := g.scan(x.from, x.to, func(_, _ int64, r spoolRecord) bool {
+			g.damaged = g.damaged || r.kind == ""
+			if r.kind != recordEvent || x.events == 0 {
+				return true
+			}
+			size += len(r.json)
+			if full = len(events) == limit || size > bytes && len(events) > 0; full {
+				return false
+			}
+			e := r.toEvent(x.epoch)
+			events = append(events, e)
+			x.add(&e, -1)
+			return true
+		})
+		if passing(err) {
 			break
 		}
-		if r.from > from {
-			n += r.from - from
+		x.from = end
+		if full {
+			x.since = events[len(events)-1].recordedAt()
+			break
 		}
-		from = max(from, r.to+1)
+		if x.events > 0 { // their records were there
+			g.damaged = true
+			lost = append(lost, *x)
+		}
+		g.fresh = g.fresh[1:]
 	}
-	if next > from {
-		n += next - from
+	if len(events) == 0 {
+		return nil, lost
 	}
-	return n
+	p = g.newPart(events)
+	g.note(recordRequest, boundariesOf(p))
+	return p, lost
+}
+
+// newPart makes a part of events of the segment.
+func (g *segment) newPart(events []event) *part {
+	p := newPart(events)
+	p.schema = g.schema
+	g.hold(p)
+	return p
+}
+
+func (g *segment) hold(p *part) {
+	p.segment = g
+	g.parts[p] = struct{}{}
+}
+
+// divide replaces a part by two, neither of which keeps the events of the other in memory.
+func (g *segment) divide(p *part, n int) (first, rest *part) {
+	first, rest = g.newPart(slices.Clone(p.events[:n])), g.newPart(slices.Clone(p.events[n:]))
+	delete(g.parts, p)
+	b := boundariesOf(p)
+	b.At, b.Into = rest.events[0].seq, []string{first.id, rest.id}
+	g.note(recordDivide, b)
+	return first, rest
+}
+
+// settle ends a part.
+func (g *segment) settle(p *part) {
+	delete(g.parts, p)
+	g.note(recordSettle, boundariesOf(p))
+}
+
+// note adds a record for the next write.
+func (g *segment) note(kind string, b boundaries) { g.notes = appendRecord(g.notes, kind, b) }
+
+// scan reads the records between two offsets, see [scan].
+func (g *segment) scan(from, to int64, visit func(from, to int64, r spoolRecord) bool) (end int64, err error) {
+	if err := g.open(); err != nil {
+		return from, err
+	}
+	return scan(g.file, from, to, visit)
+}
+
+func (g *segment) open() (err error) {
+	if g.file == nil {
+		g.file, err = g.directory.disk.open(g.path)
+	}
+	return err
+}
+
+func (g *segment) close() {
+	if g.file != nil {
+		_ = g.file.Close()
+		g.file = nil
+	}
+}
+
+// remove removes the file, or sets it aside if it has records that cannot be read.
+func (g *segment) remove() (err error) {
+	g.close()
+	disk := g.directory.disk
+	if g.damaged {
+		err = disk.rename(g.path, g.path+damagedSuffix)
+	} else {
+		err = disk.remove(g.path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return disk.sync(g.directory.path)
 }

@@ -120,7 +120,6 @@ func (m *machine) commit() {
 	first := m.next
 	inMemory, _ := m.spool.memory.waiting()
 	m.spool.write()
-	m.spool.sync()
 	if left, _ := m.spool.memory.waiting(); left == 0 && !m.disk.crashed() {
 		for i := first - inMemory; i < first; i++ {
 			m.synced[i] = true
@@ -238,12 +237,12 @@ func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
 					t.Fatalf("%v, %v", sets, err)
 				}
 				for name := range sets {
-					if stolen, err = directory.inherit(name); err != nil {
+					if stolen, _, err = directory.inherit(name); err != nil {
 						t.Fatal(err)
 					}
 				}
 				if !keeps {
-					if err := stolen.end(); err != nil {
+					if err := directory.remove(stolen); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -260,6 +259,26 @@ func TestSpoolOwnerAndAdopterRaceForALock(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSpoolKeepsItsSegmentsWhenItsLockIsRemoved(t *testing.T) {
+	m := newMachine(t)
+	m.append(20)
+	m.commit()
+	for _, path := range m.files(lockSuffix) {
+		if err := m.disk.disk.remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.append(20)
+	m.commit()
+	m.spool.adoptWaiting()
+	m.deliver()
+	m.check("")
+	if n := len(m.times); n != 40 {
+		t.Errorf("%d events arrived", n)
+	}
+	m.empty()
 }
 
 // Random lives of processes, which end at any operation of the disk, in the middle of writes too,
@@ -356,10 +375,8 @@ func (m *machine) live(random *rand.Rand, held []*part) []*part {
 		switch random.IntN(7) {
 		case 0, 1:
 			m.append(1 + random.IntN(20))
-		case 2:
+		case 2, 6:
 			m.commit()
-		case 6:
-			m.spool.write() // without a sync
 		case 3:
 			if p := m.spool.take(1+random.IntN(12), 4000); p != nil {
 				held = append(held, p)

@@ -28,9 +28,8 @@ type part struct {
 	flush     uint32    // the flush for which it was tried last
 
 	// Where it is on disk; unused in a memory store.
-	set     *set   // nil for a part that is in memory only
-	segment uint32 // the first segment with any of its records
-	schema  string // of its events, where a process with another version of LaunchDarkly's SDK may have written them
+	segment *segment // nil for a part that is in memory only
+	schema  string   // of its events, where a process with another version of LaunchDarkly's SDK may have written them
 }
 
 func newPart(events []event) *part {
