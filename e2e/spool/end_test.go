@@ -3,7 +3,6 @@ package spool
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -55,7 +54,7 @@ var _ = Describe("A process that ends", func() {
 		Expect(running.line()).To(Equal("tracked"))
 		first := w.serial
 		old := w.start(roleTrack)
-		time.Sleep(500 * time.Millisecond)
+		Eventually(func() int { return strings.Count(w.content(), `"key":"purchase"`) }).Should(BeNumerically(">", some))
 		due := append(old.kill(age), serials(0, some)...)
 		Expect(w.serial).To(BeNumerically(">", first))
 		w.box.AcceptEvents()
