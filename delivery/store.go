@@ -54,8 +54,6 @@ type store interface {
 	room() [lanes]bool
 	// waiting returns how many events may be taken, and their bytes.
 	waiting() (events, bytes int)
-	// pending reports whether there are events that may be taken only later.
-	pending() bool
 	// held returns the bytes of all events that are not settled, by group, and when the oldest of
 	// them was recorded.
 	held() (bytes [groups]int, oldest time.Time)
@@ -225,8 +223,6 @@ func (m *memory) waiting() (events, bytes int) {
 	defer m.mu.Unlock()
 	return m.count - m.taken, m.size[laneTracked] + m.size[laneEvaluations] - m.takenBytes
 }
-
-func (m *memory) pending() bool { return false }
 
 func (m *memory) held() (bytes [groups]int, recorded time.Time) {
 	m.mu.Lock()
