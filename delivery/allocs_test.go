@@ -16,9 +16,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
-// TestRecordingAllocatesNoMoreThanTheSDK compares what recording an event allocates here with what it
-// does with LaunchDarkly's own processor. What processes recorded events is held up in both, because
-// it allocates as well.
+// TestRecordingAllocatesNoMoreThanTheSDK compares what recording an event allocates here with what
+// it does with LaunchDarkly's own processor. What processes recorded events is held up in both,
+// because it allocates as well.
 func TestRecordingAllocatesNoMoreThanTheSDK(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")

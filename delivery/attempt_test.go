@@ -29,7 +29,7 @@ func endpointAt(t *testing.T, address string, client *http.Client) *endpoint {
 		t.Fatal(err)
 	}
 	template.Header.Set("Authorization", testKey)
-	return &endpoint{client: client, template: template, timeout: time.Second, secrets: hideKey(testKey)}
+	return &endpoint{client: client, template: template, timeout: time.Second, secrets: keyRedactor(testKey)}
 }
 
 // texts are events with the JSON texts.
@@ -263,7 +263,7 @@ func TestKeepMethod(t *testing.T) {
 	}
 }
 
-func TestHideKey(t *testing.T) {
+func TestKeyRedactor(t *testing.T) {
 	inURL := "https://example/?key=" + url.QueryEscape(testKey)
 	inPath := "https://example/" + url.PathEscape(testKey)
 	for text, want := range map[string]string{
@@ -277,11 +277,11 @@ func TestHideKey(t *testing.T) {
 		fmt.Sprintf("%q", "x"+testKey): `"x[SDK key]"`,
 		testKey[:len(testKey)-1]:       testKey[:len(testKey)-1],
 	} {
-		if got := hideKey(testKey).Replace(text); got != want {
+		if got := keyRedactor(testKey).Replace(text); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
 	}
-	if got := hideKey("").Replace("a b"); got != "a b" {
+	if got := keyRedactor("").Replace("a b"); got != "a b" {
 		t.Errorf("without a key: %s", got)
 	}
 }

@@ -37,7 +37,7 @@ func (q *queued) record(k kind, n int) error { return q.put(n, k, nil) }
 func (q *queued) room() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.admit()
+	q.retryBlocked()
 }
 
 // numbers takes the next batch.

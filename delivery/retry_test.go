@@ -56,7 +56,7 @@ func drive(size int) *driver {
 func (d *driver) choose() *part {
 	c := d.schedule.next(d.fresh, func(p *part) bool { return !p.due.After(d.now) })
 	switch {
-	case c.part != nil && c.single:
+	case c.part != nil && c.firstOnly:
 		return d.divide(c.part, 1)
 	case c.part != nil:
 		return c.part
@@ -92,7 +92,7 @@ func (d *driver) send(name string) (sent string, v verdict) {
 	v = d.judge(p, outcomeOf(name), d.now, p.due.After(d.now))
 	if v == divide {
 		if first := d.divide(p, len(p.events)/2); outcomeOf(name).tooLarge {
-			d.again = first
+			d.retryNext = first
 		}
 	}
 	return sent, v
@@ -209,7 +209,8 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// While nothing passes, no held part starves, and few events are taken out of their order for trying.
+// While nothing passes, no held part starves, and few events are taken out of their order for
+// trying.
 func TestEveryHeldPartIsTriedWhileNothingPasses(t *testing.T) {
 	d := drive(8)
 	d.random = rand.New(rand.NewPCG(1, 2)).IntN
@@ -431,7 +432,7 @@ func TestByteLimit(t *testing.T) {
 			if d.byteLimit != before {
 				t.Fatalf("limit %d after %d requests", d.byteLimit, i)
 			}
-			d.schedule.again = nil
+			d.schedule.retryNext = nil
 			d.judge(newPart(texts(`{}`)), outcomeOf("pass"), d.now, false)
 		}
 		if d.byteLimit != want {
