@@ -21,7 +21,7 @@ import (
 
 const testKey = "sdk-0123 4567/89\"ab+cdef"
 
-// endpointAt is an events service at a URL, reached by a client.
+// endpointAt returns an endpoint at a URL.
 func endpointAt(t *testing.T, address string, client *http.Client) *endpoint {
 	t.Helper()
 	template, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, http.NoBody)
@@ -32,7 +32,7 @@ func endpointAt(t *testing.T, address string, client *http.Client) *endpoint {
 	return &endpoint{client: client, template: template, timeout: time.Second, secrets: keyRedactor(testKey)}
 }
 
-// texts are events with the JSON texts.
+// texts returns events with the given JSON.
 func texts(all ...string) (events []event) {
 	for _, text := range all {
 		events = append(events, event{json: []byte(text), weight: 1})
@@ -40,7 +40,7 @@ func texts(all ...string) (events []event) {
 	return events
 }
 
-func TestBodyIsAnArrayOfTheEvents(t *testing.T) {
+func TestBodyIsAJSONArrayOfTheEvents(t *testing.T) {
 	for _, all := range [][]string{
 		{`{}`},
 		{`{"a":1}`, `{"b":[2,3]}`, `{}`},
@@ -54,7 +54,7 @@ func TestBodyIsAnArrayOfTheEvents(t *testing.T) {
 	}
 }
 
-func TestRequest(t *testing.T) {
+func TestRequestHasBodyPayloadIDAndHeaders(t *testing.T) {
 	p := newPart(texts(`{"a":1}`, `{"b":2}`, `{"c":"ü"}`))
 	for _, compress := range []bool{false, true} {
 		e := endpointAt(t, "http://127.0.0.1/bulk", nil)
@@ -64,7 +64,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("headers %v", r.Header)
 		}
 		if e.template.Header.Get(payloadIDHeader) != "" {
-			t.Error("the template was changed")
+			t.Error("the template was modified")
 		}
 		again, err := r.GetBody()
 		if err != nil {
@@ -76,7 +76,7 @@ func TestRequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			if int64(len(sent)) != r.ContentLength {
-				t.Errorf("%d bytes are announced and %d sent", r.ContentLength, len(sent))
+				t.Errorf("the content length is %d, and the body has %d bytes", r.ContentLength, len(sent))
 			}
 			if compress {
 				zipped, err := gzip.NewReader(bytes.NewReader(sent))
@@ -92,14 +92,14 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-func TestClassify(t *testing.T) {
+func TestOutcomeOfAResponse(t *testing.T) {
 	e := endpointAt(t, "https://events.example/bulk", nil)
 	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, c := range []struct {
 		status   int
 		header   map[string]string
 		body     string
-		redirect string // where the answer came from
+		redirect string // the URL of the response, if redirected
 		want     outcome
 		text     string
 	}{
@@ -155,7 +155,7 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestRetryAfterInSecondsOrAsADate(t *testing.T) {
 	const format = http.TimeFormat
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, c := range []struct {
@@ -185,7 +185,7 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%q at %q: got %v, want %v", c.value, c.date, got, c.want)
 		}
 	}
-	synctest.Test(t, func(t *testing.T) { // without a clock of the service's
+	synctest.Test(t, func(t *testing.T) { // without a Date header
 		date := time.Now().Add(45 * time.Second).UTC().Format(format)
 		if got := retryAfter(http.Header{"Retry-After": {date}}); got != 45*time.Second {
 			t.Errorf("got %v", got)
@@ -193,8 +193,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// FuzzRetryAfter reads any header: the pause is never negative, nor longer than the longest, and it
-// is what a number or a date says within that.
+// FuzzRetryAfter checks that the pause is always that of the number or date, within its bounds.
 func FuzzRetryAfter(f *testing.F) {
 	f.Add("120", "")
 	f.Add("-1", "Fri, 02 Jan 2026 03:04:05 GMT")
@@ -230,7 +229,7 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-func TestKeepMethod(t *testing.T) {
+func TestRedirectPolicy(t *testing.T) {
 	post := &http.Request{Method: http.MethodPost}
 	refuses := errors.New("the application's policy")
 	for _, c := range []struct {
@@ -242,9 +241,9 @@ func TestKeepMethod(t *testing.T) {
 	}{
 		{"keeps the events", http.MethodPost, 1, nil, nil},
 		{"loses the events", http.MethodGet, 1, nil, http.ErrUseLastResponse},
-		{"loses the events, whatever the policy", http.MethodGet, 1, func(*http.Request, []*http.Request) error { return nil }, http.ErrUseLastResponse},
-		{"keeps the events for long", http.MethodPost, maxRedirects - 1, nil, nil},
-		{"is against the policy", http.MethodPost, 1, func(*http.Request, []*http.Request) error { return refuses }, refuses},
+		{"loses the events although the policy allows it", http.MethodGet, 1, func(*http.Request, []*http.Request) error { return nil }, http.ErrUseLastResponse},
+		{"keeps the events, at the limit", http.MethodPost, maxRedirects - 1, nil, nil},
+		{"the policy forbids", http.MethodPost, 1, func(*http.Request, []*http.Request) error { return refuses }, refuses},
 	} {
 		via := make([]*http.Request, c.via)
 		for i := range via {
@@ -259,7 +258,7 @@ func TestKeepMethod(t *testing.T) {
 		via[i] = post
 	}
 	if err := keepMethod(nil)(post, via); err == nil {
-		t.Error("redirects are followed without end")
+		t.Error("the number of redirects is not limited")
 	}
 }
 
@@ -286,8 +285,8 @@ func TestKeyRedactor(t *testing.T) {
 	}
 }
 
-// An echo of the key in the body of a refusal is hidden wherever it is.
-func TestKeyIsNotInTheExcerpt(t *testing.T) {
+// The excerpt may end within the key.
+func TestExcerptNeverHasPartOfTheKey(t *testing.T) {
 	for before := range maxExcerpt + 10 {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadGateway)
@@ -304,8 +303,8 @@ func TestKeyIsNotInTheExcerpt(t *testing.T) {
 	}
 }
 
-// A request is too large for a link only where the link carries some of it.
-func TestTimeouts(t *testing.T) {
+// A request that times out is too large only if some of it was written.
+func TestTimeoutWhileWritingIsTooLarge(t *testing.T) {
 	hang := func(accept func(server net.Conn)) func(context.Context, string, string) (net.Conn, error) {
 		return func(ctx context.Context, _, _ string) (net.Conn, error) {
 			client, server := net.Pipe()
@@ -327,7 +326,7 @@ func TestTimeouts(t *testing.T) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
 		}, false},
 		{"nothing of the body is read", hang(func(server net.Conn) { _, _ = server.Read(make([]byte, 100)) }), true},
-		{"all is read and not answered", hang(func(server net.Conn) { _, _ = io.Copy(io.Discard, server) }), false},
+		{"all is read without a response", hang(func(server net.Conn) { _, _ = io.Copy(io.Discard, server) }), false},
 		{"the connection breaks", hang(func(server net.Conn) { _ = server.Close() }), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -360,7 +359,7 @@ func TestIsLaunchDarkly(t *testing.T) {
 	}
 }
 
-func TestIsRelay(t *testing.T) {
+func TestRelayProxyIsRecognizedByItsStatusPage(t *testing.T) {
 	const page = `{"environments": {"production": {}}, "version": "8.16.0"}`
 	for _, c := range []struct {
 		name   string
@@ -389,7 +388,7 @@ func TestIsRelay(t *testing.T) {
 			}
 		})
 	}
-	t.Run("LaunchDarkly is not asked", func(t *testing.T) {
+	t.Run("no request to LaunchDarkly", func(t *testing.T) {
 		client := &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			t.Error("a request")
 			return nil, io.ErrUnexpectedEOF

@@ -294,7 +294,6 @@ func TestEachFlushIsOneRequestWithOneSummary(t *testing.T) {
 	}
 }
 
-// TestIsRelay covers the recognition of a Relay Proxy.
 func TestRelayProxyWithoutMaxRateIsLogged(t *testing.T) {
 	const relay = `{"environments": {"production": {"status": "connected"}}, "status": "healthy", "version": "8.16.0"}`
 	for _, c := range []struct {
