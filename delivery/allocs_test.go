@@ -7,11 +7,9 @@ import (
 	"testing/synctest"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
-	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
@@ -52,19 +50,11 @@ func TestRecordingAllocatesNoMoreThanTheSDK(t *testing.T) {
 func heldUp(t *testing.T, capacity int) ldevents.EventProcessor {
 	t.Helper()
 	ctx, release := context.WithCancel(context.Background())
-	p, err := ldcomponents.SendEvents().FlushInterval(never).Capacity(capacity).Build(subsystems.BasicClientContext{
-		SDKKey:  "sdk-key",
-		Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
-		HTTP: subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client {
-			return &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			})}
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := build(t, ldcomponents.SendEvents().FlushInterval(never).Capacity(capacity),
+		roundTripper(func(*http.Request) (*http.Response, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
 	p.RecordRawEvent([]byte(`{}`))
 	p.Flush()
 	closed := make(chan struct{})

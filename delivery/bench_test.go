@@ -39,22 +39,24 @@ func (s *sink) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	_ = r.Body.Close()
 	if s.fail.Load() {
-		return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		return answer(r, http.StatusServiceUnavailable), nil
 	}
 	s.events.Add(int64(bytes.Count(body, []byte(`"kind":"custom"`)) + bytes.Count(body, []byte(`"kind":"feature"`))))
 	select {
 	case s.arrived <- struct{}{}:
 	default:
 	}
-	return &http.Response{StatusCode: http.StatusAccepted, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	return answer(r, http.StatusAccepted), nil
 }
 
-func (s *sink) clientContext() subsystems.BasicClientContext {
-	silent := ldlog.NewDisabledLoggers()
+func (s *sink) clientContext() subsystems.BasicClientContext { return clientContext(s) }
+
+// clientContext returns the context of an SDK client with an HTTP transport.
+func clientContext(transport http.RoundTripper) subsystems.BasicClientContext {
 	return subsystems.BasicClientContext{
 		SDKKey:  "sdk-key",
-		Logging: subsystems.LoggingConfiguration{Loggers: silent},
-		HTTP:    subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client { return &http.Client{Transport: s} }},
+		Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
+		HTTP:    subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client { return &http.Client{Transport: transport} }},
 	}
 }
 

@@ -12,13 +12,12 @@ import (
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
-	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
@@ -29,7 +28,7 @@ type answers func(*http.Request) (*http.Response, error)
 func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
 func answer(r *http.Request, status int) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: r}
+	return httpstop.Respond(r, status)
 }
 
 // heap returns the bytes of reachable objects.
@@ -128,13 +127,7 @@ func TestWaitingBytesBoundMemory(t *testing.T) {
 				processor, err := delivery.Lossless(ldcomponents.SendEvents(),
 					delivery.WithLogger(slog.New(slog.DiscardHandler)), delivery.WithMaxWait(5*time.Millisecond),
 					delivery.WithMaxBytes(maxBytes),
-				).Build(subsystems.BasicClientContext{
-					SDKKey:  "sdk-key",
-					Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
-					HTTP: subsystems.HTTPConfiguration{
-						CreateHTTPClient: func() *http.Client { return &http.Client{Transport: transport} },
-					},
-				})
+				).Build(clientContext(transport))
 				if err != nil {
 					t.Fatal(err)
 				}

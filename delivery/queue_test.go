@@ -164,52 +164,6 @@ func TestLimitsFollowTheSizeOfEvents(t *testing.T) {
 
 func TestBlockedPutsAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const fits, blocked = 20, 30
-		q := newQueued(WithMaxEvents(fits), WithRequestEvents(fits), WithMaxWait(time.Minute))
-		for i := range fits {
-			if err := q.record(kindCustom, i); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var puts sync.WaitGroup
-		var mu sync.Mutex
-		var returned []int
-		for i := range blocked {
-			puts.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond) // in this order
-				if err := q.record(kindCustom, fits+i); err != nil {
-					t.Errorf("event %d: %v", fits+i, err)
-				}
-				mu.Lock()
-				returned = append(returned, fits+i)
-				mu.Unlock()
-			})
-		}
-		time.Sleep(time.Second)
-		if len(returned) != 0 || q.ledger.stats().Tracked != fits {
-			t.Fatalf("%d puts did not block", len(returned))
-		}
-		var got []int
-		for len(got) < fits+blocked {
-			batch := q.rest()
-			got = append(got, batch...)
-			q.settled(kindCustom, len(batch))
-			q.retry()
-			synctest.Wait()
-			if want := min(len(got), blocked); len(returned) != want {
-				t.Fatalf("%d puts returned after %d events left", len(returned), len(got))
-			}
-		}
-		puts.Wait()
-		if !slices.Equal(got, upTo(fits+blocked)) {
-			t.Errorf("events %d", got)
-		}
-		q.ledger.verify(t)
-	})
-}
-
-func TestPutDoesNotOvertakeABlockedPut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
 		q := newQueued(WithMaxEvents(3), WithRequestEvents(3), WithMaxWait(time.Second))
 		var puts sync.WaitGroup
 		for i := range 5 { // the last two block
@@ -237,6 +191,7 @@ func TestPutDoesNotOvertakeABlockedPut(t *testing.T) {
 		if got = append(got, q.rest()...); !slices.Equal(got, upTo(7)) {
 			t.Errorf("events %d", got)
 		}
+		q.ledger.verify(t)
 	})
 }
 

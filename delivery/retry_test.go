@@ -127,9 +127,6 @@ func TestSchedule(t *testing.T) {
 			{"pass", "b:1", deliver, 0}, {"pass", "a:8", deliver, 0},
 			{"pass", "c:8", deliver, 0}, {"pass", "d:8", deliver, 0},
 		}},
-		{"after one failure, nothing is divided", 0, []step{
-			{"down", "a:8", hold, 0}, {"pass", "a:8", deliver, 0}, {"pass", "b:8", deliver, 0},
-		}},
 		{"after a refusal, something else is sent", 0, []step{
 			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
 			{"bad", "d:1", hold, 0},

@@ -23,9 +23,9 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
-	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonarray"
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
@@ -49,7 +49,7 @@ type service struct {
 // RoundTrip implements [http.RoundTripper].
 func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.Method == http.MethodGet { // the status page of a Relay Proxy
-		return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: http.NoBody, Request: request}, nil
+		return httpstop.Respond(request, http.StatusNotFound), nil
 	}
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
@@ -85,10 +85,7 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	if status == 0 {
 		return nil, io.ErrUnexpectedEOF
 	}
-	return &http.Response{
-		StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: request,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}, nil
+	return httpstop.Respond(request, status), nil
 }
 
 // read reads a body at the rate of perSecond. It returns false if that exceeds the request's deadline.
@@ -109,18 +106,24 @@ func simulated(t *testing.T, s *service, log io.Writer, opts ...Option) *Process
 	t.Helper()
 	s.began, s.seen, s.arrived = time.Now(), make(map[string]bool), make(map[string]int)
 	opts = append([]Option{WithLogger(slog.New(slog.NewTextHandler(log, nil)))}, opts...)
-	config := Lossless(ldcomponents.SendEvents(), opts...)
-	if _, err := config.Build(subsystems.BasicClientContext{
-		SDKKey:  "sdk-secret",
-		Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
-		HTTP: subsystems.HTTPConfiguration{
-			CreateHTTPClient: func() *http.Client { return &http.Client{Transport: s} },
-		},
+	return build(t, Lossless(nil, opts...), s).(*Processor)
+}
+
+// build returns an event processor of the configuration with an HTTP transport.
+func build(
+	t testing.TB, config subsystems.ComponentConfigurer[ldevents.EventProcessor], transport http.RoundTripper,
+) ldevents.EventProcessor {
+	t.Helper()
+	p, err := config.Build(subsystems.BasicClientContext{
+		SDKKey:           "sdk-secret",
+		Logging:          subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
+		HTTP:             subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client { return &http.Client{Transport: transport} }},
 		ServiceEndpoints: interfaces.ServiceEndpoints{Events: "http://127.0.0.1"},
-	}); err != nil {
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return config.Processor()
+	return p
 }
 
 var simulatedUser = ldevents.Context(ldcontext.New("sandy"))
