@@ -43,9 +43,9 @@ type queue struct {
 	seq     uint64
 	lanes   [lanes]fifo[rawEvent]
 	puts    []*blockedPut // first come, first served; all for the tracked lane
-	limit   [lanes]int    // events, unless a put is final
+	limit   [lanes]int    // maximum number of events, except for final puts
 	blocked [lanes]bool   // whether the lane has events, and the store no room for them
-	batch   int           // events that are formatted together
+	batch   int           // number of events that are formatted together
 	average [lanes]int    // memory of an event in bytes, measured from the last events
 	flushed uint32        // the epoch of the last flush, whose events are due for formatting
 	failing bool          // whether the last request failed, or the current one has stalled
@@ -114,8 +114,8 @@ func (q *queue) retryBlocked() {
 	}
 }
 
-// tryPut accepts the event or drops it. It returns false if there is no room and the put is not
-// final, so that it may block. The caller must hold the lock.
+// tryPut accepts the event or drops it. It returns false if there is no room, unless the put is
+// final: it must not block, or has blocked for the maximum wait. The caller must hold the lock.
 func (q *queue) tryPut(raw rawEvent, final bool) (done bool, err error) {
 	cause := ErrQueueFull
 	switch {

@@ -13,10 +13,11 @@ const (
 	// maxProbes is the number of single events that are sent to find out whether anything passes.
 	maxProbes = 3
 	// maxStrikes is the number of strikes after which a single event is dropped. A strike is a
-	// failure of the event after something else passed. It counts a quarter (1 of strike) if the
-	// service is flaky: if something else that had failed passed unchanged in the meantime.
+	// failure of the event after something else passed.
 	maxStrikes = 8
-	strike     = 4
+	// strike is what part.strikes counts for a strike. It counts only 1 if the service is flaky: if,
+	// since the event was held, something else that had failed passed unchanged.
+	strike = 4
 	// maxSuspectPause bounds the pause between two attempts at a suspect.
 	maxSuspectPause = 256 * time.Second
 	// keyRefusals is the number of 401 and 403 responses in a row after which they are taken to be
@@ -85,7 +86,7 @@ type choice struct {
 	fresh     int
 }
 
-// next returns what to send next. fresh is whether there are fresh events; due reports whether a
+// next chooses what to send next. fresh is whether there are fresh events; due reports whether a
 // held part may be sent now.
 func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 	switch {
@@ -110,7 +111,7 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 	}
 }
 
-// probe returns what to send while nothing passes: a fresh event, if few single events are held and
+// probe chooses what to send while nothing passes: a fresh event, if few single events are held and
 // from time to time afterwards, or else a held part.
 func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 	tried := 0
@@ -129,7 +130,7 @@ func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 	}
 }
 
-// firstOfHeld returns the first event of a held part, or else a held part that must not be divided.
+// firstOfHeld chooses the first event of a held part, or else a held part that must not be divided.
 func (s *schedule) firstOfHeld(due func(*part) bool) choice {
 	p := s.find(0, func(p *part) bool { return p.dividable() && due(p) })
 	if p != nil {
@@ -138,8 +139,8 @@ func (s *schedule) firstOfHeld(due func(*part) bool) choice {
 	return choice{part: s.find(s.random(max(len(s.held), 1)), due)}
 }
 
-// find returns the first held part from an index on, cyclically, for which want returns true, or
-// nil.
+// find returns the first held part for which want returns true, or nil. It starts at an index and
+// wraps around.
 func (s *schedule) find(from int, want func(*part) bool) *part {
 	for i := range s.held {
 		if p := s.held[(from+i)%len(s.held)]; want(p) {
@@ -272,11 +273,11 @@ func (s *schedule) fail(o outcome, now time.Time) {
 // pause returns how long to wait before the next request. longest limits the pause since the last
 // failure, unless the service requested it.
 func (s *schedule) pause(now time.Time, longest time.Duration) time.Duration {
-	rest := s.pauseLength
+	length := s.pauseLength
 	if !s.pauseRequested {
-		rest = min(rest, longest)
+		length = min(length, longest)
 	}
-	return s.pauseStart.Add(rest).Sub(now)
+	return s.pauseStart.Add(length).Sub(now)
 }
 
 // untilDue returns how long to wait until the next held part is due.
@@ -302,12 +303,14 @@ func (s *schedule) suspects(flush uint32) (n uint64, cause error) {
 	return n, cause
 }
 
+// hold adds a part to the held ones.
 func (s *schedule) hold(p *part) {
 	if !slices.Contains(s.held, p) {
 		s.held = append(s.held, p)
 	}
 }
 
+// release removes a part from the held ones.
 func (s *schedule) release(p *part) {
 	if i := slices.Index(s.held, p); i >= 0 {
 		s.held = slices.Delete(s.held, i, i+1)
