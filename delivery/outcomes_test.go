@@ -170,12 +170,9 @@ func TestUnauthorizedAfterARedirectIsNotAboutTheKey(t *testing.T) {
 		return true
 	}), quick(), delivery.WithLogger(logTo(&log)))
 	f.track(0, 10)
-	ctx, cancel := context.WithCancel(t.Context())
-	result := make(chan error, 1)
-	go func() { result <- f.processor.FlushContext(ctx) }()
-	await(t, "the failures", func() bool { return f.processor.Stats().Retries > 5 }) // more than with a refused key
-	cancel()
-	f.undelivered(<-result, 10, true, context.Canceled)
+	f.client.Flush()
+	await(t, "the failures", func() bool { return f.processor.Stats().Retries > 5 }) // enough for a refused key
+	f.undelivered(f.processor.FlushContext(over()), 10, true, context.Canceled)
 	if text := log.String(); strings.Contains(text, "refuses the SDK key") || !strings.Contains(text, "another host") {
 		t.Errorf("logged %s", text)
 	}

@@ -79,7 +79,7 @@ func TestPaceLimitsEveryPeriod(t *testing.T) {
 			}
 			for i := p.events; i < len(arrivals); i++ {
 				if d := arrivals[i].Sub(arrivals[i-p.events]); d < p.per {
-					t.Fatalf("seed %d: %d events in %v, where %d may be in %v", seed, p.events+1, d, p.events, p.per)
+					t.Fatalf("seed %d: %d events in %v, more than %d in %v", seed, p.events+1, d, p.events, p.per)
 				}
 			}
 			// Requests before the period are no longer counted.
