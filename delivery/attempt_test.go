@@ -355,16 +355,29 @@ func TestRelayProxyIsRecognizedByItsStatusPage(t *testing.T) {
 		{"no version", "/bulk", "/status", `{"environments": {}}`, false},
 		{"not JSON", "/bulk", "/status", `<html>`, false},
 		{"empty", "/bulk", "/status", ``, false},
+		{"a redirect", "/bulk", "/status", `redirect`, false},
+		{"a page without end", "/bulk", "/status", `hang`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path != c.status || r.Method != http.MethodGet || r.Header.Get("Authorization") != "" {
 					t.Errorf("%s %s, %v", r.Method, r.URL, r.Header)
 				}
-				_, _ = io.WriteString(w, c.page)
+				switch c.page {
+				case "redirect":
+					http.Redirect(w, r, "/elsewhere", http.StatusFound)
+				case "hang":
+					_ = http.NewResponseController(w).Flush()
+					time.AfterFunc(20*time.Millisecond, cancel)
+					<-r.Context().Done()
+				default:
+					_, _ = io.WriteString(w, c.page)
+				}
 			}))
 			defer server.Close()
-			if got := endpointAt(t, server.URL+c.path, server.Client()).isRelay(t.Context()); got != c.want {
+			if got := endpointAt(t, server.URL+c.path, server.Client()).isRelay(ctx); got != c.want {
 				t.Errorf("got %v", got)
 			}
 		})

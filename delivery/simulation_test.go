@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -358,6 +359,25 @@ func TestSummarizedEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
 		}
 		if err := p.Shutdown(t.Context()); err != nil || arrived != identified {
 			t.Errorf("%d of %d identify events arrived, %v", arrived, identified, err)
+		}
+	})
+}
+
+func TestDroppedEvaluationsAreReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reported atomic.Uint64
+		p := simulated(t, &service{answer: refuses(503)}, io.Discard, WithMaxEvents(10), WithErrorHandler(func(err error) {
+			if drop, ok := errors.AsType[*DropError](err); ok && errors.Is(err, ErrQueueFull) {
+				reported.Add(uint64(drop.Evaluations))
+			}
+		}))
+		defer p.Close()
+		for range 100 {
+			p.RecordEvaluation(ldevents.EvaluationData{BaseEvent: ldevents.BaseEvent{Context: simulatedUser}, Key: "flag"})
+		}
+		time.Sleep(time.Second)
+		if dropped := p.Stats().EvaluationEvents.Dropped.QueueFull; dropped == 0 || reported.Load() != dropped {
+			t.Errorf("%d of %d dropped evaluations were reported", reported.Load(), dropped)
 		}
 	})
 }
