@@ -7,18 +7,15 @@ import (
 	"testing/synctest"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
-	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
-// TestRecordingAllocatesNoMoreThanTheSDK compares what recording an event allocates here with what it
-// does with LaunchDarkly's own processor. What processes recorded events is held up in both, because
-// it allocates as well.
+// TestRecordingAllocatesNoMoreThanTheSDK compares the allocations of recording an event with those of
+// LaunchDarkly's own processor. Neither processes the events meanwhile, because that allocates, too.
 func TestRecordingAllocatesNoMoreThanTheSDK(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
@@ -48,30 +45,22 @@ func TestRecordingAllocatesNoMoreThanTheSDK(t *testing.T) {
 	}
 }
 
-// heldUp returns a processor of LaunchDarkly's that takes events and processes none. It has to be
-// called in a bubble of synctest.
+// heldUp returns LaunchDarkly's processor in a state in which it does not process recorded events. It
+// must be called in a synctest bubble.
 func heldUp(t *testing.T, capacity int) ldevents.EventProcessor {
 	t.Helper()
 	ctx, release := context.WithCancel(context.Background())
-	p, err := ldcomponents.SendEvents().FlushInterval(never).Capacity(capacity).Build(subsystems.BasicClientContext{
-		SDKKey:  "sdk-key",
-		Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
-		HTTP: subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client {
-			return &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			})}
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := build(t, ldcomponents.SendEvents().FlushInterval(never).Capacity(capacity),
+		roundTripper(func(*http.Request) (*http.Response, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
 	p.RecordRawEvent([]byte(`{}`))
 	p.Flush()
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		_ = p.Close() // it waits for the request, and nothing is processed meanwhile
+		_ = p.Close() // waits for the request; nothing is processed meanwhile
 	}()
 	synctest.Wait()
 	t.Cleanup(func() {

@@ -23,45 +23,46 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
 )
 
-// class is what an answer means for the schedule.
+// class is the kind of an outcome.
 type class int
 
 const (
-	unavailable class = iota // no answer, or one that another attempt may change
-	refused                  // a 4xx that is about the request
-	passed
+	unavailable class = iota // no response, or one that suggests a failure of the service or the network
+	refused                  // a 4xx status that may be about the content of the request
+	passed                   // a 2xx status: the events are delivered
 )
 
-// outcome is how an attempt at a request ended.
+// outcome is the result of one attempt to send a request.
 type outcome struct {
 	class      class
-	status     int  // 0 without an answer
-	tooLarge   bool // a 413, or a timeout while the body was being written: the service did not get all of it
-	keyRefused bool // an answer that may be about the SDK key
-	retryAfter time.Duration
-	date       string // of the service
-	err        error  // what went wrong, without the SDK key; nil if it passed
+	status     int           // 0 if there was no response
+	tooLarge   bool          // a 413, or a timeout before the whole body was written
+	keyRefused bool          // a 401 or 403, which may be about the SDK key
+	retryAfter time.Duration // from the Retry-After header; 0 for none
+	date       string        // the Date header
+	err        error         // why the attempt failed, without the SDK key; nil if it passed
 }
 
 const (
-	// drainTimeout is how long the rest of a response may take, of which only the status counts.
+	// drainTimeout bounds the time for reading a response body, which is read only to reuse the
+	// connection and to log an excerpt.
 	drainTimeout = time.Second
-	// maxExcerpt is how much of a refusal's body is logged.
+	// maxExcerpt bounds the logged excerpt of a response body, in bytes.
 	maxExcerpt = 200
-	// maxRead is how much of it is read for that: where it is cut, no part of the SDK key may be in
-	// the excerpt.
+	// maxRead bounds the bytes read for the excerpt. It is much greater than maxExcerpt, so that an
+	// SDK key cut off at the end of what was read cannot be within the excerpt.
 	maxRead = 4 << 10
-	// maxRedirects is as many as Go's HTTP client follows unless it is told otherwise.
+	// maxRedirects is the limit of [http.Client] without a CheckRedirect function.
 	maxRedirects = 10
 )
 
-// endpoint is the events service, or what is in its place.
+// endpoint sends requests to the events service, or to a proxy in front of it.
 type endpoint struct {
 	client   *http.Client
-	template *http.Request // of LaunchDarkly's SDK: the URL and the headers
+	template *http.Request // a request of LaunchDarkly's SDK, for its URL and headers
 	timeout  time.Duration
 	compress bool
-	secrets  *strings.Replacer // hides the SDK key
+	secrets  *strings.Replacer // replaces the SDK key
 }
 
 const (
@@ -69,9 +70,9 @@ const (
 	schemaHeader    = "X-LaunchDarkly-Event-Schema"
 )
 
-// newClient makes an HTTP client as the SDK would, with our rule for redirects. Each attempt has a
-// timeout of its own: the client's, which the SDK sets to its connect timeout, where that is
-// longer.
+// newClient returns an HTTP client with the SDK's configuration and the redirect policy of
+// keepMethod, and the timeout of an attempt: the given one, or that of the SDK's client (its
+// connect timeout by default) if it is longer.
 func newClient(client subsystems.BasicClientContext, timeout time.Duration) (*http.Client, time.Duration) {
 	made := client.GetHTTP().CreateHTTPClient()
 	if made == nil {
@@ -83,9 +84,8 @@ func newClient(client subsystems.BasicClientContext, timeout time.Duration) (*ht
 	return &own, max(timeout, made.Timeout)
 }
 
-// hideKey returns what replaces the SDK key in texts of others, as it is and as it would be in a
-// URL.
-func hideKey(key string) *strings.Replacer {
+// keyRedactor returns a replacer that redacts the SDK key: as it is, escaped for a URL, and quoted.
+func keyRedactor(key string) *strings.Replacer {
 	if key == "" {
 		return strings.NewReplacer()
 	}
@@ -95,7 +95,7 @@ func hideKey(key string) *strings.Replacer {
 		quoted[1:len(quoted)-1], hidden)
 }
 
-// attempt sends a part once.
+// attempt sends the part in one request, without retrying.
 func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
@@ -112,15 +112,15 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 			Timeout() bool
 		}](err)
 		return outcome{
-			err:      e.hidden(err.Error()),
+			err:      e.redacted(err.Error()),
 			tooLarge: ok && timeout.Timeout() && connected.Load() && !written.Load(),
 		}
 	}
 	defer response.Body.Close()
-	if response.StatusCode < http.StatusOK { // the connection is no longer one for requests
+	if response.StatusCode < http.StatusOK { // 101: the body is a connection of another protocol
 		return e.classify(response, nil, p)
 	}
-	// The rest is read so that the connection can be used again, which is worth no long wait.
+	// Read the body, so that the connection can be reused, but not for long.
 	defer time.AfterFunc(drainTimeout, func() {
 		cancel()
 		_ = response.Body.Close()
@@ -131,7 +131,7 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 	return e.classify(response, excerpt[:n], p)
 }
 
-// request makes the request for a part: the one of LaunchDarkly's SDK, with our body and payload
+// request returns the request for a part: a copy of the template with the part's events and payload
 // ID.
 func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 	r := e.template.Clone(ctx)
@@ -160,8 +160,8 @@ func (e *endpoint) request(ctx context.Context, p *part) *http.Request {
 	return r
 }
 
-// classify decides what an answer means. A 2xx with an HTML page is a login page or the like, and
-// no service for events.
+// classify returns the outcome of a response. A 2xx response with an HTML page is not from an
+// events service but, for example, the login page of a captive portal.
 func (e *endpoint) classify(response *http.Response, excerpt []byte, p *part) outcome {
 	status := response.StatusCode
 	o := outcome{status: status, date: response.Header.Get("Date"), retryAfter: retryAfter(response.Header)}
@@ -180,7 +180,7 @@ func (e *endpoint) classify(response *http.Response, excerpt []byte, p *part) ou
 	if elsewhere {
 		text += " after a redirect to another host"
 	}
-	o.err = e.hidden(text)
+	o.err = e.redacted(text)
 	switch {
 	case html, status < 400, status >= 500:
 	case status == http.StatusNotFound, status == http.StatusProxyAuthRequired,
@@ -199,8 +199,8 @@ func beginsWith(text []byte, prefix string) bool {
 	return len(text) >= len(prefix) && strings.EqualFold(string(text[:len(prefix)]), prefix)
 }
 
-// withoutEcho replaces the words of a refusal that are also in the events, such as the value that
-// it complains about: it can be personal data.
+// withoutEcho redacts the words of a response that also occur in the part's events: a service may
+// quote the value that it rejects, which can be personal data.
 func withoutEcho(text string, p *part) string {
 	const shortest = 5
 	isSeparator := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`<>{}[](),:;=&?", r) }
@@ -212,26 +212,27 @@ func withoutEcho(text string, p *part) string {
 	return text
 }
 
-// contains reports whether the JSON of one of the events contains a text.
+// contains reports whether text occurs in the JSON of any event.
 func (p *part) contains(text string) bool {
 	return slices.ContainsFunc(p.events, func(e event) bool { return bytes.Contains(e.json, []byte(text)) })
 }
 
-func (e *endpoint) hidden(text string) error {
+func (e *endpoint) redacted(text string) error {
 	return errors.New(e.secrets.Replace(text))
 }
 
-// closeIdle ends the goroutines of connections that are kept for later, other than those of
-// everybody.
+// closeIdle closes idle connections, except those of [http.DefaultTransport], which the application
+// shares.
 func (e *endpoint) closeIdle() {
 	(&httpstop.Transport{Next: e.client.Transport}).CloseIdleConnections()
 }
 
-// retryAfter parses Retry-After, in seconds or as a date (RFC 9110, section 10.2.3). A date is by
-// the service's clock, which the answer has: ours may be wrong by more than what it asks for.
+// retryAfter parses the Retry-After header, which holds seconds or a date (RFC 9110, section
+// 10.2.3). A date is compared with the response's Date header, because the local clock may differ
+// from the service's by more than the delay.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil || errors.Is(err, strconv.ErrRange) { // of too many, the most
+	if seconds, err := strconv.Atoi(value); err == nil || errors.Is(err, strconv.ErrRange) { // Atoi returns the nearest int then
 		return time.Duration(min(max(seconds, 0), int(maxRefusedPause/time.Second))) * time.Second
 	}
 	date, err := http.ParseTime(value)
@@ -245,8 +246,9 @@ func retryAfter(header http.Header) time.Duration {
 	return min(max(date.Sub(now), 0), maxRefusedPause)
 }
 
-// keepMethod does not follow a redirect that turns the request into a GET, as 301, 302 and 303 do:
-// without its events, it would seem to be accepted. next is the client's own policy, if it has one.
+// keepMethod returns a redirect policy that does not follow a redirect that changes the method to
+// GET, as 301, 302 and 303 do: a request without its events could be accepted. next, which may be
+// nil, is the policy for all other redirects.
 func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Request, []*http.Request) error {
 	return func(request *http.Request, via []*http.Request) error {
 		switch {
@@ -262,7 +264,8 @@ func keepMethod(next func(*http.Request, []*http.Request) error) func(*http.Requ
 	}
 }
 
-// bodyOf returns a reader of events as a JSON array, without a copy of them, and its length.
+// bodyOf returns a reader of the events as a JSON array, and its length. It does not copy the
+// events.
 func bodyOf(events []event) (body net.Buffers, length int64) {
 	syntax := []byte("[,]")
 	body = make(net.Buffers, 0, 2*len(events)+1)

@@ -25,11 +25,11 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
 )
 
-// sink is an events service that costs next to nothing, and counts custom and evaluation events.
+// sink is a cheap events service that counts custom and evaluation events.
 type sink struct {
 	events  atomic.Int64
-	arrived chan struct{} // gets a message when there are more; nil where nobody waits
-	fail    atomic.Bool   // it answers 503
+	arrived chan struct{} // signals further events; may be nil
+	fail    atomic.Bool   // whether it responds 503
 }
 
 func (s *sink) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -39,22 +39,24 @@ func (s *sink) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	_ = r.Body.Close()
 	if s.fail.Load() {
-		return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		return answer(r, http.StatusServiceUnavailable), nil
 	}
 	s.events.Add(int64(bytes.Count(body, []byte(`"kind":"custom"`)) + bytes.Count(body, []byte(`"kind":"feature"`))))
 	select {
 	case s.arrived <- struct{}{}:
 	default:
 	}
-	return &http.Response{StatusCode: http.StatusAccepted, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	return answer(r, http.StatusAccepted), nil
 }
 
-func (s *sink) clientContext() subsystems.BasicClientContext {
-	silent := ldlog.NewDisabledLoggers()
+func (s *sink) clientContext() subsystems.BasicClientContext { return clientContext(s) }
+
+// clientContext returns the context of an SDK client with an HTTP transport.
+func clientContext(transport http.RoundTripper) subsystems.BasicClientContext {
 	return subsystems.BasicClientContext{
 		SDKKey:  "sdk-key",
-		Logging: subsystems.LoggingConfiguration{Loggers: silent},
-		HTTP:    subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client { return &http.Client{Transport: s} }},
+		Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
+		HTTP:    subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client { return &http.Client{Transport: transport} }},
 	}
 }
 
@@ -65,14 +67,14 @@ func purchase() ldevents.CustomEventData {
 	return factory.NewCustomEventData("purchase", ldevents.Context(user), data, true, 9.99, ldvalue.NewOptionalInt(1))
 }
 
-// recorded is a kind of event to measure with.
+// recorded is a kind of event to measure.
 type recorded struct {
 	name   string
-	waits  bool // recording waits for room, with our processor
+	waits  bool // whether recording blocks if our queue is full
 	record func(ldevents.EventProcessor, int)
 }
 
-// recordings are events of 500 users.
+// recordings returns the kinds of events, of 500 users.
 func recordings() []recorded {
 	const users = 500
 	custom, evaluations := make([]ldevents.CustomEventData, users), make([]ldevents.EvaluationData, users)
@@ -96,16 +98,16 @@ func recordings() []recorded {
 	}
 }
 
-// contender is an event processor in a comparison, with an events service of its own.
+// contender is an event processor to compare, with its own events service.
 type contender struct {
 	ldevents.EventProcessor
 	service    *sink
-	flushEvery int // events; 0 where the processor sends by itself
-	events     int // delivered in measurements
+	flushEvery int // number of events; 0 if the processor sends full requests without a flush
+	events     int // events delivered in measurements
 	allocs     uint64
 }
 
-// contend makes LaunchDarkly's own processor and ours. Flushing is left to the benchmark.
+// contend returns LaunchDarkly's own processor and ours, without periodic flushes.
 func contend(b *testing.B, client func(*sink) *http.Client) (bare, ours *contender) {
 	b.Helper()
 	rarely := func() *ldcomponents.EventProcessorBuilder { return ldcomponents.SendEvents().FlushInterval(time.Hour) }
@@ -122,18 +124,18 @@ func contend(b *testing.B, client func(*sink) *http.Client) (bare, ours *contend
 	}
 	bare, ours = build(rarely()), build(delivery.Lossless(rarely(),
 		delivery.WithMaxWait(time.Minute), delivery.WithLogger(slog.New(slog.DiscardHandler))))
-	bare.flushEvery = delivery.DefaultRequestEvents // what our requests carry
+	bare.flushEvery = delivery.DefaultRequestEvents // the size of our requests
 	return bare, ours
 }
 
-// inProcess is a client for the service without a network.
+// inProcess returns a client that calls the service without a network.
 func inProcess(s *sink) *http.Client { return &http.Client{Transport: s} }
 
-// compare measures the two in turn, for as long as b asks, and reports the medians of what measure
-// returns, and of its ratio, ours to the SDK's own. A round is one operation.
+// compare measures both processors in turn, and reports the medians of the results and of their ratio,
+// ours to the SDK's. A round is one operation of b.
 func compare(b *testing.B, bare, ours *contender, unit string, measure func(*contender) float64) {
 	b.Helper()
-	for range 3 { // caches, and the processors' own measures
+	for range 3 { // warm up caches and the processors
 		measure(bare)
 		measure(ours)
 	}
@@ -151,14 +153,13 @@ func compare(b *testing.B, bare, ours *contender, unit string, measure func(*con
 		slices.Sort(values)
 		return values[len(values)/2]
 	}
-	b.ReportMetric(0, "ns/op") // of a round: it means nothing
+	b.ReportMetric(0, "ns/op") // the time of a round has no meaning
 	b.ReportMetric(median(bares), "bare-"+unit)
 	b.ReportMetric(median(all), "ours-"+unit)
 	b.ReportMetric(median(ratios), "ratio")
 }
 
-// Recording an event, next to LaunchDarkly's own processor: in bursts that fit both queues, which
-// are empty before.
+// BenchmarkRecord compares recording an event, in bursts that fit the empty queues of both processors.
 func BenchmarkRecord(b *testing.B) {
 	for _, r := range recordings() {
 		b.Run(r.name, func(b *testing.B) {
@@ -179,9 +180,8 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// From the call to the events service, next to LaunchDarkly's own processor, which is fed no faster
-// than it can deliver: no more events are under way than its buffers hold, and all of them have to
-// arrive.
+// BenchmarkDelivery compares the throughput from recording to the events service. LaunchDarkly's own
+// processor gets no more events at a time than its buffers hold, so that all of them arrive.
 func BenchmarkDelivery(b *testing.B) {
 	for _, where := range []string{"in process", "loopback"} {
 		for _, r := range recordings()[:2] {
@@ -207,7 +207,7 @@ func BenchmarkDelivery(b *testing.B) {
 	}
 }
 
-// overLoopback is a client for the service behind a server.
+// overLoopback returns a client that calls the service through a server.
 func overLoopback(b *testing.B, s *sink) *http.Client {
 	b.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -231,10 +231,10 @@ func mallocs() uint64 {
 	return m.Mallocs
 }
 
-// feed records events and returns once they have arrived.
+// feed records events and returns when all of them have arrived.
 func (c *contender) feed(b *testing.B, r recorded, events int) {
 	b.Helper()
-	window := 5_000 // with the events that describe users, less than the SDK's buffers hold
+	window := 5_000 // with the index events, fewer than the SDK's buffers hold
 	if c.flushEvery == 0 {
 		window = 2_500 // evaluations that are not formatted yet
 		if r.waits {
@@ -267,7 +267,7 @@ func (c *contender) feed(b *testing.B, r recorded, events int) {
 	await(events)
 }
 
-// record measures recording an event with a processor of the configuration, and what arrives of it.
+// record measures recording an event with a processor of the configuration, and the delivered share.
 func record(b *testing.B, config subsystems.ComponentConfigurer[ldevents.EventProcessor]) {
 	b.Helper()
 	var s sink

@@ -10,9 +10,9 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 )
 
-// contextKeysCapacity is the number of contexts for which LaunchDarkly's processor remembers that it
-// has sent an index event. With the SDK's default of 1,000, a cycle of 2,000 users sends an index
-// event with every event.
+// contextKeysCapacity is the number of contexts for which LaunchDarkly's processor remembers that
+// it has sent an index event. With the SDK's default of 1,000, a cycle of 2,000 users sends an
+// index event with every event.
 const contextKeysCapacity = 20_000
 
 // Configuration is an event processor configuration for the Events field of LaunchDarkly's Config.
@@ -20,7 +20,7 @@ const contextKeysCapacity = 20_000
 type Configuration struct {
 	events *ldcomponents.EventProcessorBuilder
 	opts   []Option
-	from   *Configuration // the one that this one was derived from; nil for none
+	from   *Configuration // the configuration from which this one was derived; nil for none
 	latest atomic.Pointer[Processor]
 }
 
@@ -70,7 +70,7 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 	if contextKeys == ldcomponents.DefaultContextKeysCapacity {
 		contextKeys = contextKeysCapacity
 	}
-	basic := subsystems.BasicClientContext{ // without diagnostics: the SDK sends them with its own processor only
+	basic := subsystems.BasicClientContext{ // without diagnostics, which only the SDK's own processor sends
 		SDKKey:           client.GetSDKKey(),
 		ApplicationInfo:  client.GetApplicationInfo(),
 		InstanceID:       client.GetInstanceID(),
@@ -93,7 +93,7 @@ func (c *Configuration) Build(client subsystems.ClientContext) (ldevents.EventPr
 		template: template,
 		timeout:  timeout,
 		compress: description.GetByKey("enableGzip").BoolValue(),
-		secrets:  hideKey(client.GetSDKKey()),
+		secrets:  keyRedactor(client.GetSDKKey()),
 	}
 	p := newProcessor(s, f, e)
 	for built := c; built != nil; built = built.from {

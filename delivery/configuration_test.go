@@ -1,11 +1,9 @@
 package delivery_test
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,76 +20,44 @@ import (
 
 func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
-// What the application sets up with SendEvents holds.
-func TestSettingsHold(t *testing.T) {
+func TestSettingsOfTheBuilderApply(t *testing.T) {
 	kim := ldcontext.NewBuilder("kim").Anonymous(true).SetString("email", "k@example.com").SetString("plan", "gold").Build()
-	both := func(f *fixture) {
-		_ = f.client.TrackEvent("purchase", kim)
-		_ = f.client.TrackEvent("purchase", kim)
-		_, _ = f.client.BoolVariation("flag", kim, false)
-		_ = f.client.Identify(kim)
-		f.flush()
-	}
 	for _, c := range []struct {
-		name   string
-		events *ldcomponents.EventProcessorBuilder
-		is     func(*fixture) bool
+		name        string
+		events      *ldcomponents.EventProcessorBuilder
+		index       int // index events
+		identify    int // identify events
+		email, plan int // events with the attribute of the context
+		gzip        bool
 	}{
-		{"default", rarely(), func(f *fixture) bool {
-			attribute := func(e launchdarklytest.Event, name string) string { return e.Context.GetByKey(name).StringValue() }
-			for _, e := range f.box.Events() {
-				if e.Kind == launchdarklytest.KindIndex && attribute(e, "email") != "k@example.com" {
-					return false
-				}
-			}
-			return f.box.EventCount(launchdarklytest.KindIndex) == 1
-		}},
-		{"private attributes", rarely().PrivateAttributes("email"), func(f *fixture) bool {
-			seen := 0
-			for _, e := range f.box.Events() {
-				if e.Context.GetByKey("email").IsDefined() {
-					return false
-				}
-				if e.Kind != launchdarklytest.KindCustom && e.Context.GetByKey("plan").IsDefined() {
-					seen++
-				}
-			}
-			return seen == 2 // in the index and the identify event
-		}},
-		{"all attributes private", rarely().AllAttributesPrivate(true), func(f *fixture) bool {
-			for _, e := range f.box.Events() {
-				if e.Context.GetByKey("email").IsDefined() || e.Context.GetByKey("plan").IsDefined() {
-					return false
-				}
-			}
-			return true
-		}},
-		{"gzip", rarely().EnableGzip(true), func(f *fixture) bool {
-			for _, r := range f.box.Requests() {
-				if !r.Gzip {
-					return false
-				}
-			}
-			return true
-		}},
-		{"anonymous contexts omitted", rarely().OmitAnonymousContexts(true), func(f *fixture) bool {
-			return f.box.EventCount(launchdarklytest.KindIndex, launchdarklytest.KindIdentify) == 0
-		}},
-		{"no context keys remembered", rarely().ContextKeysCapacity(0), func(f *fixture) bool {
-			return f.box.EventCount(launchdarklytest.KindIndex) == 3
-		}},
+		{"default", rarely(), 1, 1, 2, 2, false},
+		{"private attributes", rarely().PrivateAttributes("email"), 1, 1, 0, 2, false},
+		{"all attributes private", rarely().AllAttributesPrivate(true), 1, 1, 0, 0, false},
+		{"gzip", rarely().EnableGzip(true), 1, 1, 2, 2, true},
+		{"anonymous contexts omitted", rarely().OmitAnonymousContexts(true), 0, 0, 0, 0, false},
+		{"no context keys remembered", rarely().ContextKeysCapacity(0), 3, 1, 4, 4, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := start(t, c.events)
-			both(f)
-			if !c.is(f) {
+			_ = f.client.TrackEvent("purchase", kim)
+			_ = f.client.TrackEvent("purchase", kim)
+			_, _ = f.client.BoolVariation("flag", kim, false)
+			_ = f.client.Identify(kim)
+			f.flush()
+			with := make(map[string]int)
+			for _, e := range f.box.Events() {
+				for _, name := range []string{"email", "plan"} {
+					if e.Context.GetByKey(name).IsDefined() {
+						with[name]++
+					}
+				}
+			}
+			if f.box.EventCount(launchdarklytest.KindCustom) != 2 || f.box.EventCount(launchdarklytest.KindIndex) != c.index ||
+				f.box.EventCount(launchdarklytest.KindIdentify) != c.identify || with["email"] != c.email || with["plan"] != c.plan {
 				t.Errorf("%s", f.box)
 			}
-			if n := f.box.EventCount(launchdarklytest.KindCustom); n != 2 {
-				t.Errorf("%d custom events", n)
-			}
 			for _, r := range f.box.Requests() {
-				if r.Schema() == "" || r.UserAgent() == "" {
+				if r.Schema() == "" || r.UserAgent() == "" || r.Gzip != c.gzip {
 					t.Errorf("headers %v", r.Header)
 				}
 			}
@@ -99,13 +65,13 @@ func TestSettingsHold(t *testing.T) {
 	}
 }
 
-func TestConfiguration(t *testing.T) {
+func TestDerivedConfigurations(t *testing.T) {
 	builder := ldcomponents.SendEvents().Capacity(7).FlushInterval(time.Minute)
 	before := builder.DescribeConfiguration(subsystems.BasicClientContext{})
 	original := delivery.Lossless(builder, delivery.WithMaxEvents(3))
 	derived := delivery.Lossless(builder, delivery.WithMaxEvents(5)).WithDefaults(delivery.WithMaxEvents(3), delivery.WithMaxWait(0))
 	if original.Processor() != nil || derived.Processor() != nil {
-		t.Error("there is a processor before anybody made one")
+		t.Error("a processor without Build")
 	}
 	for want, config := range map[uint64]*delivery.Configuration{3: original.WithDefaults(delivery.WithMaxWait(0)), 5: derived} {
 		box := launchdarklytest.NewServer()
@@ -128,19 +94,19 @@ func TestConfiguration(t *testing.T) {
 		_ = client.Close()
 	}
 	if after := builder.DescribeConfiguration(subsystems.BasicClientContext{}); !before.Equal(after) {
-		t.Errorf("the application's builder was changed: %s", after)
+		t.Errorf("the builder was modified: %s", after)
 	}
 }
 
-func TestLosslessOfNothing(t *testing.T) {
+func TestLosslessWithNilArguments(t *testing.T) {
 	f := start(t, nil, nil)
 	f.track(0, 3)
 	f.flush()
 	f.arrived(3)
 }
 
-// A client that fails to start leaves nothing behind: goleak would find it.
-func TestClientThatFails(t *testing.T) {
+// goleak checks that a client that fails to start leaves no goroutine.
+func TestClientThatFailsToStart(t *testing.T) {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	config := box.Config()
@@ -155,36 +121,26 @@ func TestClientThatFails(t *testing.T) {
 	}
 }
 
-// elsewhere puts another server in the place of the events service.
-func elsewhere(t *testing.T, serve http.HandlerFunc) func(*fixture, *ld.Config) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/status" { // whether it is a Relay Proxy
-			http.NotFound(w, r)
-			return
-		}
-		serve(w, r)
-	}))
-	t.Cleanup(server.Close)
-	return func(_ *fixture, config *ld.Config) { config.ServiceEndpoints.Events = server.URL }
-}
-
-// A redirect is followed only with the events; a maintenance page that takes their place does not
-// swallow them.
+// Only redirects that keep the method are followed. Otherwise, a maintenance page could accept a
+// request without its events.
 func TestRedirects(t *testing.T) {
-	var box atomic.Pointer[launchdarklytest.Server]
-	var asked atomic.Int32
-	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
+	var requests atomic.Int32
+	var box *launchdarklytest.Server
+	redirect := hop(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
 		switch {
 		case r.Method != http.MethodPost:
 			t.Errorf("%s %s", r.Method, r.URL)
-		case asked.Add(1) <= 3:
+		case requests.Add(1) <= 3:
 			http.Redirect(w, r, "/maintenance", http.StatusFound)
 		default:
-			w.Header().Set("Location", box.Load().URL()+r.URL.Path)
-			w.WriteHeader(http.StatusTemporaryRedirect)
+			http.Redirect(w, r, box.URL()+r.URL.Path, http.StatusTemporaryRedirect)
 		}
-	}), quick())
-	box.Store(f.box)
+		return true
+	})
+	f := startWith(t, rarely(), func(f *fixture, config *ld.Config) {
+		box = f.box
+		redirect(f, config)
+	}, quick())
 	f.track(0, 10)
 	f.flush()
 	f.arrived(10)
@@ -193,43 +149,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// What a maintenance page swallows is not delivered, of evaluations either, and Flush says so.
-func TestRedirectOfEvaluations(t *testing.T) {
-	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
-			t.Errorf("%s %s", r.Method, r.URL)
-		}
-		http.Redirect(w, r, "/maintenance", http.StatusFound)
-	}))
-	_, _ = f.client.BoolVariation("flag", sandy, false)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	f.undelivered(f.processor.FlushContext(ctx), 0, true, context.DeadlineExceeded)
-}
-
-// A redirect that keeps the events is followed to its end, at the sender's last attempt, too.
-func TestRedirectOfEvaluationsAtTheLastAttempt(t *testing.T) {
-	var box atomic.Pointer[launchdarklytest.Server]
-	var asked atomic.Int32
-	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
-		if asked.Add(1) == 1 {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		w.Header().Set("Location", box.Load().URL()+r.URL.Path)
-		w.WriteHeader(http.StatusTemporaryRedirect)
-	}))
-	box.Store(f.box)
-	_, _ = f.client.BoolVariation("flag", sandy, false)
-	f.flush()
-	if n := f.box.EventCount(launchdarklytest.KindSummary); n != 1 {
-		t.Errorf("%d summaries", n)
-	}
-}
-
-// One attempt that gets no answer is given up after a while, and the next one carries the same
-// payload ID.
-func TestRequestTimeout(t *testing.T) {
+func TestRequestWithoutResponseTimesOutAndIsRetried(t *testing.T) {
 	f := startWith(t, rarely(), func(_ *fixture, config *ld.Config) {
 		config.HTTP = ldcomponents.HTTPConfiguration().ConnectTimeout(20 * time.Millisecond)
 	}, quick(), delivery.WithRequestTimeout(20*time.Millisecond))
@@ -242,26 +162,25 @@ func TestRequestTimeout(t *testing.T) {
 	f.arrived(10)
 }
 
-// An answer whose body does not end is one: the events have been accepted.
-func TestAnswerWithoutEnd(t *testing.T) {
-	t.Parallel() // it mostly waits
-	var asked atomic.Int32
-	f := startWith(t, rarely(), elsewhere(t, func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
-		_, _ = io.Copy(io.Discard, r.Body)
+// A response whose body does not end is accepted by its status.
+func TestResponseWithoutEnd(t *testing.T) {
+	t.Parallel() // mostly waiting
+	var requests atomic.Int32
+	f := startWith(t, rarely(), hop(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		requests.Add(1)
 		w.WriteHeader(http.StatusAccepted)
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
+		return true
 	}), delivery.WithRequestTimeout(2*patience))
 	f.track(0, 10)
 	f.flush()
-	if s := f.check(); s.Delivered != 10 || asked.Load() != 1 {
-		t.Errorf("%d requests, %+v", asked.Load(), s)
+	if s := f.check(); s.Delivered != 10 || requests.Load() != 1 {
+		t.Errorf("%d requests, %+v", requests.Load(), s)
 	}
 }
 
-// Headers and clients are the application's.
-func TestHTTPConfiguration(t *testing.T) {
+func TestHTTPConfigurationApplies(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		http11 := &http.Transport{}
 		t.Cleanup(http11.CloseIdleConnections)
@@ -284,8 +203,7 @@ func TestHTTPConfiguration(t *testing.T) {
 	}
 }
 
-// The capacity of the builder is that of the path for evaluations, and the least of the queue.
-func TestCapacity(t *testing.T) {
+func TestSmallCapacityOfTheBuilderHasNoEffect(t *testing.T) {
 	f := start(t, rarely().Capacity(3))
 	for i := range 50 {
 		_ = f.client.TrackMetric("purchase", sandy, float64(i), ldvalue.Null())

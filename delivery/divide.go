@@ -2,14 +2,14 @@ package delivery
 
 import "slices"
 
-// dividable reports whether a part may be divided without contrast. Where its events may have
-// arrived, they would do so twice, so that it takes some patience first.
+// dividable reports whether the part may be divided although nothing passed since it failed. If its
+// events may have arrived, dividing it may deliver them twice, so it is retried unchanged first.
 func (p *part) dividable() bool {
 	const patience = 10
 	return len(p.events) > 1 && (!p.ambiguous || p.failures >= patience)
 }
 
-// divide replaces a part by two, and returns the first.
+// divide replaces p with two parts, of its first n events and of the rest, and returns the first.
 func (s *sender) divide(p *part, n int) *part {
 	if p.ambiguous {
 		s.ledger.repeat(len(p.events))
@@ -19,7 +19,7 @@ func (s *sender) divide(p *part, n int) *part {
 	return first
 }
 
-// replace puts the two halves of a part that was divided in its place.
+// replace replaces p with the two parts that it was divided into, in place if it is held.
 func (s *schedule) replace(p, first, rest *part) {
 	for _, half := range []*part{first, rest} {
 		half.failedAt, half.suspect, half.ambiguous = p.failedAt, p.suspect, p.ambiguous

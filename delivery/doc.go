@@ -1,5 +1,5 @@
-// Package delivery delivers the events of LaunchDarkly's SDK without losing any on the way:
-// conversions (tracked events) and exposures (evaluation events) alike.
+// Package delivery delivers the events of LaunchDarkly's SDK without loss: conversions (tracked
+// events) and exposures (evaluation events) alike.
 //
 // LaunchDarkly's own event processor drops events that are recorded faster than it can format
 // them, events beyond its capacity between two flushes, and the events of a request that failed
@@ -10,13 +10,13 @@
 //
 // Each step has one task:
 //
-//   - The queue holds recorded events for a moment, in two lanes: one for custom, identify and
-//     migration events, and one for evaluations. If its lane is full, recording a custom event
-//     blocks for at most [WithMaxWait], and an evaluation is dropped and counted. Evaluations never
-//     displace custom events.
+//   - The queue holds recorded events until they are formatted, in two lanes: one for custom,
+//     identify and migration events, and one for evaluations. If its lane is full, recording a
+//     custom event blocks for at most [WithMaxWait], and an evaluation is dropped and counted.
+//     Evaluations never displace custom events.
 //   - The formatter passes events to LaunchDarkly's processor in batches and receives their JSON.
-//     An event without a valid JSON form, such as one with a metric value of NaN, is dropped by
-//     itself. Summaries are merged until they are sent.
+//     An event without a valid JSON form, such as one with a metric value of NaN, is
+//     dropped; the rest of its batch is not. Summaries are merged until they are sent.
 //   - The store holds formatted events: in memory by default, bounded by [WithMaxEvents] and
 //     [WithMaxBytes], or with [WithSpool] in files that outlive the process.
 //   - The sender sends one request at a time with up to [WithRequestEvents] events: at each flush
@@ -32,7 +32,7 @@
 //
 // A request is divided only if it failed, another one succeeded afterwards, and it failed again.
 // That is repeated until the event at fault is alone. It is then retried for some minutes while all
-// other events are delivered, and at last dropped, counted and reported.
+// other events are delivered, and finally dropped, counted and reported.
 //
 // A request that is too large (413), or that cannot be written within [WithRequestTimeout], is
 // divided at once, and later requests are smaller. While the service responds 401 or 403 to every

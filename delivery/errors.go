@@ -9,15 +9,14 @@ import (
 var (
 	// ErrQueueFull means that there was no room for the event.
 	ErrQueueFull = errors.New("the event queue is full")
-	// ErrTooLarge means that the event is larger than the store, or than the events service accepts
-	// by itself.
+	// ErrTooLarge means that the event alone is larger than the store, or than the events service
+	// accepts.
 	ErrTooLarge = errors.New("the event is too large")
 	// ErrRefused means that the event has no valid JSON form, such as one with a metric value of
-	// NaN, or that the events service refused it again and again, by itself, while it accepted
-	// others.
+	// NaN, or that requests with this event alone failed repeatedly while others succeeded.
 	ErrRefused = errors.New("the event is not acceptable to the events service")
-	// ErrUnauthorized means that the events service answers 401 or 403 to every request: the SDK
-	// key is not valid, or something in between rejects it. Events wait and are retried; Flush and
+	// ErrUnauthorized means that the events service responds 401 or 403 to every request: the SDK
+	// key is not valid, or a proxy rejects it. Events wait and are retried. FlushContext and
 	// Shutdown return it.
 	ErrUnauthorized = errors.New("the events service refuses the SDK key")
 	// ErrDamaged means that the event's record in the spool can no longer be read.
@@ -45,7 +44,7 @@ func (e *DropError) Error() string {
 	if e.EventName != "" {
 		return fmt.Sprintf("tracked event %q dropped: %v", e.EventName, e.Cause)
 	}
-	return fmt.Sprintf("%s dropped: %v", inWords(e.Events, e.Evaluations), e.Cause)
+	return fmt.Sprintf("%s dropped: %v", describe(e.Events, e.Evaluations), e.Cause)
 }
 
 // Unwrap returns the cause.
@@ -56,7 +55,7 @@ func (e *DropError) Unwrap() error { return e.Cause }
 type UndeliveredError struct {
 	// Events is the number of custom events not delivered: they still wait, or were dropped.
 	Events int
-	// Evaluations is the number of other events not delivered, by the measure of
+	// Evaluations is the number of other events not delivered, counted as in
 	// [Stats.EvaluationEvents].
 	Evaluations int
 	// OnDisk is the number of events, of both groups, that are in the spool and will be delivered
@@ -68,7 +67,7 @@ type UndeliveredError struct {
 
 // Error returns how many events are not delivered, and why.
 func (e *UndeliveredError) Error() string {
-	text := inWords(e.Events, e.Evaluations) + " not delivered"
+	text := describe(e.Events, e.Evaluations) + " not delivered"
 	if e.OnDisk > 0 {
 		text += fmt.Sprintf(" (%d on disk, for the next process)", e.OnDisk)
 	}
@@ -81,8 +80,8 @@ func (e *UndeliveredError) Error() string {
 // Unwrap returns the cause.
 func (e *UndeliveredError) Unwrap() error { return e.Cause }
 
-// inWords counts events of both groups.
-func inWords(tracked, evaluations int) string {
+// describe returns the numbers of tracked and evaluation events in words.
+func describe(tracked, evaluations int) string {
 	switch {
 	case evaluations == 0:
 		return plural(tracked, "tracked event")

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// kind is what an event is for the counters and for the store's bounds.
+// kind is the kind of an event. It determines its group and its lane.
 type kind uint8
 
 const (
@@ -19,7 +19,7 @@ const (
 	kinds
 )
 
-// group is what [Stats] counts separately.
+// group is a group of events that [Stats] counts separately.
 type group uint8
 
 const (
@@ -35,13 +35,12 @@ func (k kind) group() group {
 	return groupOthers
 }
 
-// lane is a queue of its own, and a share of the store of its own: events of one lane never take
-// the place of the other's.
+// lane is a separate part of the queue and of the store, with bounds of its own.
 type lane uint8
 
 const (
 	laneTracked     lane = iota // custom, identify and migration events
-	laneEvaluations             // evaluation events, and what is derived from events
+	laneEvaluations             // evaluation events, and events derived by the SDK
 	lanes
 )
 
@@ -52,17 +51,17 @@ func (k kind) lane() lane {
 	return laneEvaluations
 }
 
-// event is one of the service's JSON events.
+// event is a formatted event.
 type event struct {
 	json   []byte
-	seq    uint64 // its place in the order of events
-	epoch  uint32 // of the flush that covers it, see ledger
-	weight uint32 // how many recorded or derived events it accounts for; more than 1 for summaries
+	seq    uint64 // the order of formatting
+	epoch  uint32 // see ledger
+	weight uint32 // the number of recorded or derived events that it counts for; can exceed 1 for a summary
 	kind   kind
 }
 
-// eventOverhead is what an event in the store takes besides its JSON: its entry, and what the
-// allocator rounds up.
+// eventOverhead is the memory of an event in the store besides its JSON, in bytes: its entry, and
+// the allocator's rounding.
 const eventOverhead = 72
 
 func (e *event) size() int { return len(e.json) + eventOverhead }
@@ -73,7 +72,7 @@ func kindOf(text []byte) (kind, bool) {
 	name, ok := bytes.CutPrefix(text, []byte(prefix))
 	if end := bytes.IndexAny(name, `"\`); ok && end >= 0 && name[end] == '"' {
 		name = name[:end]
-	} else { // not as LaunchDarkly's SDK 7.15 writes it
+	} else { // LaunchDarkly's SDK 7.15 does not write that
 		var e struct {
 			Kind string `json:"kind"`
 		}
@@ -96,9 +95,8 @@ func kindOf(text []byte) (kind, bool) {
 	}
 }
 
-// recordedAt returns when a formatted event was recorded, to the millisecond, and the zero time for
-// one without a date at its beginning, where LaunchDarkly's SDK writes it. For a summary it is its
-// first evaluation.
+// recordedAt returns the creation date of the event, or the start date of a summary. It returns the
+// zero time if there is none near the beginning, where LaunchDarkly's SDK writes it.
 func (e *event) recordedAt() (t time.Time) {
 	const within = 128 // bytes
 	beginning := e.json[:min(len(e.json), within)]
@@ -117,7 +115,7 @@ func (e *event) recordedAt() (t time.Time) {
 	return t
 }
 
-// keyOf returns the key of a formatted custom event.
+// keyOf returns the key of a custom event.
 func (e *event) keyOf() string {
 	var custom struct {
 		Key string `json:"key"`

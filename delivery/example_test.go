@@ -18,14 +18,14 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// An application with a LaunchDarkly client of its own gets lossless delivery by its configuration.
+// An application that creates its own LaunchDarkly client sets the Events field of its configuration.
 func ExampleLossless() {
 	box := launchdarklytest.NewServer() // stands in for LaunchDarkly
 	defer box.Close()
 
 	events := delivery.Lossless(
 		ldcomponents.SendEvents().PrivateAttributes("email"),
-		delivery.WithMaxEvents(500_000), // through a longer outage
+		delivery.WithMaxEvents(500_000), // for a longer outage
 		delivery.WithErrorHandler(func(err error) { fmt.Println(err) }),
 		delivery.WithLogger(slog.New(slog.DiscardHandler)),
 	)
@@ -36,7 +36,7 @@ func ExampleLossless() {
 		fmt.Println(err)
 		return
 	}
-	defer client.Close() // delivers what waits, for 10s at most
+	defer client.Close() // delivers the waiting events, with a timeout of 10s
 
 	box.RefuseEvents(503, launchdarklytest.Times(1)) // an outage
 	for range 3 {
@@ -52,18 +52,23 @@ func ExampleLossless() {
 	// 3 arrived
 }
 
-// A flush that runs out of time says how much is not delivered. It may still be, later.
-func ExampleProcessor_FlushContext() {
-	box := launchdarklytest.NewServer()
-	defer box.Close()
-	events := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
+// makeClient returns a client of LaunchDarkly's SDK that delivers its events as configured.
+func makeClient(box *launchdarklytest.Server, events *delivery.Configuration) *ld.LDClient {
 	config := box.Config()
 	config.Events = events
 	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
 	if err != nil {
-		fmt.Println(err)
-		return
+		panic(err)
 	}
+	return client
+}
+
+// A flush whose context is done returns the number of undelivered events. They remain queued.
+func ExampleProcessor_FlushContext() {
+	box := launchdarklytest.NewServer()
+	defer box.Close()
+	events := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
+	client := makeClient(box, events)
 	defer client.Close()
 
 	box.RefuseEvents(503)
@@ -71,7 +76,7 @@ func ExampleProcessor_FlushContext() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	err = events.Processor().FlushContext(ctx)
+	err := events.Processor().FlushContext(ctx)
 	if undelivered, ok := errors.AsType[*delivery.UndeliveredError](err); ok {
 		fmt.Println(undelivered.Events, "not delivered")
 	}
@@ -83,18 +88,12 @@ func ExampleProcessor_FlushContext() {
 	// <nil>
 }
 
-// The counters go wherever the application's other metrics do: here to /debug/vars.
+// The counters can be published like other metrics of the application, such as at /debug/vars.
 func ExampleProcessor_Stats() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	events := delivery.Lossless(nil)
-	config := box.Config()
-	config.Events = events
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	client := makeClient(box, events)
 	defer client.Close()
 
 	const name = "launchdarkly.events"
@@ -112,12 +111,12 @@ func ExampleProcessor_Stats() {
 	// {Tracked:2 Delivered:2 Waiting:0}
 }
 
-// What others have configured holds; WithDefaults adds what they have not: a platform's logger and
-// alerts, for one.
+// WithDefaults adds options that the configuration does not set, such as the logger and the error
+// handler of a platform.
 func ExampleConfiguration_WithDefaults() {
-	service := delivery.Lossless(nil, delivery.WithMaxEvents(1), delivery.WithMaxWait(0)) // what a service asks for
+	service := delivery.Lossless(nil, delivery.WithMaxEvents(1), delivery.WithMaxWait(0))
 	events := service.WithDefaults(
-		delivery.WithMaxEvents(1_000_000), // not here: the service has its own
+		delivery.WithMaxEvents(1_000_000), // no effect: service sets it
 		delivery.WithLogger(slog.New(slog.DiscardHandler)),
 		delivery.WithErrorHandler(func(err error) { fmt.Println(err) }),
 	)
@@ -125,13 +124,7 @@ func ExampleConfiguration_WithDefaults() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	box.RefuseEvents(503)
-	config := box.Config()
-	config.Events = events
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	client := makeClient(box, events)
 	defer client.Close()
 
 	_ = client.TrackEvent("first", ldcontext.New("user-42"))
@@ -143,9 +136,8 @@ func ExampleConfiguration_WithDefaults() {
 	// 1 tracked event not delivered: the event queue is full
 }
 
-// A function has seconds between its answer and the freeze: attempts are given up early, and follow
-// each other closely. A service that has to sit out a long outage does the opposite, and makes room
-// for what waits meanwhile.
+// A serverless function has seconds until it is frozen, so it uses short timeouts and pauses. A service
+// that must outlast a long outage uses long pauses, and a large queue.
 func ExampleWithBackoff() {
 	function := delivery.Lossless(nil,
 		delivery.WithLogger(slog.New(slog.DiscardHandler)),
@@ -164,13 +156,7 @@ func ExampleWithBackoff() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	box.RefuseEvents(503, launchdarklytest.Times(3))
-	config := box.Config()
-	config.Events = function
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	client := makeClient(box, function)
 	defer client.Close()
 
 	_ = client.TrackEvent("signup", ldcontext.New("user-42"))
@@ -181,8 +167,8 @@ func ExampleWithBackoff() {
 	// 3 retries
 }
 
-// A job that tracks faster than LaunchDarkly takes it would rather wait than lose anything: its
-// queue is small, and is never too small.
+// A job that tracks events faster than they can be delivered should block rather than drop events. A
+// small queue is then enough.
 func ExampleWithMaxWait() {
 	events := delivery.Lossless(nil,
 		delivery.WithMaxEvents(100),
@@ -191,13 +177,7 @@ func ExampleWithMaxWait() {
 	)
 	box := launchdarklytest.NewServer()
 	defer box.Close()
-	config := box.Config()
-	config.Events = events
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	client := makeClient(box, events)
 	defer client.Close()
 
 	for range 1_000 {
@@ -211,13 +191,11 @@ func ExampleWithMaxWait() {
 	// 1000 delivered, 0 dropped
 }
 
-// A queue for three events, none of which can be delivered: the fourth is dropped at once, and
-// reported.
+// The queue has room for three events while the service fails. The fourth is dropped and reported.
 func ExampleWithErrorHandler() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	box.RefuseEvents(503)
-	config := box.Config()
 	events := delivery.Lossless(nil,
 		delivery.WithMaxEvents(3),
 		delivery.WithMaxWait(0),
@@ -228,12 +206,7 @@ func ExampleWithErrorHandler() {
 			}
 		}),
 	)
-	config.Events = events
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	client := makeClient(box, events)
 	defer client.Close()
 
 	for _, name := range []string{"first", "second", "third", "fourth"} {
@@ -248,20 +221,13 @@ func ExampleWithErrorHandler() {
 	// 3 arrived
 }
 
-// The end of a job with a deadline: what cannot be delivered by then is dropped, counted and
-// reported.
+// Events that cannot be delivered by the deadline are dropped, counted and reported.
 func ExampleProcessor_Shutdown() {
 	box := launchdarklytest.NewServer()
 	defer box.Close()
 	box.RefuseEvents(503)
-	config := box.Config()
 	events := delivery.Lossless(nil, delivery.WithLogger(slog.New(slog.DiscardHandler)))
-	config.Events = events
-	client, err := ld.MakeCustomClient(box.SDKKey(), config, 5*time.Second)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
+	client := makeClient(box, events)
 	defer client.Close()
 	_ = client.TrackEvent("signup", ldcontext.New("user-42"))
 

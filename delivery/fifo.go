@@ -1,18 +1,18 @@
 package delivery
 
-// chunkSize is how many entries are allocated together.
+// chunkSize is the number of entries of a chunk.
 const chunkSize = 128
 
-// fifo holds entries in order. Its memory follows their number, also after there were many. Its
-// zero value is empty.
+// fifo is a double-ended queue in chunks, whose memory shrinks when entries are removed. The zero
+// value is empty and ready to use.
 type fifo[T any] struct {
 	first, last *chunk[T]
-	taken       int // of the first chunk
+	taken       int // entries removed from the first chunk
 	length      int
 }
 
 type chunk[T any] struct {
-	entries []T // up to chunkSize
+	entries []T // at most chunkSize
 	next    *chunk[T]
 	before  *chunk[T]
 }
@@ -31,7 +31,7 @@ func (f *fifo[T]) push(entry T) {
 	f.length++
 }
 
-// pushFront puts an entry before the first.
+// pushFront inserts an entry before the first.
 func (f *fifo[T]) pushFront(entry T) {
 	if f.length == 0 {
 		f.push(entry)

@@ -18,26 +18,24 @@ import (
 )
 
 const (
-	// maxBatch is how many recorded events are formatted together at most.
+	// maxBatch bounds the events that are formatted together.
 	maxBatch = 2_000
-	// formatDelay is how long a recorded event waits for others, to be formatted with them.
+	// formatDelay is how long a recorded event waits for others to be formatted with it.
 	formatDelay = 50 * time.Millisecond
-	// never is a flush interval that leaves all flushing to us.
+	// never is the flush interval of LaunchDarkly's processor: the formatter flushes it.
 	never = 10 * 365 * 24 * time.Hour
-	// barrierKind is the kind of the raw event that ends each batch. It makes a flush of
-	// LaunchDarkly's processor non-empty, without which FlushBlocking never returns, and its
-	// presence proves that the body is whole.
+	// barrierKind is the kind of the raw event that ends each batch. With it, the processor's
+	// buffer is not empty, without which FlushBlocking never returns, and its presence proves that
+	// the body is complete.
 	barrierKind = "barrier"
 )
 
-// formatter turns recorded events into the events service's JSON with an event processor of
-// LaunchDarkly's, and appends them to the store. It belongs to the goroutine that runs it, which is
-// the only one that calls that processor.
+// formatter converts recorded events to JSON with an event processor of LaunchDarkly's SDK, and
+// appends them to the store. Only the goroutine of run uses it and that processor.
 //
-// As of go-sdk-events 3.6.2, the processor drops events when one of its buffers overflows, and
-// FlushBlocking does not return when there is nothing to flush. Neither happens here: the processor
-// is empty between two batches, has room for three times a batch, and each batch ends with a raw
-// event.
+// As of go-sdk-events 3.6.2, the processor drops events if a buffer overflows, and FlushBlocking
+// does not return if there is nothing to flush. Neither happens here: the processor is empty
+// between two batches, has room for three batches, and each batch ends with a raw event.
 type formatter struct {
 	queue       *queue
 	ledger      *ledger
@@ -47,22 +45,22 @@ type formatter struct {
 	contextKeys int
 	processor   ldevents.EventProcessor
 	capture     *capture
-	interval    time.Duration // after which everything is sent, however little it is
-	flushes     chan struct{} // the same, on demand
-	delay       time.Duration // formatDelay, or less
-	durable     bool          // what waits is formatted when it is stopped
+	interval    time.Duration // the flush interval
+	flushes     chan struct{} // signals a flush before the interval ends
+	delay       time.Duration // formatDelay, or less with a spool
+	durable     bool          // whether to format the queued events when stopped
 	stored      func()        // wakes the sender
-	release     func()        // has the sender send all that is stored
-	afterwards  func(func())  // calls it once what is stored is durable
+	release     func()        // makes the sender send all stored events
+	afterwards  func(func())  // calls a function once all stored events are on disk
 	batch       []rawEvent
 }
 
 // capture is the HTTP transport of LaunchDarkly's processor. It keeps the body of the request and
-// answers 202, so that the processor's own retry and shutdown never run.
+// responds 202, so that the processor's own retry and shutdown never run.
 type capture struct {
-	request *http.Request // the last one: its URL and headers are those of our requests
+	request *http.Request // the last request, for its URL and headers
 	body    []byte
-	date    atomic.Pointer[string] // of the events service's last response; the processor ends debug events by it
+	date    atomic.Pointer[string] // the Date header of the events service's last response, by which the processor ends debug events
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -85,8 +83,8 @@ func (c *capture) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// newFormatter builds LaunchDarkly's processor from a copy of the builder, with our transport below
-// it.
+// newFormatter builds LaunchDarkly's processor from a copy of the builder, with capture as its
+// transport.
 func newFormatter(
 	events *ldcomponents.EventProcessorBuilder, client subsystems.BasicClientContext, contextKeys int,
 ) (*formatter, error) {
@@ -102,15 +100,15 @@ func newFormatter(
 	return f, err
 }
 
-// template returns the URL and the headers that LaunchDarkly's SDK gives to a request with events.
+// template returns a request of LaunchDarkly's processor, for its URL and headers.
 func (f *formatter) template() *http.Request {
 	f.render(f.processor, nil)
 	return f.capture.request
 }
 
-// run formats until it is stopped: at once what fills a batch or is to be flushed, and the rest a
-// moment after it was recorded, so that few events make few batches. At each interval it has the
-// sender send what is stored.
+// run formats events until stop is closed: at once if they fill a batch or are to be flushed, and
+// otherwise after a delay, so that there are few batches. At each interval, it makes the sender
+// send all stored events.
 func (f *formatter) run(stop <-chan struct{}) {
 	interval := time.NewTicker(f.interval)
 	defer interval.Stop()
@@ -148,12 +146,13 @@ func (f *formatter) run(stop <-chan struct{}) {
 	}
 }
 
+// due reports whether to format a batch at once.
 func (f *formatter) due() bool {
 	_, now := f.queue.due()
 	return now
 }
 
-// formatWaiting formats what waits now; what is recorded meanwhile is for later.
+// formatWaiting formats the events that are in the queue at the time of the call.
 func (f *formatter) formatWaiting() {
 	waiting, _ := f.queue.due()
 	for waiting > 0 && f.formatNext() {
@@ -161,8 +160,8 @@ func (f *formatter) formatWaiting() {
 	}
 }
 
-// formatRest formats all that waits, so that it can be left on disk. It has to wait while the store
-// has no room.
+// formatRest formats all events, so that they can be left on disk. It waits for room in the store
+// for up to a second.
 func (f *formatter) formatRest() {
 	end := time.After(time.Second)
 	for {
@@ -178,7 +177,7 @@ func (f *formatter) formatRest() {
 	}
 }
 
-// formatNext formats a batch, and returns whether there was one that the store has room for.
+// formatNext formats a batch. It returns false if there is none for which the store has room.
 func (f *formatter) formatNext() bool {
 	f.batch = f.queue.take(f.batch[:0], f.store.room())
 	if len(f.batch) == 0 {
@@ -210,15 +209,15 @@ func (f *formatter) format(batch []rawEvent) {
 			out.add(text, kindControl, 0)
 		}
 	}
-	in := recorded(batch)
+	in := countInputs(batch)
 	f.ledger.format(epoch, [groups]uint64{
-		groupTracked: left(in.custom, out.events[kindCustom]),
-		groupOthers:  left(in.control, out.events[kindControl]) + left(in.full, out.events[kindEvaluation]) + uint64(in.silent),
+		groupTracked: missing(in.custom, out.events[kindCustom]),
+		groupOthers:  missing(in.control, out.events[kindControl]) + missing(in.full, out.events[kindEvaluation]) + uint64(in.excluded),
 	}, uint64(out.events[kindDerived]+out.events[kindSummary]))
 	for i := range out.all {
 		out.all[i].epoch = epoch
-		if out.all[i].kind == kindSummary { // itself, and the evaluations that nothing else accounts for
-			out.all[i].weight = 1 + uint32(in.summed)
+		if out.all[i].kind == kindSummary { // itself and the evaluations that it counts
+			out.all[i].weight = 1 + uint32(in.summarized)
 		}
 	}
 	f.store.append(out.all)
@@ -226,12 +225,13 @@ func (f *formatter) format(batch []rawEvent) {
 	f.measure(in, out)
 }
 
-// left returns how many of the recorded events are not in the output: they were sampled out.
-func left(in, out int) uint64 { return uint64(max(in-out, 0)) }
+// missing returns how many of the recorded events are not in the output, because they were sampled
+// out.
+func missing(in, out int) uint64 { return uint64(max(in-out, 0)) }
 
-// valid returns the events of a batch that make valid JSON each by itself, and drops the others.
-// With the body of the batch, the descriptions of contexts that it contained are lost, so that
-// another processor takes over that has not described any.
+// valid returns the events of a batch that have a valid JSON form, and drops the others. It
+// replaces the processor: the old one would not repeat the index events that were lost with the
+// invalid body.
 func (f *formatter) valid(batch []rawEvent) (valid []rawEvent) {
 	if successor, err := f.build(f.contextKeys); err == nil {
 		_ = f.processor.Close()
@@ -267,10 +267,10 @@ func (f *formatter) refuse(batch []rawEvent) {
 	}
 }
 
-// measure passes the memory that recorded events took to the queue. What is derived counts for the
-// tracked ones if there are any: it describes their contexts.
+// measure reports the memory of the events to the queue. Derived events count for the tracked lane
+// if the batch has tracked events, because most are index events of their contexts.
 func (f *formatter) measure(in inputs, out output) {
-	events := [lanes]int{in.custom + in.control, in.full + in.summed + in.silent}
+	events := [lanes]int{in.custom + in.control, in.full + in.summarized + in.excluded}
 	bytes := [lanes]int{
 		out.sizes[kindCustom] + out.sizes[kindControl], out.sizes[kindEvaluation] + out.sizes[kindSummary],
 	}
@@ -282,8 +282,8 @@ func (f *formatter) measure(in inputs, out output) {
 	f.queue.measure(events, bytes)
 }
 
-// render returns the body of the request that the processor makes of the batch, other than of raw
-// events. It is valid until the next call.
+// render returns the body of the processor's request with the batch, without its raw events. The
+// body is valid until the next call.
 func (f *formatter) render(processor ldevents.EventProcessor, batch []rawEvent) []byte {
 	for i := range batch {
 		switch e := batch[i].event.(type) {
@@ -307,24 +307,25 @@ func (f *formatter) render(processor ldevents.EventProcessor, batch []rawEvent) 
 	return body
 }
 
-// maxRetainedBody is how large a buffer may be that is kept for the next batch.
+// maxRetainedBody bounds the capacity of the buffer that is kept for the next batch.
 const maxRetainedBody = 4 << 20
 
-// close ends LaunchDarkly's processor, and releases memory. Nothing may be formatted afterwards.
+// close closes LaunchDarkly's processor and releases memory. The formatter must not be used
+// afterwards.
 func (f *formatter) close() {
 	_ = f.processor.Close()
 	f.batch, f.capture.body = nil, nil
 }
 
-// inputs counts recorded events by what the SDK makes of them.
+// inputs counts recorded events by how the SDK formats them.
 type inputs struct {
 	custom, control int
-	full            int // evaluations with an event of their own, unless it is sampled out
-	summed          int // evaluations that only the summary counts
-	silent          int // evaluations that are left out altogether
+	full            int // evaluations with an event of their own, unless they are sampled out
+	summarized      int // evaluations in the summary only
+	excluded        int // evaluations without an event that are excluded from summaries
 }
 
-func recorded(batch []rawEvent) (n inputs) {
+func countInputs(batch []rawEvent) (n inputs) {
 	for i := range batch {
 		switch e := batch[i].event.(type) {
 		case ldevents.CustomEventData:
@@ -334,9 +335,9 @@ func recorded(batch []rawEvent) (n inputs) {
 			case e.RequireFullEvent:
 				n.full++
 			case e.ExcludeFromSummaries:
-				n.silent++
+				n.excluded++
 			default:
-				n.summed++
+				n.summarized++
 			}
 		default:
 			n.control++
@@ -345,40 +346,40 @@ func recorded(batch []rawEvent) (n inputs) {
 	return n
 }
 
-// output is what a batch became.
+// output holds the events of a formatted batch.
 type output struct {
 	all    []event
 	events [kinds]int
-	sizes  [kinds]int // about what they took as Go values
+	sizes  [kinds]int // estimated memory as Go values
 }
 
-// objectSize is about what an object takes as a Go value, besides the text of its JSON: a map of a
-// few values.
+// objectSize estimates the memory of an object as a Go value, besides the size of its JSON: that of
+// a small map.
 const objectSize = 700
 
+// add adds an event whose JSON has the given number of objects and arrays.
 func (o *output) add(text []byte, k kind, containers int) {
 	o.all = append(o.all, event{json: clone(text), kind: k, weight: 1})
 	o.events[k]++
 	o.sizes[k] += len(text) + containers*objectSize
 }
 
-// parseBody divides the body of a request into its events. It returns false where the body is not
-// valid JSON, or has no barrier. Text that is not UTF-8 is replaced.
+// parseBody splits the body of a request into its events. It returns false if the body is not valid
+// JSON, or has no barrier. It replaces invalid UTF-8.
 func parseBody(body []byte, capacity int) (out output, ok bool) {
 	out.all = make([]event, 0, capacity+capacity/4+2)
-	whole := false
+	complete := false
 	valid := jsonarray.Split(validText(body), func(element []byte, containers int) {
 		if k, isEvent := kindOf(element); isEvent {
 			out.add(element, k, containers)
 		} else {
-			whole = true
+			complete = true
 		}
 	})
-	return out, valid && whole
+	return out, valid && complete
 }
 
-// validText replaces what is not UTF-8, as the events service's JSON has to be (RFC 8259, section
-// 8.1).
+// validText replaces invalid UTF-8, because JSON must be valid UTF-8 (RFC 8259, section 8.1).
 func validText(text []byte) []byte {
 	if utf8.Valid(text) {
 		return text
@@ -386,7 +387,7 @@ func validText(text []byte) []byte {
 	return bytes.ToValidUTF8(text, []byte("\uFFFD"))
 }
 
-// clone copies a text that is to be kept, without more room than it needs.
+// clone returns a copy of text without spare capacity.
 func clone(text []byte) []byte {
 	c := make([]byte, len(text))
 	copy(c, text)

@@ -50,7 +50,7 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-func TestGroupsAndLanes(t *testing.T) {
+func TestGroupAndLaneOfEachKind(t *testing.T) {
 	for k, want := range map[kind]struct {
 		group group
 		lane  lane
@@ -67,7 +67,7 @@ func TestGroupsAndLanes(t *testing.T) {
 	}
 }
 
-func TestEventFields(t *testing.T) {
+func TestKeyAndTimeOfAnEvent(t *testing.T) {
 	for text, want := range map[string]struct {
 		key string
 		at  int64
@@ -96,23 +96,23 @@ func TestParseBody(t *testing.T) {
 		kinds []kind
 		ok    bool
 	}{
-		{"nothing but the barrier", `[` + barrier + `]`, nil, nil, true},
+		{"only the barrier", `[` + barrier + `]`, nil, nil, true},
 		{"all kinds", `[{"kind":"index"},{"kind":"custom"},{"kind":"feature"},{"kind":"identify"},` + barrier + `,{"kind":"summary"}]`,
 			[]string{`{"kind":"index"}`, `{"kind":"custom"}`, `{"kind":"feature"}`, `{"kind":"identify"}`, `{"kind":"summary"}`},
 			[]kind{kindDerived, kindCustom, kindEvaluation, kindControl, kindSummary}, true},
 		{"with spaces", "[ {\"kind\" : \"custom\"} ,\n" + barrier + " ]\n", []string{`{"kind" : "custom"}`}, []kind{kindCustom}, true},
-		{"text that is not UTF-8", "[{\"kind\":\"custom\",\"key\":\"a\xff\"}," + barrier + "]",
+		{"invalid UTF-8", "[{\"kind\":\"custom\",\"key\":\"a\xff\"}," + barrier + "]",
 			[]string{"{\"kind\":\"custom\",\"key\":\"a\uFFFD\"}"}, []kind{kindCustom}, true},
 		{"no barrier", `[{"kind":"custom"}]`, nil, nil, false},
 		{"a barrier within an event", `[{"kind":"custom","data":` + barrier + `}]`, nil, nil, false},
 		{"cut short", `[{"kind":"custom"},` + barrier, nil, nil, false},
 		{"cut in an event", `[{"kind":"custom","data":` + barrier + `,`, nil, nil, false},
-		{"a number that is none", `[{"kind":"custom","metricValue":NaN},` + barrier + `]`, nil, nil, false},
+		{"an invalid number", `[{"kind":"custom","metricValue":NaN},` + barrier + `]`, nil, nil, false},
 		{"more after the end", `[` + barrier + `]]`, nil, nil, false},
 		{"empty", ``, nil, nil, false},
 		{"no array", barrier, nil, nil, false},
 		{"a barrier in an object", `{"a":` + barrier + `}`, nil, nil, false},
-		{"a text", `"` + barrierKind + `"`, nil, nil, false},
+		{"a string", `"` + barrierKind + `"`, nil, nil, false},
 	} {
 		body := []byte(c.body)
 		out, ok := parseBody(body, 1)
@@ -133,17 +133,17 @@ func TestParseBody(t *testing.T) {
 				t.Errorf("%s: event %d is %+v, %s", c.name, i, events[i], events[i].json)
 			}
 			if cap(events[i].json) != len(events[i].json) {
-				t.Errorf("%s: event %d takes more memory than its text", c.name, i)
+				t.Errorf("%s: event %d has spare capacity", c.name, i)
 			}
 			size -= len(events[i].json)
 		}
 		if size < 0 || len(events) > 0 && size < objectSize {
-			t.Errorf("%s: the size lacks %d bytes", c.name, -size)
+			t.Errorf("%s: the size is %d bytes too small", c.name, -size)
 		}
 	}
 }
 
-func TestValidText(t *testing.T) {
+func TestValidTextReplacesInvalidUTF8(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "a": "a", "ü😀": "ü😀", "\xff": "\uFFFD", "a\xc3(": "a\uFFFD(", "\xed\xa0\x80": "\uFFFD",
 	} {
@@ -153,7 +153,7 @@ func TestValidText(t *testing.T) {
 	}
 }
 
-// FuzzParseBody compares what parseBody makes of a body with what encoding/json does.
+// FuzzParseBody compares parseBody with encoding/json.
 func FuzzParseBody(f *testing.F) {
 	f.Add([]byte(`[{"kind":"custom","key":"a","data":[1,{"b":"]"}]},` + barrier + `,{"kind":"summary","features":{}}]`))
 	f.Add([]byte(" [ {\"creationDate\":1,\"kind\":\"\\u0069ndex\"} ,\n\"a\\\\\\\"]\",null,[],-1e9 , " + barrier + "]\n"))
@@ -164,7 +164,7 @@ func FuzzParseBody(f *testing.F) {
 		out, ok := parseBody(bytes.Clone(body), 1)
 		events, size := out.all, total(out.sizes)
 		var all []json.RawMessage
-		whole := false
+		complete := false
 		var want []event
 		if json.Unmarshal(bytes.ToValidUTF8(body, []byte("\uFFFD")), &all) == nil {
 			for _, text := range all {
@@ -172,18 +172,18 @@ func FuzzParseBody(f *testing.F) {
 					Kind string `json:"kind"`
 				}
 				_ = json.Unmarshal(text, &e)
-				if severalKinds(text) { // which one counts is nobody's business
+				if severalKinds(text) { // either may count
 					return
 				}
 				if e.Kind == barrierKind {
-					whole = true
+					complete = true
 					continue
 				}
 				want = append(want, event{json: text, kind: kindOfName(e.Kind)})
 			}
 		}
-		if ok != whole {
-			t.Fatalf("%q: %v, want %v", body, ok, whole)
+		if ok != complete {
+			t.Fatalf("%q: %v, want %v", body, ok, complete)
 		}
 		if !ok {
 			return
@@ -207,7 +207,7 @@ func FuzzParseBody(f *testing.F) {
 	})
 }
 
-// kindOfName is the kind of an event by the service's name for it.
+// kindOfName returns the kind by its name in JSON.
 func kindOfName(name string) kind {
 	switch name {
 	case "custom":
@@ -223,40 +223,27 @@ func kindOfName(name string) kind {
 	}
 }
 
-// severalKinds reports whether an object has more than one member that encoding/json takes for the
-// kind.
+// severalKinds reports whether an object has several members that encoding/json decodes as the kind.
 func severalKinds(text []byte) bool {
-	n := 0
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	for depth, isKey := 0, false; ; {
-		token, err := decoder.Token()
-		if err != nil {
-			return n > 1
+	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return false
+	}
+	n := 0
+	for decoder.More() {
+		key, _ := decoder.Token()
+		if name, ok := key.(string); ok && strings.EqualFold(name, "kind") {
+			n++
 		}
-		switch token := token.(type) {
-		case json.Delim:
-			if token == '{' || token == '[' {
-				depth++
-			} else {
-				depth--
-			}
-			isKey = depth == 1
-		case string:
-			if depth == 1 && isKey && strings.EqualFold(token, "kind") {
-				n++
-			}
-			if depth == 1 {
-				isKey = !isKey
-			}
-		default:
-			if depth == 1 {
-				isKey = !isKey
-			}
+		var value json.RawMessage
+		if decoder.Decode(&value) != nil {
+			break
 		}
 	}
+	return n > 1
 }
 
-// objectsIn counts the objects and arrays of a JSON text.
+// objectsIn returns the number of objects and arrays in JSON.
 func objectsIn(text []byte) (n int) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	for {
@@ -270,7 +257,7 @@ func objectsIn(text []byte) (n int) {
 	}
 }
 
-// total is the size of events of all kinds.
+// total returns the sum of the sizes.
 func total(sizes [kinds]int) (n int) {
 	for _, size := range sizes {
 		n += size

@@ -5,37 +5,37 @@ import (
 	"sync"
 )
 
-// ledger keeps the counters of all events, and the flushes under way. It is the only owner of both.
-// It is safe for concurrent use; nothing is called with its lock held.
+// ledger owns the counters of all events, and the current flushes. It is safe for concurrent use.
+// It calls nothing while it holds its lock.
 //
 // Each event belongs to the epoch in which it was recorded. A flush ends the current epoch, and
-// covers the events of that one and of earlier ones.
+// covers the events of that epoch and of all earlier ones.
 type ledger struct {
 	mu       sync.Mutex
 	epoch    uint32 // the current one; the first is 1
 	counts   [groups]EventCounts
-	flushes  []*flush // that have not ended, in their order
-	lost     losses   // since the last flush began, of events that no flush covered
+	flushes  []*flush // not ended, oldest first
+	lost     losses   // since the last flush began, of events that no current flush covers
 	recorded uint64   // evaluation, identify and migration events
 	requests uint64
 	retries  uint64
 	repeated uint64
-	spool    uint64 // failures
+	spool    uint64 // failures of the spool
 }
 
-// flush is a flush under way.
+// flush is a flush that has not ended.
 type flush struct {
-	epoch   uint32         // the last one that it covers
-	waiting [groups]uint64 // events that it covers
-	lost    losses         // since the flush before began
-	done    chan struct{}  // closed once none waits, or the flush is given up
-	cause   error          // why it was given up; valid once done is closed
+	epoch   uint32         // the last epoch that it covers
+	waiting [groups]uint64 // covered events that wait for delivery
+	lost    losses         // covered events that were dropped, and losses since the previous flush began
+	done    chan struct{}  // closed when no covered event waits, or when the flush is given up
+	cause   error          // why it was given up, or nil; valid after done is closed
 }
 
-// losses are events that were dropped.
+// losses counts events that were dropped.
 type losses struct {
 	events [groups]uint64
-	cause  error // of the last one
+	cause  error // of the last event
 }
 
 func (l *losses) add(g group, n uint64, cause error) {
@@ -45,8 +45,8 @@ func (l *losses) add(g group, n uint64, cause error) {
 
 func newLedger() *ledger { return &ledger{epoch: 1} }
 
-// open counts an event that was recorded and waits from now on, and returns its epoch. It returns
-// false, and counts nothing, where so many of its group wait already.
+// open counts a recorded event as waiting, and returns its epoch. It returns false, and counts
+// nothing, if limit events of the group wait already.
 func (l *ledger) open(g group, limit uint64) (epoch uint32, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,10 +54,11 @@ func (l *ledger) open(g group, limit uint64) (epoch uint32, ok bool) {
 		return 0, false
 	}
 	l.record(g)
-	l.counts[g].Waiting++ // no flush covers it
+	l.counts[g].Waiting++ // flushes that have begun do not cover it
 	return l.epoch, true
 }
 
+// record counts a recorded event.
 func (l *ledger) record(g group) {
 	l.counts[g].Recorded++
 	if g == groupOthers {
@@ -65,7 +66,7 @@ func (l *ledger) record(g group) {
 	}
 }
 
-// refuse counts an event that was recorded and dropped at once.
+// refuse counts a recorded event as dropped.
 func (l *ledger) refuse(g group, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +75,7 @@ func (l *ledger) refuse(g group, cause error) {
 	l.lost.add(g, 1, cause)
 }
 
-// adopt counts events that earlier processes recorded, and returns their epoch.
+// adopt counts events of earlier processes as waiting, and returns their epoch.
 func (l *ledger) adopt(n [groups]uint64) (epoch uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,8 +86,8 @@ func (l *ledger) adopt(n [groups]uint64) (epoch uint32) {
 	return l.epoch
 }
 
-// format counts what became of recorded events of an epoch: so many were sampled out, and so many
-// others are derived.
+// format counts the result of formatting events of an epoch: events that were sampled out, and
+// events that were derived.
 func (l *ledger) format(epoch uint32, sampledOut [groups]uint64, derived uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,7 +100,7 @@ func (l *ledger) format(epoch uint32, sampledOut [groups]uint64, derived uint64)
 	l.complete()
 }
 
-// merge counts two derived events of an epoch that became one.
+// merge counts two derived events of an epoch as one.
 func (l *ledger) merge(epoch uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,7 +108,7 @@ func (l *ledger) merge(epoch uint32) {
 	l.wait(epoch, groupOthers, ^uint64(0))
 }
 
-// settle ends the wait of events: cause is nil where they were delivered, or why they are dropped.
+// settle counts waiting events as delivered, or as dropped if cause is not nil.
 func (l *ledger) settle(events []event, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -135,7 +136,7 @@ func (l *ledger) lose(epoch uint32, g group, n uint64, cause error) {
 	l.complete()
 }
 
-// leave ends the wait of events of an epoch that stay on disk for a later process.
+// leave counts waiting events of an epoch as left on disk for a later process.
 func (l *ledger) leave(epoch uint32, n [groups]uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,6 +147,8 @@ func (l *ledger) leave(epoch uint32, n [groups]uint64) {
 	l.complete()
 }
 
+// drop counts waiting events of an epoch as dropped, for the flushes that cover them or for the
+// next.
 func (l *ledger) drop(epoch uint32, g group, n uint64, cause error) {
 	l.counts[g].Dropped.add(cause, n)
 	covered := false
@@ -161,7 +164,7 @@ func (l *ledger) drop(epoch uint32, g group, n uint64, cause error) {
 	l.wait(epoch, g, -n)
 }
 
-// wait counts n more events of an epoch that wait, or fewer if n is the negative of a number.
+// wait adds n to the number of waiting events of an epoch. To subtract, pass -n: it wraps around.
 func (l *ledger) wait(epoch uint32, g group, n uint64) {
 	l.counts[g].Waiting += n
 	for _, f := range l.flushes {
@@ -171,7 +174,7 @@ func (l *ledger) wait(epoch uint32, g group, n uint64) {
 	}
 }
 
-// begin begins a flush of all that was recorded so far. It must be ended.
+// begin begins a flush of all events recorded so far. The caller must end it.
 func (l *ledger) begin() *flush {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -186,8 +189,8 @@ func (l *ledger) begin() *flush {
 	return f
 }
 
-// end ends a flush, complete or not, and returns the events that it covers and that wait, and those
-// that were lost.
+// end ends a flush, complete or not, and returns the covered events that still wait, and the
+// losses.
 func (l *ledger) end(f *flush) (waiting [groups]uint64, lost losses) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -195,7 +198,7 @@ func (l *ledger) end(f *flush) (waiting [groups]uint64, lost losses) {
 	return f.waiting, f.lost
 }
 
-// complete closes the channels of flushes for which nothing waits.
+// complete closes the channels of flushes without waiting events. The caller must hold the lock.
 func (l *ledger) complete() {
 	for _, f := range l.flushes {
 		if f.waiting == [groups]uint64{} {
@@ -204,7 +207,7 @@ func (l *ledger) complete() {
 	}
 }
 
-// close closes the channel once. The ledger's lock is held.
+// close closes the channel, unless it is closed. The caller must hold the ledger's lock.
 func (f *flush) close(cause error) {
 	select {
 	case <-f.done:
@@ -214,8 +217,8 @@ func (f *flush) close(cause error) {
 	}
 }
 
-// lastFlush returns the epoch of the last flush that waits, and how many events that one covers; 0
-// for none.
+// lastFlush returns the epoch of the last flush that is not done, and the number of its waiting
+// events, or 0 if there is none.
 func (l *ledger) lastFlush() (epoch uint32, waiting uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -229,13 +232,13 @@ func (l *ledger) lastFlush() (epoch uint32, waiting uint64) {
 	return 0, 0
 }
 
-// flushing reports whether a flush waits.
+// flushing reports whether there is a flush that is not done.
 func (l *ledger) flushing() bool {
 	epoch, _ := l.lastFlush()
 	return epoch > 0
 }
 
-// giveUp ends the flushes up to an epoch: what they wait for will not come soon.
+// giveUp closes the channels of the flushes up to an epoch, with the cause.
 func (l *ledger) giveUp(epoch uint32, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -246,14 +249,14 @@ func (l *ledger) giveUp(epoch uint32, cause error) {
 	}
 }
 
-// forget drops the losses that no flush has reported.
+// forget discards the losses that no flush has reported.
 func (l *ledger) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lost = losses{}
 }
 
-// attempted counts a request that was accepted, or an attempt that failed.
+// attempted counts an accepted request, or a failed attempt.
 func (l *ledger) attempted(accepted bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -264,7 +267,7 @@ func (l *ledger) attempted(accepted bool) {
 	}
 }
 
-// repeat counts events that may arrive twice.
+// repeat counts events that may be delivered twice.
 func (l *ledger) repeat(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -278,14 +281,14 @@ func (l *ledger) spoolFailed() {
 	l.spool++
 }
 
-// waiting returns how many events of each group wait.
+// waiting returns the number of waiting events by group.
 func (l *ledger) waiting() [groups]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return [groups]uint64{l.counts[groupTracked].Waiting, l.counts[groupOthers].Waiting}
 }
 
-// stats returns the counters, without what only the queue and the store know.
+// stats returns the counters, without those of bytes and time, which the queue and the store keep.
 func (l *ledger) stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"sync"
 	"testing"
 )
 
-// opened counts n events of a group as recorded, and returns them as the store would have them.
+// opened counts n events of a kind as recorded, and returns them as the formatter does.
 func (l *ledger) opened(t testing.TB, k kind, n int) (events []event) {
 	t.Helper()
 	for range n {
@@ -33,7 +32,7 @@ func (l *ledger) verify(t testing.TB) Stats {
 		t.Fatalf("other events don't balance: %+v", s)
 	}
 	if s.Waiting > math.MaxInt64 || e.Waiting > math.MaxInt64 {
-		t.Fatalf("fewer than none wait: %+v", s)
+		t.Fatalf("a negative number of events waits: %+v", s)
 	}
 	for _, f := range l.flushes {
 		if f.waiting[groupTracked] > s.Waiting || f.waiting[groupOthers] > e.Waiting {
@@ -52,7 +51,7 @@ func (f *flush) ended() bool {
 	}
 }
 
-func TestLedgerCounts(t *testing.T) {
+func TestLedgerCountsEventsByGroupAndCause(t *testing.T) {
 	l := newLedger()
 	custom, exposures := l.opened(t, kindCustom, 6), l.opened(t, kindEvaluation, 4)
 	identify := l.opened(t, kindControl, 1)
@@ -71,7 +70,7 @@ func TestLedgerCounts(t *testing.T) {
 	want := Stats{
 		Tracked: 7, Delivered: 2, Waiting: 1, SampledOut: 1, Dropped: Dropped{QueueFull: 1, TooLarge: 1, Refused: 1},
 		Requests: 1, Retries: 2, Repeated: 5,
-		Evaluations: 6, // without those that are derived
+		Evaluations: 6, // without derived events
 		EvaluationEvents: EventCounts{
 			Recorded: 9, Delivered: 6, Waiting: 0, SampledOut: 2, Dropped: Dropped{Closed: 1},
 		},
@@ -84,7 +83,7 @@ func TestLedgerCounts(t *testing.T) {
 	}
 }
 
-func TestLedgerLimitsWhatWaits(t *testing.T) {
+func TestLedgerLimitsWaitingEvents(t *testing.T) {
 	l := newLedger()
 	for i := range 3 {
 		if _, ok := l.open(groupTracked, 2); ok != (i < 2) {
@@ -94,7 +93,7 @@ func TestLedgerLimitsWhatWaits(t *testing.T) {
 	if _, ok := l.open(groupOthers, 1); !ok {
 		t.Error("the groups share a limit")
 	}
-	l.begin() // those of earlier epochs count
+	l.begin() // events of earlier epochs count, too
 	if _, ok := l.open(groupTracked, 2); ok {
 		t.Error("there is room for more than the limit")
 	}
@@ -107,20 +106,8 @@ func TestLedgerLimitsWhatWaits(t *testing.T) {
 	}
 }
 
-func TestFlushOfNothing(t *testing.T) {
-	l := newLedger()
-	f := l.begin()
-	if !f.ended() || l.flushing() {
-		t.Error("it waits for nothing")
-	}
-	if waiting, lost := l.end(f); waiting != [groups]uint64{} || lost != (losses{}) {
-		t.Errorf("%d wait, %+v", waiting, lost)
-	}
-}
-
-// A flush waits for the events of both groups that were recorded before it, in whatever order they
-// end, and for no others.
-func TestFlushCoversWhatWasRecordedBefore(t *testing.T) {
+// Events may be settled in any order.
+func TestFlushCoversTheEventsRecordedBeforeIt(t *testing.T) {
 	l := newLedger()
 	first := append(l.opened(t, kindCustom, 2), l.opened(t, kindEvaluation, 1)...)
 	a := l.begin()
@@ -134,15 +121,15 @@ func TestFlushCoversWhatWasRecordedBefore(t *testing.T) {
 	l.settle(third, nil)
 	l.settle(second, nil)
 	if a.ended() || b.ended() || c.ended() {
-		t.Fatal("a flush ended before what is older than it")
+		t.Fatal("a flush ended before its oldest events")
 	}
 	l.settle(first[1:], nil)
 	if a.ended() || b.ended() || c.ended() {
-		t.Fatal("a flush ended before all events did")
+		t.Fatal("a flush ended before all events were settled")
 	}
 	l.settle(first[:1], nil)
 	if !a.ended() || !b.ended() || !c.ended() || l.flushing() {
-		t.Fatal("a flush goes on")
+		t.Fatal("a flush has not ended")
 	}
 	l.opened(t, kindCustom, 1)
 	for _, f := range []*flush{a, b, c} {
@@ -155,33 +142,14 @@ func TestFlushCoversWhatWasRecordedBefore(t *testing.T) {
 	}
 }
 
-// What a flush has reported as waiting is still covered by the next one.
-func TestFlushThatEndsEarly(t *testing.T) {
-	l := newLedger()
-	events := l.opened(t, kindCustom, 3)
-	f := l.begin()
-	l.settle(events[:1], nil)
-	if waiting, lost := l.end(f); waiting != [groups]uint64{2, 0} || lost != (losses{}) || f.ended() {
-		t.Errorf("%d wait, %+v", waiting, lost)
-	}
-	if l.flushing() {
-		t.Error("it is waited for")
-	}
-	next := l.begin()
-	l.settle(events[1:], nil)
-	if !next.ended() {
-		t.Error("the next flush goes on")
-	}
-}
-
-func TestLossIsReportedOnce(t *testing.T) {
+func TestLossIsReportedByTheFlushesThatCoverItOrByTheNext(t *testing.T) {
 	l := newLedger()
 	none := [groups]uint64{}
 	l.refuse(groupTracked, ErrQueueFull)
 	l.settle(l.opened(t, kindEvaluation, 2), ErrTooLarge)
 	f := l.begin()
 	if !f.ended() {
-		t.Error("it waits for what is lost")
+		t.Error("it waits for lost events")
 	}
 	if waiting, lost := l.end(f); waiting != none || lost.events != [groups]uint64{1, 2} || !errors.Is(lost.cause, ErrTooLarge) {
 		t.Errorf("%d wait, %+v", waiting, lost)
@@ -190,7 +158,7 @@ func TestLossIsReportedOnce(t *testing.T) {
 		t.Errorf("lost again: %+v", lost)
 	}
 
-	// Of two flushes that cover it, both report it.
+	// Two flushes that cover the event both report it.
 	l.opened(t, kindCustom, 1)
 	a, b := l.begin(), l.begin()
 	l.lose(a.epoch, groupTracked, 1, errNotJSON)
@@ -200,7 +168,7 @@ func TestLossIsReportedOnce(t *testing.T) {
 		t.Errorf("%+v and %+v", first, second)
 	}
 
-	// A loss after a flush is the next one's.
+	// The next flush reports a loss after a flush began.
 	l.opened(t, kindCustom, 1)
 	a = l.begin()
 	l.refuse(groupTracked, ErrClosed)
@@ -215,12 +183,12 @@ func TestLossIsReportedOnce(t *testing.T) {
 	l.refuse(groupTracked, ErrQueueFull)
 	l.forget()
 	if _, lost := l.end(l.begin()); lost != (losses{}) {
-		t.Errorf("remembered: %+v", lost)
+		t.Errorf("lost after forget: %+v", lost)
 	}
 	l.verify(t)
 }
 
-func TestLedgerGivesUp(t *testing.T) {
+func TestGiveUpEndsFlushesUpToAnEpoch(t *testing.T) {
 	l := newLedger()
 	l.opened(t, kindCustom, 1)
 	a, b := l.begin(), l.begin()
@@ -235,24 +203,24 @@ func TestLedgerGivesUp(t *testing.T) {
 		}
 	}
 	if epoch, _ := l.lastFlush(); c.ended() || epoch != c.epoch {
-		t.Error("a later flush ends, too")
+		t.Error("a later flush ended")
 	}
 }
 
-// TestLedgerAtRandom compares the ledger with a plain list of events through random operations.
+// TestLedgerAtRandom compares the ledger with a list of events, in random operations.
 func TestLedgerAtRandom(t *testing.T) {
 	type flushing struct {
 		*flush
-		covers int // of all events
+		covers int // number of the events in all
 	}
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		l := newLedger()
-		var all []event // every one that was recorded
+		var all []event // every recorded event
 		var waiting []int
 		var flushes []flushing
 		var lost, reported uint64
-		end := func(n int) (events []event) { // n that wait, in any order
+		end := func(n int) (events []event) { // n waiting events, in any order
 			for range min(n, len(waiting)) {
 				i := random.IntN(len(waiting))
 				events = append(events, all[waiting[i]])
@@ -270,7 +238,7 @@ func TestLedgerAtRandom(t *testing.T) {
 			if pending != want || flushes[i].ended() != (want == [groups]uint64{}) {
 				t.Fatalf("seed %d: a flush ended %v with %d pending, want %d", seed, flushes[i].ended(), pending, want)
 			}
-			reported += dropped.events[groupTracked] + dropped.events[groupOthers] // by each flush that was open
+			reported += dropped.events[groupTracked] + dropped.events[groupOthers] // by each flush that covered them
 			flushes = append(flushes[:i], flushes[i+1:]...)
 		}
 		for range 200 {
@@ -312,70 +280,5 @@ func TestLedgerAtRandom(t *testing.T) {
 		if reported < lost || len(l.flushes) != 0 {
 			t.Fatalf("seed %d: %d of %d losses were reported, %d flushes are kept", seed, reported, lost, len(l.flushes))
 		}
-	}
-}
-
-// Several goroutines record, deliver, lose and flush at once: each loss is reported, by one flush
-// or by several that are open.
-func TestLedgerConcurrently(t *testing.T) {
-	const each, flushers = 2_000, 4
-	l := newLedger()
-	opened := make(chan event, 100)
-	var recording, settling, flushing sync.WaitGroup
-	for range 4 {
-		recording.Go(func() {
-			for i := range each {
-				if i%10 == 0 {
-					l.refuse(groupTracked, ErrQueueFull)
-					continue
-				}
-				epoch, _ := l.open(groupTracked, math.MaxUint64)
-				opened <- event{epoch: epoch, weight: 1}
-			}
-		})
-	}
-	for i := range 3 {
-		settling.Go(func() {
-			for e := range opened {
-				var cause error
-				if i == 0 {
-					cause = ErrTooLarge
-				}
-				l.settle([]event{e}, cause)
-			}
-		})
-	}
-	var reported [flushers]uint64
-	stop := make(chan struct{})
-	for i := range flushers {
-		flushing.Go(func() {
-			for {
-				f := l.begin()
-				if i%2 == 0 {
-					<-f.done
-				}
-				_, lost := l.end(f)
-				reported[i] += lost.events[groupTracked]
-				select {
-				case <-stop:
-					return
-				default:
-				}
-			}
-		})
-	}
-	recording.Wait()
-	close(opened)
-	settling.Wait()
-	close(stop)
-	flushing.Wait()
-	_, rest := l.end(l.begin())
-	total := rest.events[groupTracked]
-	for _, n := range reported {
-		total += n
-	}
-	s := l.verify(t)
-	if total < s.Dropped.Total() || s.Tracked != 4*each || s.Waiting != 0 {
-		t.Errorf("%d losses were reported, %+v", total, s)
 	}
 }

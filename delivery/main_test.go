@@ -21,17 +21,17 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// patience is how long a test waits for what must happen; none waits that long when all is well.
+// patience bounds the wait for an expected event.
 const patience = 20 * time.Second
 
 var sandy = ldcontext.New("sandy")
 
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400) // a quarter less time for all; what the heap holds is measured after a collection
+	debug.SetGCPercent(400) // saves a quarter of the time; the heap is measured after a collection
 	goleak.VerifyTestMain(m, sdkleaks.Ignore()...)
 }
 
-// fixture is LaunchDarkly's real SDK with the processor under test, against LaunchDarkly in a box.
+// fixture is a client of LaunchDarkly's SDK with the processor under test, and a test server.
 type fixture struct {
 	*testing.T
 	box       *launchdarklytest.Server
@@ -62,20 +62,21 @@ func (d *drops) all() ([]error, int) {
 	return d.errors, d.events
 }
 
-// rarely is a builder whose interval plays no part in a test.
+// rarely returns a builder whose flush interval does not end during a test.
 func rarely() *ldcomponents.EventProcessorBuilder {
 	return ldcomponents.SendEvents().FlushInterval(time.Hour)
 }
 
-// quick are options for tests that fail requests.
+// quick returns an option for tests with failing requests.
 func quick() delivery.Option { return delivery.WithBackoff(time.Millisecond, 5*time.Millisecond) }
 
+// start returns a fixture that the end of the test closes.
 func start(t *testing.T, events *ldcomponents.EventProcessorBuilder, opts ...delivery.Option) *fixture {
 	t.Helper()
 	return startWith(t, events, nil, opts...)
 }
 
-// startWith also changes the SDK's configuration.
+// startWith is start with a change of the SDK's configuration.
 func startWith(
 	t *testing.T, events *ldcomponents.EventProcessorBuilder, change func(*fixture, *ld.Config), opts ...delivery.Option,
 ) *fixture {
@@ -105,15 +106,12 @@ func startWith(
 	return f
 }
 
-// stop ends delivery now, whatever waits.
+// stop shuts the processor down without delivering the waiting events.
 func (f *fixture) stop() {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = f.processor.Shutdown(ctx)
+	_ = f.processor.Shutdown(over())
 }
 
-// check is that the counters of both groups balance, and that all that is counted as dropped was
-// reported.
+// check checks that the counters of both groups balance, and returns them.
 func (f *fixture) check() delivery.Stats {
 	f.Helper()
 	s := f.processor.Stats()
@@ -126,7 +124,7 @@ func (f *fixture) check() delivery.Stats {
 	return s
 }
 
-// track tracks n events in order: each has its serial number for its metric, from first.
+// track tracks n events, whose metric values are their numbers from first on.
 func (f *fixture) track(first, n int) {
 	f.Helper()
 	for i := first; i < first+n; i++ {
@@ -143,7 +141,7 @@ func (f *fixture) flush() {
 	}
 }
 
-// arrived is that the events from 0 to n have, each once, and no others.
+// arrived checks that the events from 0 to n-1 arrived, each once, and no others.
 func (f *fixture) arrived(n int) {
 	f.Helper()
 	times := make(map[float64]int)
@@ -160,7 +158,7 @@ func (f *fixture) arrived(n int) {
 	}
 }
 
-// inOrder is that the events that arrived have been in the order in which they were tracked.
+// inOrder checks that the events arrived in the order in which they were tracked.
 func (f *fixture) inOrder() {
 	f.Helper()
 	last := -1.0
@@ -172,7 +170,8 @@ func (f *fixture) inOrder() {
 	}
 }
 
-// undelivered is that err is about so many events, and has the cause, if that is given.
+// undelivered checks that err is an UndeliveredError with a number of events, and with the cause unless
+// that is nil.
 func (f *fixture) undelivered(err error, events int, evaluations bool, cause error) {
 	f.Helper()
 	u, ok := errors.AsType[*delivery.UndeliveredError](err)
@@ -194,6 +193,7 @@ func (f *fixture) requests(n int) []launchdarklytest.Request {
 	return requests
 }
 
+// waiting returns a context that bounds the wait for an expected event.
 func waiting(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -201,14 +201,14 @@ func waiting(t *testing.T) context.Context {
 	return ctx
 }
 
-// over is a context that has ended.
+// over returns a context that is done.
 func over() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
 }
 
-// await polls what has no way to be waited for.
+// await polls until ok returns true.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	ctx := waiting(t)
@@ -218,12 +218,12 @@ func await(t *testing.T, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timeout waiting for %s", what)
 		}
 	}
 }
 
-// lines is a log that can be read.
+// lines is a writer that keeps the lines of a log.
 type lines struct {
 	mu    sync.Mutex
 	lines []string

@@ -12,27 +12,26 @@ import (
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
-	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
-	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
 	"github.com/openfeature-launchdarkly/go-provider/delivery"
+	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
-// answers is an events service that is a function.
+// answers is a transport that is a function.
 type answers func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements [http.RoundTripper].
 func (a answers) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
 func answer(r *http.Request, status int) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: r}
+	return httpstop.Respond(r, status)
 }
 
-// heap is what is reachable now.
+// heap returns the bytes of reachable objects.
 func heap() int {
 	runtime.GC()
 	runtime.GC()
@@ -41,7 +40,7 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// nested is a value of so many levels.
+// nested returns a value with nested objects.
 func nested(levels int) ldvalue.Value {
 	v := ldvalue.Int(1)
 	for range levels {
@@ -50,11 +49,11 @@ func nested(levels int) ldvalue.Value {
 	return v
 }
 
-// TestMemoryIsWhatIsCounted fills the store with events of all shapes, and compares the heap with
-// what Stats counts. With -v it prints the table.
-func TestMemoryIsWhatIsCounted(t *testing.T) {
+// TestWaitingBytesBoundMemory fills the store with events of several shapes, and compares the heap with
+// the waiting bytes of Stats. With -v, it prints a table.
+func TestWaitingBytesBoundMemory(t *testing.T) {
 	if race.Enabled {
-		t.Skip("the race detector takes memory of its own")
+		t.Skip("the race detector uses additional memory")
 	}
 	scale := 8
 	if os.Getenv("DELIVERY_E2E") == "full" {
@@ -69,7 +68,7 @@ func TestMemoryIsWhatIsCounted(t *testing.T) {
 	shapes := []struct {
 		name   string
 		most   int // events
-		large  int // bytes of one, where buffers for a few of them count
+		large  int // bytes of an event, if buffers for a few of them matter
 		record func(i int) any
 	}{
 		{"flat events", 300_000, 0, func(i int) any {
@@ -96,7 +95,7 @@ func TestMemoryIsWhatIsCounted(t *testing.T) {
 	}
 	services := []struct {
 		name  string
-		share int // of the events: where they don't wait, fewer show as much
+		share int // divisor of the number of events: fewer are enough if they don't wait
 		serve func(hang <-chan struct{}) answers
 	}{
 		{"succeeds", 4, func(<-chan struct{}) answers {
@@ -128,13 +127,7 @@ func TestMemoryIsWhatIsCounted(t *testing.T) {
 				processor, err := delivery.Lossless(ldcomponents.SendEvents(),
 					delivery.WithLogger(slog.New(slog.DiscardHandler)), delivery.WithMaxWait(5*time.Millisecond),
 					delivery.WithMaxBytes(maxBytes),
-				).Build(subsystems.BasicClientContext{
-					SDKKey:  "sdk-key",
-					Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
-					HTTP: subsystems.HTTPConfiguration{
-						CreateHTTPClient: func() *http.Client { return &http.Client{Transport: transport} },
-					},
-				})
+				).Build(clientContext(transport))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -156,7 +149,7 @@ func TestMemoryIsWhatIsCounted(t *testing.T) {
 					}
 				}
 				s := p.Stats()
-				buffers := 12<<20/min(scale, 4) + 24*shape.large // and the processor itself
+				buffers := 12<<20/min(scale, 4) + 24*shape.large // and the processor
 				if limit := counted + counted*3/10 + buffers; peak > limit {
 					t.Errorf("%.1f MiB of heap while %.1f MiB are counted", mib(peak), mib(counted))
 				}

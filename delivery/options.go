@@ -21,7 +21,7 @@ const (
 	DefaultMaxBackoff     = 15 * time.Second
 )
 
-// errNotJSON is the cause for an event that would make its request invalid.
+// errNotJSON is the cause if an event has no valid JSON form.
 var errNotJSON = fmt.Errorf("%w: not valid JSON", ErrRefused)
 
 const (
@@ -45,8 +45,8 @@ type settings struct {
 	maxWait        time.Duration
 	requestEvents  int
 	requestBytes   int
-	reserveEvents  int // of maxEvents, for puts that have blocked for the whole maxWait
-	rawBytes       int // of recorded events of a lane that are not formatted yet
+	reserveEvents  int // part of maxEvents, for puts that blocked for the whole maxWait
+	rawBytes       int // bound of the events of a lane before they are formatted
 	rate           pace
 	spool          spoolSettings
 	requestTimeout time.Duration
@@ -57,7 +57,7 @@ type settings struct {
 	onError        []func(error)
 }
 
-// newSettings applies the options. capacity is that of the SDK's builder.
+// newSettings returns the defaults with the options applied. capacity is that of the SDK's builder.
 func newSettings(opts []Option, capacity int) settings {
 	s := settings{
 		maxEvents:      max(DefaultMaxEvents, capacity),
@@ -75,7 +75,7 @@ func newSettings(opts []Option, capacity int) settings {
 	}
 	if s.spool.directory != "" {
 		s.spool.maxBytes = positive(s.spool.maxBytes, DefaultSpoolMaxBytes)
-		s.maxEvents = math.MaxInt // the spool's size and maxBytes bound them
+		s.maxEvents = math.MaxInt // bounded by the sizes of the spool and of the memory
 		if s.spool.disk == nil {
 			s.spool.disk = osDisk{}
 		}
@@ -86,7 +86,7 @@ func newSettings(opts []Option, capacity int) settings {
 	}
 	s.requestBytes = min(maxRequestBytes, max(s.maxBytes/2, 1))
 	s.rawBytes = min(maxRawBytes, max(s.maxBytes/8, 1))
-	// A store that is hardly larger than a request needs all of its room.
+	// No reserve if the store is hardly larger than a request.
 	const share = 8
 	if s.maxEvents >= share*s.requestEvents {
 		s.reserveEvents = s.maxEvents / share
@@ -132,8 +132,9 @@ func WithRequestEvents(n int) Option {
 	return optionFunc(func(s *settings) { s.requestEvents = positive(n, DefaultRequestEvents) })
 }
 
-// WithRequestTimeout sets the timeout of each attempt to send a request. If the timeout of the SDK's
-// HTTP client is longer, that is used instead. The default is 30s, and is used if d is 0 or less.
+// WithRequestTimeout sets the timeout of each attempt to send a request. If the timeout of the
+// SDK's HTTP client is longer, that is used instead. The default is 30s, and is used if d is 0 or
+// less.
 func WithRequestTimeout(d time.Duration) Option {
 	return optionFunc(func(s *settings) { s.requestTimeout = positive(d, DefaultRequestTimeout) })
 }
@@ -153,8 +154,8 @@ func WithBackoff(shortest, longest time.Duration) Option {
 
 // WithMaxRate limits the number of events of all kinds, including those of failed attempts, that
 // are sent in any period of the given length. It is for a hop that accepts more events than it can
-// keep, such as a Relay Proxy, which keeps EVENTS_CAPACITY events (1,000 by default) for each of its
-// flush intervals (5s by default) and drops the others:
+// keep, such as a Relay Proxy, which keeps EVENTS_CAPACITY events (1,000 by default) for each of
+// its flush intervals (5s by default) and drops the others:
 //
 //	delivery.WithMaxRate(900, 6*time.Second)
 //
@@ -170,18 +171,18 @@ func WithMaxRate(n int, per time.Duration) Option {
 	})
 }
 
-// WithLogger sets the logger for failures of delivery, which logs at most one line a minute for each
+// WithLogger sets the logger for delivery failures. At most one line a minute is logged for each
 // cause. If l is nil, [slog.Default] is used, which is the default. A panic in its handler is
 // recovered; the line is lost.
 func WithLogger(l *slog.Logger) Option {
 	return optionFunc(func(s *settings) { s.logger, s.ownLogger = l, l != nil })
 }
 
-// WithErrorHandler adds a function that is called with a [*DropError] when events are dropped. It is
-// called by the goroutine that records the event or by one that delivers events, so it must return
-// quickly, and it may be called concurrently. It must not track events, and it must not panic: a
-// panic is not recovered. If the option is used more than once, all functions are called in order. A
-// nil function is ignored.
+// WithErrorHandler adds a function that is called with a [*DropError] when events are dropped. It
+// is called by the goroutine that records the event or by one that delivers events, so it must
+// return quickly, and it may be called concurrently. It must not track events, and it must not
+// panic: a panic is not recovered. If the option is used more than once, all functions are called
+// in order. A nil function is ignored.
 func WithErrorHandler(f func(error)) Option {
 	return optionFunc(func(s *settings) {
 		if f != nil {

@@ -2,22 +2,22 @@ package delivery
 
 import "time"
 
-// pace bounds how many events are sent in any period of a length, failed attempts included. Its
-// zero value sets no bound. It belongs to the sender.
+// pace limits the number of events sent in any period of length per, including those of failed
+// attempts. The zero value sets no limit. It is not safe for concurrent use; the sender owns it.
 type pace struct {
 	events int
 	per    time.Duration
-	sent   []sending
+	sent   []sentRequest // within the last period
 }
 
-// sending is a request that has ended. Its events may have arrived at any time before.
-type sending struct {
+// sentRequest is a completed request. Its events may have arrived at any time before its end.
+type sentRequest struct {
 	at     time.Time
 	events int
 }
 
-// allow returns how many events may be sent now and, where there are fewer than that, how long
-// until there are more.
+// allow returns how many events may be sent now. If that is fewer than requested, it also returns
+// how long to wait until more are allowed.
 func (p *pace) allow(now time.Time, events int) (int, time.Duration) {
 	if p.events == 0 {
 		return events, 0
@@ -35,9 +35,9 @@ func (p *pace) allow(now time.Time, events int) (int, time.Duration) {
 	return max(left, 0), p.sent[0].at.Add(p.per).Sub(now)
 }
 
-// done counts a request that has ended.
+// done records a completed request.
 func (p *pace) done(now time.Time, events int) {
 	if p.events > 0 {
-		p.sent = append(p.sent, sending{at: now, events: events})
+		p.sent = append(p.sent, sentRequest{at: now, events: events})
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestPaceWithoutBound(t *testing.T) {
+func TestPaceWithoutLimit(t *testing.T) {
 	var p pace
 	p.done(time.Now(), 1_000)
 	if n, pause := p.allow(time.Now(), 5_000); n != 5_000 || pause != 0 || p.sent != nil {
@@ -15,7 +15,7 @@ func TestPaceWithoutBound(t *testing.T) {
 	}
 }
 
-func TestPace(t *testing.T) {
+func TestPaceReturnsWhatIsAllowedOrThePause(t *testing.T) {
 	p := pace{events: 10, per: time.Second}
 	now := time.Now()
 	at := func(d time.Duration) time.Time { return now.Add(d) }
@@ -34,7 +34,7 @@ func TestPace(t *testing.T) {
 		{1100 * time.Millisecond, 1, 4, 0, 3, 1200 * time.Millisecond},
 		{1250 * time.Millisecond, 5, 1, 50 * time.Millisecond, 0, 0},
 		{1300 * time.Millisecond, 5, 7, 0, 5, 1300 * time.Millisecond},
-		{5 * time.Second, 99, 10, 0, 0, 0}, // as many as there may be at all
+		{5 * time.Second, 99, 10, 0, 0, 0}, // at most the limit
 	} {
 		n, pause := p.allow(at(c.at), c.asks)
 		if n != c.allowed || pause != c.pause {
@@ -46,10 +46,9 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestPaceHoldsInEveryPeriod sends requests of random sizes that take random times, as the sender
-// does. The events of each arrive at any time until it ends. However a period is laid, no more
-// arrive in it than may, and no time is wasted.
-func TestPaceHoldsInEveryPeriod(t *testing.T) {
+// TestPaceLimitsEveryPeriod sends requests of random sizes that take random times, as the sender does.
+// The events of a request arrive at any time until it ends. No period has more events than the limit.
+func TestPaceLimitsEveryPeriod(t *testing.T) {
 	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
@@ -62,7 +61,7 @@ func TestPaceHoldsInEveryPeriod(t *testing.T) {
 				switch {
 				case n < want && pause <= 0 || pause > p.per:
 					t.Fatalf("seed %d: %d of %d events, and a pause of %v", seed, n, want, pause)
-				case n < want && random.IntN(2) == 0 || n == 0: // the sender takes what it gets, or waits for more
+				case n < want && random.IntN(2) == 0 || n == 0: // the sender sends fewer events, or waits
 					time.Sleep(pause)
 					continue
 				}
@@ -80,10 +79,10 @@ func TestPaceHoldsInEveryPeriod(t *testing.T) {
 			}
 			for i := p.events; i < len(arrivals); i++ {
 				if d := arrivals[i].Sub(arrivals[i-p.events]); d < p.per {
-					t.Fatalf("seed %d: %d events in %v, where %d may be in %v", seed, p.events+1, d, p.events, p.per)
+					t.Fatalf("seed %d: %d events in %v, more than %d in %v", seed, p.events+1, d, p.events, p.per)
 				}
 			}
-			// What is counted is forgotten in time.
+			// Requests before the period are no longer counted.
 			time.Sleep(p.per)
 			if n, pause := p.allow(time.Now(), p.events); n != p.events || pause != 0 || len(p.sent) != 0 {
 				t.Errorf("seed %d: %d of %d events after %v", seed, n, p.events, time.Since(began))

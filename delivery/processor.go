@@ -12,16 +12,17 @@ import (
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 )
 
-// closeTimeout bounds Close, which the SDK calls without a deadline.
+// closeTimeout is the timeout of Close, to which the SDK passes no deadline.
 const closeTimeout = 10 * time.Second
 
-// accountTimeout is how long Shutdown waits, after its context is done, until the remaining events
-// are counted and reported. Otherwise a process that exits after Shutdown never sees the loss. It
-// takes longer only if an error handler blocks.
-const accountTimeout = 200 * time.Millisecond
+// finishTimeout bounds the time that Shutdown waits, after its context is done, until the remaining
+// events are counted and reported: otherwise, a process that exits after Shutdown never sees the
+// loss. It only takes that long if an error handler blocks.
+const finishTimeout = 200 * time.Millisecond
 
-// spoolTimeout is accountTimeout with a spool, which writes the remaining events to disk.
-const spoolTimeout = 5 * time.Second
+// spoolFinishTimeout replaces finishTimeout if there is a spool, which writes the remaining events
+// to disk.
+const spoolFinishTimeout = 5 * time.Second
 
 // Processor is the event processor that [Lossless] configures. All methods are safe for concurrent
 // use.
@@ -32,19 +33,19 @@ type Processor struct {
 	queue     *queue
 	formatter *formatter
 	store     store
-	spool     *spool // the store, if it is one
+	spool     *spool // the store, if it is a spool; nil otherwise
 	sender    *sender
 	ledger    *ledger
 	report    *reporter
 
-	formatting sync.WaitGroup
-	sending    sync.WaitGroup
-	stopping   context.CancelFunc // ends sending at once
-	unformat   chan struct{}      // closed to end formatting
+	formatting     sync.WaitGroup
+	sending        sync.WaitGroup
+	stopSending    context.CancelFunc // stops the sender and cancels its request
+	stopFormatting chan struct{}      // closed to stop the formatter
 
 	closing    atomic.Bool
 	closed     chan struct{}
-	closeError error // valid once closed is
+	closeError error // valid after closed is closed
 }
 
 var _ ldevents.EventProcessor = (*Processor)(nil)
@@ -55,7 +56,7 @@ func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 	m := newMemory(s, l, r)
 	p := &Processor{
 		queue: newQueue(s, l, m.evaluations), formatter: f, ledger: l, report: r, store: m,
-		stopping: stop, unformat: make(chan struct{}),
+		stopSending: stop, stopFormatting: make(chan struct{}),
 		closed: make(chan struct{}),
 	}
 	if s.spool.directory != "" {
@@ -74,19 +75,19 @@ func newProcessor(s settings, f *formatter, e *endpoint) *Processor {
 	if p.spool != nil {
 		p.useSpool(s)
 	}
-	p.formatting.Go(func() { f.run(p.unformat) })
+	p.formatting.Go(func() { f.run(p.stopFormatting) })
 	p.sending.Go(func() { p.sender.run(ctx) })
 	if s.rate.events == 0 {
 		p.sending.Go(func() {
 			if e.isRelay(ctx) {
-				r.relay()
+				r.warnRelay()
 			}
 		})
 	}
 	return p
 }
 
-// useSpool has the formatter and the spool work together.
+// useSpool connects the formatter, the spool and the sender.
 func (p *Processor) useSpool(s settings) {
 	p.formatter.delay, p.formatter.durable = spoolFormatDelay, true
 	if s.spool.sync {
@@ -120,14 +121,14 @@ func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 			return
 		case <-time.After(stallTimeout):
 			if !p.store.room()[laneTracked] {
-				return // it may take long until it is even formatted
+				return // the store is full, so that it may take long until the event is formatted
 			}
 		}
 	}
 }
 
-// RecordEvaluation queues an evaluation. It never blocks. Evaluations that it drops are counted, and
-// reported together.
+// RecordEvaluation queues an evaluation. It never blocks. Evaluations that it drops are counted,
+// and reported together.
 func (p *Processor) RecordEvaluation(event ldevents.EvaluationData) {
 	if err := p.queue.put(event, kindEvaluation, nil); errors.Is(err, ErrQueueFull) {
 		p.report.overflowed.Add(1)
@@ -151,18 +152,19 @@ func (p *Processor) RecordRawEvent(event json.RawMessage) {
 	p.control(json.RawMessage(clone(validText(event))))
 }
 
+// control queues an event that is not a custom event but must not be lost either.
 func (p *Processor) control(event any) {
 	if err := p.queue.put(event, kindControl, nil); err != nil {
 		p.report.dropped(DropError{Cause: err, Evaluations: 1})
 	}
 }
 
-// Shutdown rejects further events, delivers those that wait, and ends all goroutines. If ctx is done
-// first, or the events service rejects the SDK key, it drops the remaining events, counts and
-// reports them, and returns an [*UndeliveredError], up to 200ms later; the current request may still
-// be delivered. With a spool, it leaves the remaining events on disk instead, for which it may take
-// up to 5s more. Without a deadline, it waits for as long as the events service fails. Further calls
-// wait for the first call, or until their own context is done, and return its result.
+// Shutdown rejects further events, delivers those that wait, and ends all goroutines. If ctx is
+// done first, or the events service rejects the SDK key, it drops the remaining events, counts and
+// reports them, and returns an [*UndeliveredError], up to 200ms later; the current request may
+// still be delivered. With a spool, it leaves the remaining events on disk instead, for which it
+// may take up to 5s more. Without a deadline, it waits for as long as the events service fails.
+// Further calls wait for the first call, or until their own context is done, and return its result.
 func (p *Processor) Shutdown(ctx context.Context) error {
 	if p.closing.Swap(true) {
 		select {
@@ -173,14 +175,14 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 		}
 	}
 	p.queue.close()
-	p.ledger.forget() // what was lost before was reported then
+	p.ledger.forget() // earlier losses were reported when they occurred
 	err := p.FlushContext(ctx)
-	p.stopping()
-	close(p.unformat)
+	p.stopSending()
+	close(p.stopFormatting)
 	go p.finish(err)
-	timeout := accountTimeout
+	timeout := finishTimeout
 	if p.spool != nil {
-		timeout = spoolTimeout
+		timeout = spoolFinishTimeout
 	}
 	select {
 	case <-p.closed:
@@ -190,7 +192,7 @@ func (p *Processor) Shutdown(ctx context.Context) error {
 	}
 }
 
-// finish ends everything, without waiting for the events service. err is the result of the flush.
+// finish stops all goroutines and drops the remaining events. err is the result of the flush.
 func (p *Processor) finish(err error) {
 	defer close(p.closed)
 	cause := ErrClosed
@@ -205,7 +207,7 @@ func (p *Processor) finish(err error) {
 		left := *rest
 		s := p.ledger.stats()
 		left.OnDisk = int(s.OnDisk + s.EvaluationEvents.OnDisk)
-		left.Events = max(left.Events, int(s.OnDisk)) // some were not formatted then
+		left.Events = max(left.Events, int(s.OnDisk)) // the flush did not count events that were not formatted
 		left.Evaluations = max(left.Evaluations, int(s.EvaluationEvents.OnDisk))
 		p.closeError = &left
 	}
@@ -214,7 +216,7 @@ func (p *Processor) finish(err error) {
 	p.sender.close()
 }
 
-// dropRest drops all events that are left, and reports them as one loss.
+// dropRest drops all remaining events, and reports them as one loss.
 func (p *Processor) dropRest(cause error) {
 	raw, stored := p.queue.drain(), p.store.close()
 	rest := stored
@@ -233,9 +235,9 @@ func (p *Processor) Close() error {
 }
 
 // Observe adds a logger and an error handler, either of which may be nil, until stop is called. The
-// logger receives all lines in addition to that of [WithLogger]; if there is none, it replaces
-// [slog.Default]. See [WithErrorHandler] for what the error handler must not do. Observe and stop
-// are safe for concurrent use.
+// logger receives the same lines as that of [WithLogger], or replaces [slog.Default] if that option
+// is not used. See [WithErrorHandler] for what the error handler must not do. Observe and stop are
+// safe for concurrent use.
 func (p *Processor) Observe(logger *slog.Logger, onError func(error)) (stop func()) {
 	return p.report.observe(logger, onError)
 }
@@ -251,7 +253,7 @@ func (p *Processor) Ended() bool {
 	}
 }
 
-// Stats returns the counters. It takes microseconds, whatever waits.
+// Stats returns the counters. It takes microseconds, however many events wait.
 func (p *Processor) Stats() Stats {
 	s := p.ledger.stats()
 	raw := p.queue.waitingBytes()

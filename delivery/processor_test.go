@@ -2,11 +2,9 @@ package delivery_test
 
 import (
 	"context"
-	"errors"
 	"math"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,8 +17,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-func TestDelivers(t *testing.T) {
-	const events = 25_000
+func TestDeliversEachEventOnceInOrder(t *testing.T) {
+	const events = 10_000
 	f := start(t, rarely(), delivery.WithMaxEvents(events))
 	f.track(0, events)
 	f.flush()
@@ -36,8 +34,8 @@ func TestDelivers(t *testing.T) {
 	}
 }
 
-// Each event of these comes with an index event, twice what the SDK's buffers would hold otherwise.
-func TestDeliversWithIndexEvents(t *testing.T) {
+// Each event has an index event, so that together they exceed the buffers of the SDK's processor.
+func TestDeliversEventsWithIndexEvents(t *testing.T) {
 	const events = 5_000
 	f := start(t, rarely().ContextKeysCapacity(10*events), delivery.WithRequestEvents(500))
 	for i := range events {
@@ -50,11 +48,10 @@ func TestDeliversWithIndexEvents(t *testing.T) {
 	}
 }
 
-// Nobody flushes here: there are enough events for a request.
-func TestDeliversWholeRequestsAtOnce(t *testing.T) {
+func TestDeliversFullRequestsWithoutFlush(t *testing.T) {
 	f := start(t, rarely(), delivery.WithRequestEvents(10))
 	f.track(0, 25)
-	if err := f.box.WaitForEventCount(waiting(t), 20); err != nil { // one of them describes the user
+	if err := f.box.WaitForEventCount(waiting(t), 20); err != nil { // one is the index event
 		t.Fatal(err)
 	}
 	await(t, "the rest to wait", func() bool { return f.processor.Stats().Delivered == 19 })
@@ -80,8 +77,8 @@ func TestDeliversAtEachInterval(t *testing.T) {
 	}
 }
 
-// The queue is full when it holds less than a request, and nobody waits for room.
-func TestFullOfLargeEvents(t *testing.T) {
+// The store is full before the events fill a request.
+func TestDeliversLargeEventsWithoutFlush(t *testing.T) {
 	const maxBytes = 100_000
 	f := start(t, rarely(), delivery.WithMaxBytes(maxBytes), delivery.WithMaxWait(0))
 	large := ldvalue.String(strings.Repeat("x", maxBytes*3/4))
@@ -93,7 +90,7 @@ func TestFullOfLargeEvents(t *testing.T) {
 	}
 }
 
-func TestFlushOfNothing(t *testing.T) {
+func TestFlushWithoutEventsReturnsAtOnce(t *testing.T) {
 	f := start(t, rarely())
 	if err := f.processor.FlushContext(over()); err != nil {
 		t.Error(err)
@@ -112,14 +109,14 @@ func TestFlushOfNothing(t *testing.T) {
 	}
 }
 
-func TestFlushSaysHowMuchIsNotDelivered(t *testing.T) {
+func TestFlushReturnsTheNumberOfUndeliveredEvents(t *testing.T) {
 	f := start(t, rarely(), quick(), delivery.WithRequestEvents(10))
 	f.track(0, 10)
 	f.flush()
 	f.box.RefuseEvents(503)
 	f.track(10, 25)
 	f.undelivered(f.processor.FlushContext(over()), 25, false, context.Canceled)
-	f.requests(4) // it is being retried
+	f.requests(4) // it is retried
 	f.undelivered(f.processor.FlushContext(over()), 25, false, context.Canceled)
 	if f.processor.FlushBlocking(time.Millisecond) {
 		t.Error("FlushBlocking returns true")
@@ -132,7 +129,7 @@ func TestFlushSaysHowMuchIsNotDelivered(t *testing.T) {
 	}
 }
 
-func TestFlushOfEvaluations(t *testing.T) {
+func TestFlushCoversEventsOfAllKinds(t *testing.T) {
 	f := start(t, rarely())
 	for i := range 3 {
 		_, _ = f.client.BoolVariation("flag", sandy, false)
@@ -156,35 +153,15 @@ func TestFlushOfEvaluations(t *testing.T) {
 	})
 	f.flush()
 	if n := f.box.EventCount(launchdarklytest.KindMigrationOp); n != 1 {
-		t.Errorf("%d events of migrations", n)
+		t.Errorf("%d migration events", n)
 	}
 	if s := f.check(); s.Evaluations != 6 || s.Tracked != 0 {
 		t.Errorf("%+v", s)
 	}
 }
 
-// A flush that does not wait for the answer leaves it to the next one, which then must not wait in
-// vain.
-func TestFlushOfEvaluationsUnderWay(t *testing.T) {
-	f := start(t, rarely())
-	f.box.DelayEvents(time.Hour)
-	_, _ = f.client.BoolVariation("flag", sandy, false)
-	ctx, cancel := context.WithCancel(t.Context())
-	first := make(chan error, 1)
-	go func() { first <- f.processor.FlushContext(ctx) }()
-	f.requests(1)
-	cancel()
-	f.undelivered(<-first, 0, true, context.Canceled)
-	second := make(chan error, 1)
-	go func() { second <- f.processor.FlushContext(context.WithoutCancel(ctx)) }()
-	f.box.DelayEvents(0)
-	if err := <-second; err != nil {
-		t.Error(err)
-	}
-}
-
-// Where there turns out to be nothing to send, the SDK's own flush would never answer.
-func TestFlushOfEvaluationsThatAreLeftOut(t *testing.T) {
+// The flush of the SDK's processor does not return if its buffer is empty.
+func TestFlushReturnsIfTheSDKOmitsAllEvents(t *testing.T) {
 	f := start(t, rarely().OmitAnonymousContexts(true))
 	_ = f.client.Identify(ldcontext.NewBuilder("nobody").Anonymous(true).Build())
 	f.flush()
@@ -193,8 +170,7 @@ func TestFlushOfEvaluationsThatAreLeftOut(t *testing.T) {
 	}
 }
 
-// A flush also waits for what is derived from events that are sampled out themselves.
-func TestFlushOfEventsThatAreSampledOut(t *testing.T) {
+func TestFlushCoversIndexEventsOfSampledOutEvents(t *testing.T) {
 	f := start(t, rarely())
 	f.track(0, 1)
 	f.flush()
@@ -202,13 +178,13 @@ func TestFlushOfEventsThatAreSampledOut(t *testing.T) {
 		for i := range 3 { // too few to be formatted before the flush
 			f.processor.RecordCustomEvent(ldevents.CustomEventData{
 				BaseEvent:     ldevents.BaseEvent{Context: ldevents.Context(ldcontext.New(strconv.Itoa(3*round + i)))},
-				Key:           "left out",
+				Key:           "sampled out",
 				SamplingRatio: ldvalue.NewOptionalInt(0),
 			})
 		}
 		f.flush()
 		if n := f.box.EventCount(launchdarklytest.KindIndex); n != 1+3*(round+1) {
-			t.Errorf("%d contexts are described after flush %d", n, round+1)
+			t.Errorf("%d index events after flush %d", n, round+1)
 		}
 	}
 	if s := f.check(); s.SampledOut != 9 || s.Waiting+s.EvaluationEvents.Waiting != 0 {
@@ -218,10 +194,8 @@ func TestFlushOfEventsThatAreSampledOut(t *testing.T) {
 
 func TestRetriesWithTheSamePayloadID(t *testing.T) {
 	for name, fault := range map[string]func(*launchdarklytest.Server){
-		"answer lost": func(box *launchdarklytest.Server) { box.ResetEvents(3) },
-		"503":         func(box *launchdarklytest.Server) { box.RefuseEvents(503, launchdarklytest.Times(3)) },
-		"429":         func(box *launchdarklytest.Server) { box.RefuseEvents(429, launchdarklytest.Times(3)) },
-		"408":         func(box *launchdarklytest.Server) { box.RefuseEvents(408, launchdarklytest.Times(3)) },
+		"response lost": func(box *launchdarklytest.Server) { box.ResetEvents(3) },
+		"503":           func(box *launchdarklytest.Server) { box.RefuseEvents(503, launchdarklytest.Times(3)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log lines
@@ -242,17 +216,17 @@ func TestRetriesWithTheSamePayloadID(t *testing.T) {
 			await(t, "the line on recovery", func() bool { return log.count() > 1 })
 			if log.count() != 2 || !strings.Contains(log.String(), "will retry") ||
 				!strings.Contains(log.String(), "delivered again") {
-				t.Errorf("the log says %s", &log)
+				t.Errorf("logged %s", &log)
 			}
 		})
 	}
 }
 
-func TestTooManyEvents(t *testing.T) {
+func TestDividesRequestsWithTooManyEvents(t *testing.T) {
 	for _, limit := range []int{1, 7, 99, 100} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			f := start(t, rarely(), quick(), delivery.WithRequestEvents(100))
-			_ = f.client.TrackMetric("purchase", sandy, 0, ldvalue.Null()) // and what describes sandy
+			_ = f.client.TrackMetric("purchase", sandy, 0, ldvalue.Null()) // and the index event
 			f.flush()
 			f.box.LimitEvents(limit)
 			f.track(1, 999)
@@ -265,7 +239,7 @@ func TestTooManyEvents(t *testing.T) {
 					tooLarge++
 				}
 			}
-			// It learns what fits from the first request, and seldom tries for more.
+			// It adapts to the first request, and rarely tries a larger one.
 			if most := 2*100/limit + 2*1000/limit/16 + 5; limit < 100 && tooLarge > most {
 				t.Errorf("%d requests were too large", tooLarge)
 			}
@@ -274,8 +248,8 @@ func TestTooManyEvents(t *testing.T) {
 	}
 }
 
-// One event that is too large is lost, no others are, and requests don't stay small because of it.
-func TestTooLargeEvent(t *testing.T) {
+// Requests grow again after one event was too large.
+func TestTooLargeEventDelaysNoOtherEvent(t *testing.T) {
 	const each = 64
 	f := start(t, rarely(), quick(), delivery.WithRequestEvents(each))
 	f.box.LimitEventBytes(100_000)
@@ -294,31 +268,22 @@ func TestTooLargeEvent(t *testing.T) {
 		largest = max(largest, r.EventCount)
 	}
 	if largest != each {
-		t.Errorf("later requests carry %d events at most", largest)
+		t.Errorf("later requests have at most %d events", largest)
 	}
-	if s := f.check(); s.Waiting != 1 { // it is tried again for minutes
+	if s := f.check(); s.Waiting != 1 { // it is retried for minutes
 		t.Errorf("%+v", s)
 	}
 }
 
-func TestEventLargerThanTheQueue(t *testing.T) {
-	f := start(t, rarely(), delivery.WithMaxBytes(10_000))
-	_ = f.client.TrackData("large", sandy, ldvalue.String(strings.Repeat("x", 10_000)))
-	f.undelivered(f.processor.FlushContext(waiting(t)), 1, false, delivery.ErrTooLarge)
-	if s := f.check(); s.Dropped.TooLarge != 1 || !errors.Is(first(f.drops), delivery.ErrTooLarge) {
-		t.Errorf("%+v, %v", s, first(f.drops))
-	}
-}
-
-// Poison is an event that makes the SDK write what is not JSON. It costs nobody else.
-func TestPoison(t *testing.T) {
+// The SDK's processor formats these events as invalid JSON.
+func TestEventWithoutValidJSONIsDroppedAlone(t *testing.T) {
 	nan := ldvalue.Float64(math.NaN())
 	bad := ldcontext.NewBuilder("bad").SetFloat64("height", math.Inf(1)).Build()
 	for _, c := range []struct {
 		name    string
 		gzip    bool
 		track   func(*fixture)
-		arrives string // as the event's key; empty if it is refused
+		arrives string // the key with which it arrives; empty if it is dropped
 	}{
 		{"metric", false, func(f *fixture) { _ = f.client.TrackMetric("p", sandy, math.NaN(), ldvalue.Null()) }, ""},
 		{"data", false, func(f *fixture) { _ = f.client.TrackData("p", sandy, ldvalue.ArrayOf(nan)) }, ""},
@@ -367,13 +332,13 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-func TestFull(t *testing.T) {
+func TestFullQueueDropsEventsAndRecovers(t *testing.T) {
 	const maxEvents = 50
 	f := start(t, rarely(), quick(), delivery.WithMaxEvents(maxEvents), delivery.WithRequestEvents(20))
 	f.box.RefuseEvents(500)
 	f.track(0, 20)
 	f.requests(2)
-	await(t, "the failure to be noticed", func() bool { return f.processor.Stats().Retries > 0 })
+	await(t, "the failure", func() bool { return f.processor.Stats().Retries > 0 })
 	f.track(20, 480)
 	if s := f.check(); s.Tracked != 500 || s.Waiting != maxEvents || s.Dropped.QueueFull != 450 {
 		t.Errorf("%+v", s)
@@ -390,7 +355,7 @@ func TestFull(t *testing.T) {
 	f.arrived(maxEvents + 10)
 }
 
-func TestShutdown(t *testing.T) {
+func TestShutdownDeliversAndRejectsFurtherEvents(t *testing.T) {
 	f := start(t, rarely())
 	f.track(0, 10_000)
 	_, _ = f.client.BoolVariation("flag", sandy, false)
@@ -403,7 +368,7 @@ func TestShutdown(t *testing.T) {
 	}
 
 	f.track(0, 5)
-	for range 20_000 { // more than the SDK's inbox holds
+	for range 20_000 { // more than the buffer of the SDK's processor
 		f.processor.RecordEvaluation(ldevents.EvaluationData{Key: "flag"})
 	}
 	f.undelivered(f.processor.FlushContext(waiting(t)), 5, true, delivery.ErrClosed)
@@ -422,11 +387,11 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-func TestShutdownThatGivesUp(t *testing.T) {
+func TestShutdownDropsTheRestWhenItsContextIsDone(t *testing.T) {
 	for name, fault := range map[string]func(*launchdarklytest.Server){
 		"failing": func(box *launchdarklytest.Server) { box.RefuseEvents(503) },
 		"hanging": func(box *launchdarklytest.Server) { box.RefuseEvents(503); box.DelayEvents(time.Hour) },
-		"told to wait": func(box *launchdarklytest.Server) {
+		"Retry-After": func(box *launchdarklytest.Server) {
 			box.RefuseEvents(429, launchdarklytest.RetryAfter(time.Hour))
 		},
 	} {
@@ -444,7 +409,7 @@ func TestShutdownThatGivesUp(t *testing.T) {
 				return f.processor.Stats().Dropped.Closed > 0
 			})
 			left := int(f.check().Waiting)
-			// One with less time does not wait for the first, nor cut it short.
+			// A second call whose context is done returns at once, without effect on the first.
 			f.undelivered(f.processor.Shutdown(over()), left, true, context.Canceled)
 			go func() { result <- f.processor.Shutdown(waiting(t)) }()
 			go func() { result <- f.client.Close() }()
@@ -463,8 +428,8 @@ func TestShutdownThatGivesUp(t *testing.T) {
 	}
 }
 
-// Losses are reported before Shutdown returns: a process that exits then never sees later reports.
-func TestShutdownReportsFirst(t *testing.T) {
+// A process that exits after Shutdown never sees later reports.
+func TestShutdownReportsLossesBeforeItReturns(t *testing.T) {
 	f := start(t, rarely(), delivery.WithRequestEvents(10))
 	f.box.RefuseEvents(503)
 	f.track(0, 35)
@@ -477,22 +442,20 @@ func TestShutdownReportsFirst(t *testing.T) {
 	}
 }
 
-// An error handler that blocks keeps nobody from shutting down.
-func TestShutdownWithABlockedErrorHandler(t *testing.T) {
+func TestShutdownReturnsWhileAnErrorHandlerBlocks(t *testing.T) {
 	release := make(chan struct{})
 	f := start(t, rarely(), delivery.WithErrorHandler(func(error) { <-release }))
 	f.box.RefuseEvents(503)
 	f.track(0, 35)
 	f.undelivered(f.processor.Shutdown(over()), 35, true, context.Canceled)
 	if f.processor.Ended() {
-		t.Error("it ended before the handler")
+		t.Error("it ended before the handler returned")
 	}
 	close(release)
 	await(t, "the end", f.processor.Ended)
 }
 
-// LDClient.Close alone delivers what waits.
-func TestClose(t *testing.T) {
+func TestCloseOfTheClientDelivers(t *testing.T) {
 	f := start(t, rarely())
 	f.track(0, 5_000)
 	_, _ = f.client.BoolVariation("flag", sandy, false)
@@ -504,76 +467,6 @@ func TestClose(t *testing.T) {
 		t.Errorf("%d summaries", n)
 	}
 	if !f.processor.Ended() {
-		t.Error("the processor goes on")
+		t.Error("the processor has not ended")
 	}
-}
-
-// All at once, for the race detector; the accounts add up all the time.
-func TestConcurrently(t *testing.T) {
-	const trackers, each = 4, 2_000
-	f := start(t, ldcomponents.SendEvents().FlushInterval(time.Millisecond), quick(),
-		delivery.WithRequestEvents(100), delivery.WithMaxEvents(trackers*each))
-	f.box.RefuseEvents(503, launchdarklytest.Times(3))
-	f.box.ResetEvents(3)
-	var tracking, others sync.WaitGroup
-	done := make(chan struct{})
-	for range trackers {
-		tracking.Go(func() {
-			for i := range each {
-				_ = f.client.TrackMetric("purchase", sandy, float64(i), ldvalue.Null())
-			}
-		})
-	}
-	repeat := func(act func()) {
-		others.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-					act()
-				}
-			}
-		})
-	}
-	repeat(func() { f.check() })
-	repeat(func() { f.client.Flush() })
-	// An evaluation may find its queue full; no tracked event does.
-	lost := func(err error) bool {
-		u, ok := errors.AsType[*delivery.UndeliveredError](err)
-		return err != nil && !errors.Is(err, context.Canceled) &&
-			!(ok && u.Events == 0 && errors.Is(err, delivery.ErrQueueFull))
-	}
-	repeat(func() {
-		if err := f.processor.FlushContext(over()); lost(err) {
-			t.Error(err)
-		}
-	})
-	repeat(func() { _, _ = f.client.BoolVariation("flag", sandy, false) })
-	tracking.Wait()
-	close(done)
-	others.Wait()
-	var ending sync.WaitGroup
-	for range 3 {
-		ending.Go(func() {
-			if err := f.processor.Shutdown(waiting(t)); lost(err) {
-				t.Error(err)
-			}
-		})
-	}
-	ending.Wait()
-	if s := f.check(); s.Delivered != trackers*each {
-		t.Errorf("%+v", s)
-	}
-	if n := f.box.EventCount(launchdarklytest.KindCustom); n != trackers*each {
-		t.Errorf("%d events arrived", n)
-	}
-}
-
-func first(d *drops) error {
-	all, _ := d.all()
-	if len(all) == 0 {
-		return nil
-	}
-	return all[0]
 }

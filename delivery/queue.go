@@ -8,18 +8,17 @@ import (
 )
 
 const (
-	// maxRawEvents bounds the recorded events of a lane that are not formatted yet.
+	// maxRawEvents bounds the events in the tracked lane.
 	maxRawEvents = 4_000
-	// maxRawEvaluations is the same for evaluations, which never wait. It is what LaunchDarkly's
-	// processor takes by default.
+	// maxRawEvaluations bounds the evaluations in their lane. It is greater, because recording an
+	// evaluation never blocks: it is the default capacity of LaunchDarkly's processor.
 	maxRawEvaluations = 10_000
-	// maxRawBytes bounds them by the memory that they take, of which the last ones that were
-	// formatted are the measure.
+	// maxRawBytes bounds the memory of a lane, estimated from the events that were formatted last.
 	maxRawBytes = 8 << 20
-	// maxBlocked is how many raw events of a lane may wait while the store is full.
+	// maxBlocked bounds the events in a lane while the store has no room for it.
 	maxBlocked = 32
-	// firstBatch is how many of them are formatted together at first, for that measure. Each batch
-	// may then be four times as large as the one before, until nothing waits.
+	// firstBatch is the size of the first batch after the queue was empty, from which the size of
+	// events is measured. Each batch may be four times as large as the one before.
 	firstBatch = 16
 )
 
@@ -28,28 +27,28 @@ type rawEvent struct {
 	event  any
 	kind   kind
 	epoch  uint32
-	seq    uint64        // its place in the order of all
-	synced chan struct{} // closed once it is on disk; nil where nobody waits for that
+	seq    uint64        // the order of recording, across lanes
+	synced chan struct{} // closed once the event is on disk; may be nil
 }
 
-// queue holds recorded events until they are formatted, a lane for tracked events and one for
-// evaluations. It is safe for concurrent use; one goroutine, the formatter, takes events out.
+// queue holds recorded events until they are formatted, in one lane for tracked events and one for
+// evaluations. It is safe for concurrent use. Only the formatter removes events.
 type queue struct {
 	settings    settings
 	ledger      *ledger
-	evaluations func() int    // in the store
-	wake        chan struct{} // to the formatter: something waits, or is to be formatted at once
+	evaluations func() int    // returns the number of events of the evaluations lane in the store
+	wake        chan struct{} // wakes the formatter
 
 	mu      sync.Mutex
 	seq     uint64
 	lanes   [lanes]fifo[rawEvent]
-	puts    []*blockedPut // in the order in which they came; all of the tracked lane
-	limit   [lanes]int    // raw events, other than for the last resort
-	blocked [lanes]bool   // whether events wait for room in the store
-	batch   int           // raw events that are formatted together
-	average [lanes]int    // bytes of memory, of the last events
-	flushed uint32        // events of this epoch and earlier ones are to be formatted at once
-	failing bool          // whether the last attempt at a request failed, or has had no answer for long
+	puts    []*blockedPut // first come, first served; all for the tracked lane
+	limit   [lanes]int    // maximum number of events, except for final puts
+	blocked [lanes]bool   // whether the lane has events, and the store no room for them
+	batch   int           // number of events that are formatted together
+	average [lanes]int    // memory of an event in bytes, measured from the last events
+	flushed uint32        // the epoch of the last flush, whose events are due for formatting
+	failing bool          // whether the last request failed, or the current one has stalled
 	closed  bool
 }
 
@@ -57,21 +56,20 @@ func newQueue(s settings, l *ledger, evaluations func() int) *queue {
 	return &queue{
 		settings: s, ledger: l, evaluations: evaluations,
 		wake: make(chan struct{}, 1),
-		// Until the first event is formatted, nothing is known of their size. Evaluations can't
-		// wait for that.
+		// Until the first event is formatted, their size is not known. Evaluations can't wait.
 		limit: [lanes]int{firstBatch, maxRawEvents}, batch: 1, average: [lanes]int{4 << 10, 4 << 10},
 	}
 }
 
-// put accepts an event, or returns why it is dropped. An event of the tracked lane may wait for
-// room, for as long as the settings allow and requests succeed. Blocked puts get room in their
-// order, and before others.
+// put adds an event to its lane, or returns why it drops the event. For the tracked lane, it blocks
+// for at most the maximum wait if there is no room. Blocked puts are served in order, before
+// others.
 func (q *queue) put(e any, k kind, synced chan struct{}) error {
 	raw := rawEvent{event: e, kind: k, synced: synced}
-	last := k.lane() == laneEvaluations || q.settings.maxWait == 0
+	final := k.lane() == laneEvaluations || q.settings.maxWait == 0
 	q.mu.Lock()
-	if last || len(q.puts) == 0 {
-		if done, err := q.try(raw, last); done {
+	if final || len(q.puts) == 0 {
+		if done, err := q.tryPut(raw, final); done {
 			q.mu.Unlock()
 			return err
 		}
@@ -91,7 +89,7 @@ func (q *queue) put(e any, k kind, synced chan struct{}) error {
 	defer q.mu.Unlock()
 	if i := slices.Index(q.puts, blocked); i >= 0 {
 		q.puts = slices.Delete(q.puts, i, i+1)
-		_, err := q.try(raw, true)
+		_, err := q.tryPut(raw, true)
 		return err
 	}
 	return <-blocked.result
@@ -100,13 +98,14 @@ func (q *queue) put(e any, k kind, synced chan struct{}) error {
 // blockedPut is a put that waits for room.
 type blockedPut struct {
 	raw    rawEvent
-	result chan error // gets what put returns
+	result chan error // receives the result of put
 }
 
-// admit ends the blocked puts for which there is room now, or no hope for it. The lock is held.
-func (q *queue) admit() {
+// retryBlocked completes the blocked puts for which there is room now, or will be none soon. The
+// caller must hold the lock.
+func (q *queue) retryBlocked() {
 	for len(q.puts) > 0 {
-		done, err := q.try(q.puts[0].raw, false)
+		done, err := q.tryPut(q.puts[0].raw, false)
 		if !done {
 			return
 		}
@@ -115,55 +114,56 @@ func (q *queue) admit() {
 	}
 }
 
-// try accepts an event, drops it, or leaves it to be tried again where it may wait. The lock is
-// held.
-func (q *queue) try(raw rawEvent, last bool) (done bool, err error) {
+// tryPut accepts the event or drops it. It returns false if there is no room, unless the put is
+// final: it must not block, or has blocked for the maximum wait. The caller must hold the lock.
+func (q *queue) tryPut(raw rawEvent, final bool) (done bool, err error) {
 	cause := ErrQueueFull
 	switch {
 	case q.closed:
 		cause = ErrClosed
-	case q.accept(raw, last || q.hopeless()):
+	case q.accept(raw, final || q.roomUnlikely()):
 		return true, nil
-	case !last && !q.hopeless():
+	case !final && !q.roomUnlikely():
 		return false, nil
 	}
 	q.ledger.refuse(raw.kind.group(), cause)
 	return true, cause
 }
 
-// hopeless reports whether there will be no room soon: everything that may wait does, and requests
-// fail.
-func (q *queue) hopeless() bool {
+// roomUnlikely reports whether blocking is pointless: tracked events are at their limit, and
+// requests fail.
+func (q *queue) roomUnlikely() bool {
 	return q.failing && (q.blocked[laneTracked] || q.ledger.waiting()[groupTracked] >= uint64(q.maxEvents(false)))
 }
 
-// maxEvents is how many tracked events may wait. Only the last resort uses the reserve: while it
-// lasts, a request that takes longer than a put may wait costs no event.
-func (q *queue) maxEvents(last bool) int {
-	if last {
+// maxEvents returns the maximum number of tracked events that wait for delivery. Only final puts
+// may use the reserve: as long as it lasts, a request that takes longer than the maximum wait costs
+// no event.
+func (q *queue) maxEvents(final bool) int {
+	if final {
 		return q.settings.maxEvents
 	}
 	return q.settings.maxEvents - q.settings.reserveEvents
 }
 
-// accept takes the event in if there is room, or any room at all for the last resort.
-func (q *queue) accept(raw rawEvent, last bool) bool {
+// accept adds the event if there is room. If the put is final, it may exceed the limit of the lane.
+func (q *queue) accept(raw rawEvent, final bool) bool {
 	l := raw.kind.lane()
 	limit := q.limit[l]
 	switch {
-	case q.blocked[l]: // nothing is known of the size of events that are not formatted
+	case q.blocked[l]: // the size of events is not known before they are formatted
 		limit = maxBlocked
 	case l == laneEvaluations:
 		limit = min(limit, max(q.settings.maxEvents/evaluationShare, 1)-q.evaluations())
-	case last: // only the formatter is late
+	case final: // the store has room, so that the formatter only has to catch up
 		limit = max(limit, maxRawEvents, q.settings.maxBytes/2/q.average[l])
 	}
 	if q.lanes[l].length >= limit {
 		return false
 	}
-	most := uint64(math.MaxUint64) // the ledger counts summarized evaluations, which take no room
+	most := uint64(math.MaxUint64) // no limit: the ledger also counts summarized evaluations, which take no room
 	if raw.kind.group() == groupTracked {
-		most = uint64(q.maxEvents(last))
+		most = uint64(q.maxEvents(final))
 	}
 	epoch, ok := q.ledger.open(raw.kind.group(), most)
 	if !ok {
@@ -178,19 +178,18 @@ func (q *queue) accept(raw rawEvent, last bool) bool {
 	return true
 }
 
-// attempted records how a request went, or that it has had no answer for long. Once one fails, no
-// put waits for room.
+// attempted records whether requests pass. It is called with false if a request fails or stalls.
 func (q *queue) attempted(ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.failing = !ok
-	q.admit()
+	q.retryBlocked()
 }
 
-// take moves the next events into batch, which it returns: of one epoch, no more than are formatted
-// together, and only of the lanes for which there is room. Tracked events are first, and a quarter
-// is left to evaluations that are older than the next tracked event: they don't overtake the
-// identify event of their context.
+// take appends the next events to batch and returns it: events of one epoch, at most a batch, and
+// only from lanes for which the store has room. Tracked events come first; a quarter of the batch
+// is reserved for evaluations. Evaluations do not overtake tracked events, such as the identify
+// event of their context.
 func (q *queue) take(batch []rawEvent, room [lanes]bool) []rawEvent {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -219,12 +218,12 @@ func (q *queue) take(batch []rawEvent, room [lanes]bool) []rawEvent {
 			batch = append(batch, evaluations.pop())
 		}
 	}
-	q.admit()
+	q.retryBlocked()
 	return batch
 }
 
-// due returns how many events wait, and whether some are to be formatted at once: for a flush,
-// because there is enough of them, or to make room.
+// due returns the number of events in the queue, and whether to format some at once: because they
+// fill a batch, or because of a flush or a blocked put.
 func (q *queue) due() (waiting int, now bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -236,7 +235,7 @@ func (q *queue) due() (waiting int, now bool) {
 	return waiting, now || len(q.puts) > 0 && waiting > 0
 }
 
-// flush begins a flush of all that was recorded before.
+// flush begins a flush of all events recorded before the call.
 func (q *queue) flush() *flush {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -246,8 +245,8 @@ func (q *queue) flush() *flush {
 	return f
 }
 
-// measure takes in the memory that events of each lane took that were formatted together, and adapts
-// the bounds to it. The average grows at once and shrinks slowly.
+// measure adapts the limits to the memory that the events of a batch took, by lane. The average
+// grows at once and shrinks slowly.
 func (q *queue) measure(events, bytes [lanes]int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -257,7 +256,7 @@ func (q *queue) measure(events, bytes [lanes]int) {
 	}
 	for l, bound := range [lanes]struct{ events, bytes int }{
 		laneTracked:     {maxRawEvents, q.settings.rawBytes},
-		laneEvaluations: {maxRawEvaluations, 2 * q.settings.rawBytes}, // they can't wait
+		laneEvaluations: {maxRawEvaluations, 2 * q.settings.rawBytes}, // recording them never blocks
 	} {
 		if events[l] == 0 {
 			continue
@@ -271,18 +270,18 @@ func (q *queue) measure(events, bytes [lanes]int) {
 		batch = min(batch, max(q.limit[l]/2, 1))
 	}
 	q.batch = min(batch, maxBatch)
-	q.admit()
+	q.retryBlocked()
 }
 
-// close refuses further events, also those of blocked puts.
+// close makes blocked and further puts fail with [ErrClosed].
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	q.admit()
+	q.retryBlocked()
 }
 
-// drain removes everything that waits.
+// drain removes and returns all events.
 func (q *queue) drain() (all []rawEvent) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -294,7 +293,7 @@ func (q *queue) drain() (all []rawEvent) {
 	return all
 }
 
-// waitingBytes estimates the memory that the events of a lane take.
+// waitingBytes estimates the memory of the events by lane.
 func (q *queue) waitingBytes() (bytes [lanes]int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -304,7 +303,7 @@ func (q *queue) waitingBytes() (bytes [lanes]int) {
 	return bytes
 }
 
-// signal leaves a message for a goroutine that looks for one when it has time.
+// signal sends to a channel with a buffer of one, unless a signal is pending.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// queued is a queue of its own, whose events are numbers.
+// queued is a queue whose events are numbers.
 type queued struct {
 	*queue
-	stored int // evaluation events in the store
+	stored int // number of evaluation events in the store
 }
 
-// newQueued makes a queue for events that are so small that only their number counts.
+// newQueued returns a queue for events so small that only their number is limited.
 func newQueued(opts ...Option) *queued {
 	q := &queued{}
 	q.queue = newQueue(newSettings(opts, 0), newLedger(), func() int { return q.stored })
@@ -24,20 +24,20 @@ func newQueued(opts ...Option) *queued {
 	return q
 }
 
-// measured adapts the queue to events of so many bytes on average.
+// measured adapts the queue to events of an average size in bytes.
 func (q *queue) measured(average int) {
 	q.average = [lanes]int{}
 	q.measure([lanes]int{1, 1}, [lanes]int{average, average})
 }
 
-// record puts a number into the queue, as an event of the kind.
+// record puts a number as an event of kind k.
 func (q *queued) record(k kind, n int) error { return q.put(n, k, nil) }
 
-// room lets blocked puts in after events have left.
-func (q *queued) room() {
+// retry retries blocked puts, as the queue does when events are removed or requests pass.
+func (q *queued) retry() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.admit()
+	q.retryBlocked()
 }
 
 // numbers takes the next batch.
@@ -53,7 +53,7 @@ func (q *queued) numbers(room ...lane) (numbers []int, kinds []kind) {
 	return numbers, kinds
 }
 
-// rest takes all that waits, whatever it is.
+// rest takes all events.
 func (q *queued) rest() (numbers []int) {
 	for {
 		batch, _ := q.numbers(laneTracked, laneEvaluations)
@@ -64,11 +64,12 @@ func (q *queued) rest() (numbers []int) {
 	}
 }
 
-// settled ends events of a group, as if they had been delivered.
+// settled counts events of a kind as delivered.
 func (q *queued) settled(k kind, n int) {
 	q.ledger.settle([]event{{epoch: 1, kind: k, weight: uint32(n)}}, nil)
 }
 
+// upTo returns the numbers from 0 to n-1.
 func upTo(n int) (numbers []int) {
 	for i := range n {
 		numbers = append(numbers, i)
@@ -76,12 +77,12 @@ func upTo(n int) (numbers []int) {
 	return numbers
 }
 
-func TestEvaluationsNeverBlock(t *testing.T) {
+func TestRecordingAnEvaluationNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueued(WithMaxEvents(100), WithMaxWait(time.Hour))
 		q.stored = 20
 		began := time.Now()
-		for i := range 100 { // there is room for half of what tracked events may be, with those in the store
+		for i := range 100 { // half of the maximum, minus those in the store
 			if err := q.record(kindEvaluation, i); (err != nil) != (i >= 30) || err != nil && !errors.Is(err, ErrQueueFull) {
 				t.Errorf("evaluation %d: %v", i, err)
 			}
@@ -105,8 +106,7 @@ func TestEvaluationsNeverBlock(t *testing.T) {
 	})
 }
 
-// Until the size of events is known, few are let in; evaluations, which can't wait, by a guess.
-func TestQueueBeforeTheFirstMeasure(t *testing.T) {
+func TestQueueIsSmallUntilTheSizeOfEventsIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(newSettings(nil, 0), newLedger(), func() int { return 0 })
 		began := time.Now()
@@ -129,8 +129,7 @@ func TestQueueBeforeTheFirstMeasure(t *testing.T) {
 	})
 }
 
-// The bounds follow the memory that events take.
-func TestQueueOfLargeEvents(t *testing.T) {
+func TestLimitsFollowTheSizeOfEvents(t *testing.T) {
 	for _, c := range []struct{ average, events, evaluations, batch int }{
 		{100, maxRawEvents, maxRawEvaluations, 64}, // a batch grows step by step
 		{4 << 10, 2_048, 4_096, 64},
@@ -159,62 +158,15 @@ func TestQueueOfLargeEvents(t *testing.T) {
 	}
 	q.drain()
 	if q.measured(1); q.batch != firstBatch {
-		t.Errorf("after nothing waited, a batch is %d events", q.batch)
+		t.Errorf("after the queue was empty, a batch is %d events", q.batch)
 	}
 }
 
-func TestBlockedPutsGetRoomInTheirOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const fits, blocked = 20, 30
-		q := newQueued(WithMaxEvents(fits), WithRequestEvents(fits), WithMaxWait(time.Minute))
-		for i := range fits {
-			if err := q.record(kindCustom, i); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var puts sync.WaitGroup
-		var mu sync.Mutex
-		var returned []int
-		for i := range blocked {
-			puts.Go(func() {
-				time.Sleep(time.Duration(i) * time.Millisecond) // they come in this order
-				if err := q.record(kindCustom, fits+i); err != nil {
-					t.Errorf("event %d: %v", fits+i, err)
-				}
-				mu.Lock()
-				returned = append(returned, fits+i)
-				mu.Unlock()
-			})
-		}
-		time.Sleep(time.Second)
-		if len(returned) != 0 || q.ledger.stats().Tracked != fits {
-			t.Fatalf("%d puts did not wait", len(returned))
-		}
-		var got []int
-		for len(got) < fits+blocked {
-			batch := q.rest()
-			got = append(got, batch...)
-			q.settled(kindCustom, len(batch))
-			q.room()
-			synctest.Wait()
-			if want := min(len(got), blocked); len(returned) != want {
-				t.Fatalf("%d puts returned after %d events left", len(returned), len(got))
-			}
-		}
-		puts.Wait()
-		if !slices.Equal(got, upTo(fits+blocked)) {
-			t.Errorf("events %d", got)
-		}
-		q.ledger.verify(t)
-	})
-}
-
-// One who comes when there is room again does not overtake those who wait for it.
-func TestNobodyOvertakesABlockedPut(t *testing.T) {
+func TestBlockedPutsAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueued(WithMaxEvents(3), WithRequestEvents(3), WithMaxWait(time.Second))
 		var puts sync.WaitGroup
-		for i := range 5 { // the last two wait
+		for i := range 5 { // the last two block
 			puts.Go(func() {
 				time.Sleep(time.Duration(i))
 				if err := q.record(kindCustom, i); err != nil {
@@ -234,16 +186,17 @@ func TestNobodyOvertakesABlockedPut(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Millisecond)
-		q.room()
+		q.retry()
 		puts.Wait()
 		if got = append(got, q.rest()...); !slices.Equal(got, upTo(7)) {
 			t.Errorf("events %d", got)
 		}
+		q.ledger.verify(t)
 	})
 }
 
-// The reserve is for puts whose wait has expired: while it lasts, a slow request costs no event.
-func TestReserve(t *testing.T) {
+// As long as the reserve lasts, a request that takes longer than the maximum wait costs no event.
+func TestReserveIsForPutsThatBlockedForTheMaximumWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const maxEvents, reserve, wait = 80, 10, 50 * time.Millisecond
 		q := newQueued(WithMaxEvents(maxEvents), WithRequestEvents(10), WithMaxWait(wait))
@@ -262,7 +215,7 @@ func TestReserve(t *testing.T) {
 		if s := q.ledger.verify(t); s.Waiting != maxEvents || s.Dropped.QueueFull != 3 {
 			t.Errorf("%+v", s)
 		}
-		// What leaves makes room in the reserve first.
+		// Delivered events make room in the reserve first.
 		q.settled(kindCustom, reserve)
 		began := time.Now()
 		if err := q.record(kindCustom, 0); err != nil || time.Since(began) != wait {
@@ -271,18 +224,16 @@ func TestReserve(t *testing.T) {
 	})
 }
 
-// A store that is full lets half as many events more into the queue, once they have waited; a
-// formatter that is only late lets in all that fits.
-func TestLastResort(t *testing.T) {
+func TestLimitOfTheLaneIfPutsBlockedForTheMaximumWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const average = maxRawBytes / 100 // so that 100 of them wait
+		const average = maxRawBytes / 100 // so that 100 of them fit
 		accepted := func(full bool) (n int) {
 			q := newQueued(WithMaxWait(time.Millisecond))
 			_ = q.record(kindCustom, 0)
 			q.measured(average)
 			if full {
 				if batch, _ := q.numbers(); len(batch) > 0 {
-					t.Error("events leave a queue without room behind it")
+					t.Error("events were taken although the store is full")
 				}
 			}
 			n = 1
@@ -292,15 +243,15 @@ func TestLastResort(t *testing.T) {
 			return n
 		}
 		if n := accepted(true); n != maxBlocked {
-			t.Errorf("%d events before a full store", n)
+			t.Errorf("%d events while the store is full", n)
 		}
 		if n := accepted(false); n != maxRawEvents {
-			t.Errorf("%d events before a late formatter", n)
+			t.Errorf("%d events while the store has room", n)
 		}
 	})
 }
 
-func TestNobodyWaitsInVain(t *testing.T) {
+func TestPutBlocksOnlyWhileRequestsPass(t *testing.T) {
 	full := func(opts ...Option) *queued {
 		q := newQueued(append([]Option{WithMaxEvents(8), WithRequestEvents(1), WithMaxWait(time.Minute)}, opts...)...)
 		for i := range 7 {
@@ -311,18 +262,18 @@ func TestNobodyWaitsInVain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		opts  []Option
-		after func(*queued) // while two wait
+		after func(*queued) // called while two puts are blocked
 		took  time.Duration
 		lost  int
 	}{
-		{"with no wait allowed", []Option{WithMaxWait(0)}, func(*queued) {}, 0, 1},
+		{"without a maximum wait", []Option{WithMaxWait(0)}, func(*queued) {}, 0, 1},
 		{"when requests begin to fail", nil, func(q *queued) { q.attempted(false) }, time.Second, 1},
-		{"when requests pass without making room", nil, func(q *queued) { q.attempted(true) }, time.Minute, 1},
+		{"when requests pass without room", nil, func(q *queued) { q.attempted(true) }, time.Minute, 1},
 		{"when requests make room", nil, func(q *queued) {
 			q.settled(kindCustom, 2)
 			q.attempted(true)
 		}, time.Second, 0},
-		{"when one leaves", nil, func(q *queued) { q.settled(kindCustom, 1); q.room() }, time.Minute, 0},
+		{"when one is delivered", nil, func(q *queued) { q.settled(kindCustom, 1); q.retry() }, time.Minute, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -355,9 +306,7 @@ func TestNobodyWaitsInVain(t *testing.T) {
 	}
 }
 
-// While requests fail and all that may wait does, nobody waits at all; there is no wait either way
-// while there is room.
-func TestPutsWhileRequestsFail(t *testing.T) {
+func TestPutDoesNotBlockWhileRequestsFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueued(WithMaxEvents(8), WithRequestEvents(1), WithMaxWait(time.Minute))
 		q.attempted(false)
@@ -373,7 +322,7 @@ func TestPutsWhileRequestsFail(t *testing.T) {
 	})
 }
 
-func TestCloseOfTheQueue(t *testing.T) {
+func TestPutFailsAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueued(WithMaxEvents(2), WithRequestEvents(2), WithMaxWait(time.Minute))
 		_, _ = q.record(kindCustom, 0), q.record(kindCustom, 1)
@@ -391,7 +340,7 @@ func TestCloseOfTheQueue(t *testing.T) {
 		q.close()
 		puts.Wait()
 		if time.Since(began) != 0 {
-			t.Errorf("they waited for %v more", time.Since(began))
+			t.Errorf("they blocked for %v more", time.Since(began))
 		}
 		for _, k := range []kind{kindCustom, kindControl, kindEvaluation} {
 			if err := q.record(k, 9); !errors.Is(err, ErrClosed) {
@@ -402,7 +351,7 @@ func TestCloseOfTheQueue(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		if n := len(q.drain()); n != 3 {
-			t.Errorf("%d events are left", n)
+			t.Errorf("%d events remain", n)
 		}
 		if n, now := q.due(); n != 0 || now {
 			t.Errorf("%d events are left, due %v", n, now)
@@ -410,8 +359,8 @@ func TestCloseOfTheQueue(t *testing.T) {
 	})
 }
 
-func TestBatches(t *testing.T) {
-	// fill puts tracked events from 0 and evaluations from 100 into a queue whose batch is 8.
+func TestTakeSharesABatchBetweenLanes(t *testing.T) {
+	// fill returns a queue with a batch of 8, with tracked events from 0 and evaluations from 100.
 	fill := func(tracked, evaluations int) *queued {
 		q := newQueued(WithMaxEvents(1_000))
 		for i := range evaluations {
@@ -431,7 +380,7 @@ func TestBatches(t *testing.T) {
 	}{
 		{"tracked events alone", 10, 0, []lane{laneTracked, laneEvaluations}, upTo(8)},
 		{"evaluations alone", 0, 10, []lane{laneTracked, laneEvaluations}, []int{100, 101, 102, 103, 104, 105, 106, 107}},
-		{"both, with a quarter for evaluations", 10, 10, []lane{laneTracked, laneEvaluations}, []int{0, 1, 2, 3, 4, 5, 100, 101}},
+		{"both: a quarter for evaluations", 10, 10, []lane{laneTracked, laneEvaluations}, []int{0, 1, 2, 3, 4, 5, 100, 101}},
 		{"few evaluations", 10, 1, []lane{laneTracked, laneEvaluations}, []int{0, 1, 2, 3, 4, 5, 6, 100}},
 		{"few tracked events", 2, 10, []lane{laneTracked, laneEvaluations}, []int{0, 1, 100, 101, 102, 103, 104, 105}},
 		{"no room for evaluations", 10, 10, []lane{laneTracked}, upTo(8)},
@@ -452,7 +401,7 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// An identify event describes its context, so that the evaluations after it need no index event.
+// The evaluations after an identify event need no index event of its context.
 func TestEvaluationsDoNotOvertakeIdentifyEvents(t *testing.T) {
 	q := newQueued()
 	for i := range 10 {
@@ -466,7 +415,7 @@ func TestEvaluationsDoNotOvertakeIdentifyEvents(t *testing.T) {
 		for _, n := range numbers {
 			identified[n] = true
 			if n >= 100 && !identified[n-100] {
-				t.Errorf("evaluation %d is before its identify event", n)
+				t.Errorf("evaluation %d came before its identify event", n)
 			}
 		}
 	}
@@ -475,9 +424,8 @@ func TestEvaluationsDoNotOvertakeIdentifyEvents(t *testing.T) {
 	}
 }
 
-// A batch is of one epoch, the oldest first, so that a flush does not wait for what was recorded
-// after it.
-func TestBatchesAreOfOneEpoch(t *testing.T) {
+// A flush must not wait for events that were recorded after it began.
+func TestBatchIsOfTheOldestEpoch(t *testing.T) {
 	q := newQueued()
 	for epoch := range 3 {
 		_ = q.record(kindEvaluation, 10*epoch)
@@ -497,7 +445,7 @@ func TestBatchesAreOfOneEpoch(t *testing.T) {
 			}
 		}
 	}
-	// Without room for its lane, the oldest epoch waits alone.
+	// If there is no room for the lane of the oldest epoch, the others are taken.
 	q = newQueued()
 	_ = q.record(kindCustom, 0)
 	q.queue.flush()
@@ -510,7 +458,7 @@ func TestBatchesAreOfOneEpoch(t *testing.T) {
 	}
 }
 
-func TestWhatIsDue(t *testing.T) {
+func TestBatchIsDueWhenItIsFullOrForAFlush(t *testing.T) {
 	q := newQueued()
 	q.batch = 4
 	expect := func(what string, waiting int, now bool) {
@@ -535,10 +483,9 @@ func TestWhatIsDue(t *testing.T) {
 	expect("for a flush", 1, true)
 	_ = q.rest()
 	_ = q.record(kindCustom, 5)
-	expect("after what the flush covers", 1, false)
+	expect("recorded after the flush", 1, false)
 }
 
-// TestQueueWakesTheFormatter checks that nothing waits without a message to the formatter.
 func TestQueueWakesTheFormatter(t *testing.T) {
 	woken := func(q *queued) bool {
 		select {
@@ -566,9 +513,9 @@ func TestQueueWakesTheFormatter(t *testing.T) {
 	}
 }
 
-// TestQueueAtRandom has several goroutines record while one takes and settles: nothing is lost, or
-// there twice, and the events of each goroutine stay in order.
-func TestQueueAtRandom(t *testing.T) {
+// TestQueueKeepsTheOrderOfEachGoroutine records in several goroutines while one takes and settles
+// events at random times. No event is lost or repeated.
+func TestQueueKeepsTheOrderOfEachGoroutine(t *testing.T) {
 	for seed := range uint64(10) {
 		synctest.Test(t, func(t *testing.T) {
 			const writers, each = 5, 200
@@ -598,7 +545,7 @@ func TestQueueAtRandom(t *testing.T) {
 				taken += len(batch)
 				time.Sleep(time.Duration(random.IntN(5)) * time.Millisecond)
 				q.settled(kindCustom, len(batch))
-				q.room()
+				q.retry()
 				q.attempted(true)
 				if random.IntN(20) == 0 {
 					q.queue.flush()

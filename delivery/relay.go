@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// relayTimeout is how long a Relay Proxy may take to say that it is one.
+// relayTimeout bounds the request for the status page.
 const relayTimeout = 10 * time.Second
 
-// isRelay asks whether a LaunchDarkly Relay Proxy receives the events, by its status page
-// (https://launchdarkly.com/docs/sdk/relay-proxy/monitoring). The SDK key is not sent. Where
-// LaunchDarkly itself receives them, nothing is asked.
+// isRelay reports whether the endpoint is a LaunchDarkly Relay Proxy, which it recognizes by its
+// status page (https://launchdarkly.com/docs/sdk/relay-proxy/monitoring). It does not send the SDK
+// key. If the endpoint is LaunchDarkly's own, it returns false without a request.
 func (e *endpoint) isRelay(ctx context.Context) bool {
 	if isLaunchDarkly(e.template.URL.Hostname()) {
 		return false
@@ -28,9 +28,9 @@ func (e *endpoint) isRelay(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	asking := *e.client
-	asking.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	response, err := asking.Do(request)
+	client := *e.client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(request)
 	if err != nil {
 		return false
 	}
@@ -53,9 +53,8 @@ func isLaunchDarkly(host string) bool {
 	return false
 }
 
-// relay warns of a Relay Proxy that can lose events without a trace: it accepts them before it
-// queues them.
-func (r *reporter) relay() {
+// warnRelay logs that a Relay Proxy may drop events that it has accepted.
+func (r *reporter) warnRelay() {
 	r.log(slog.LevelWarn, "events go through a Relay Proxy, which drops what exceeds its EVENTS_CAPACITY after accepting it",
 		slog.String("remedies", "ldcomponents.RelayProxyEndpointsWithoutEvents, a larger EVENTS_CAPACITY (1000 for each "+
 			"EVENTS_FLUSH_INTERVAL of 5s by default), or delivery.WithMaxRate"))

@@ -14,30 +14,30 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/safelog"
 )
 
-// reporter logs what goes wrong, rate-limited, and passes every loss to the error handlers. It is
-// safe for concurrent use; handlers are called without its lock.
+// reporter logs failures, rate-limited, and calls the error handlers for all dropped events. It is
+// safe for concurrent use. It calls handlers without holding its lock.
 type reporter struct {
 	settings   settings
 	limiter    ratelimit.Limiter
-	overflowed atomic.Int64 // evaluation events for which there was no room, not reported yet
+	overflowed atomic.Int64 // evaluations dropped because the queue was full, not reported yet
 
 	mu        sync.Mutex
-	observers []*observation       // replaced, never changed
-	unlogged  map[error]lostEvents // by cause, since its last line
-	trouble   trouble
+	observers []*observation       // copy on write
+	unlogged  map[error]lostEvents // by cause, since the last line about it
+	incident  incident
 }
 
-// lostEvents counts by group.
+// lostEvents counts dropped events by group.
 type lostEvents struct{ tracked, evaluations int }
 
-// trouble is a time in which requests fail.
-type trouble struct {
-	since  time.Time // zero while there is none
-	logged bool      // whether a line reports it, so that another has to report its end
-	key    bool      // whether a line says that the key is refused
+// incident is a period in which requests fail.
+type incident struct {
+	since     time.Time // zero if there is none
+	logged    bool      // whether it was logged, so that its end is logged, too
+	keyLogged bool      // whether the log reports that the SDK key is refused
 }
 
-// observation is what a call of Observe adds.
+// observation holds the arguments of a call of Observe.
 type observation struct {
 	logger  *slog.Logger
 	onError func(error)
@@ -69,7 +69,7 @@ func (r *reporter) observed() []*observation {
 	return r.observers
 }
 
-// dropped reports events that will not be delivered.
+// dropped calls the error handlers, and logs the loss.
 func (r *reporter) dropped(report DropError) {
 	for _, handle := range r.settings.onError {
 		handle(&report)
@@ -82,7 +82,8 @@ func (r *reporter) dropped(report DropError) {
 	r.logDropped(report)
 }
 
-// logDropped logs the events lost since the last line about the cause.
+// logDropped logs the events dropped since the last line about the cause, unless the rate limit
+// defers that.
 func (r *reporter) logDropped(report DropError) {
 	kind := causeOf(report.Cause)
 	r.mu.Lock()
@@ -96,6 +97,7 @@ func (r *reporter) logDropped(report DropError) {
 	}
 }
 
+// logLost logs the deferred losses of a kind, if there are any.
 func (r *reporter) logLost(kind, cause error) {
 	r.mu.Lock()
 	lost := r.unlogged[kind]
@@ -111,7 +113,7 @@ func (r *reporter) logLost(kind, cause error) {
 	r.log(slog.LevelError, "events dropped", attributes...)
 }
 
-// causeOf returns the cause that the log distinguishes.
+// causeOf returns the sentinel error that cause matches.
 func causeOf(cause error) error {
 	for _, kind := range []error{ErrQueueFull, ErrTooLarge, ErrRefused, ErrUnauthorized, ErrDamaged} {
 		if errors.Is(cause, kind) {
@@ -121,17 +123,17 @@ func causeOf(cause error) error {
 	return ErrClosed
 }
 
-// reportOverflow reports the evaluation events for which there was no room, many at once: recording
-// them is on the path of every evaluation.
+// reportOverflow reports the evaluations that were dropped because the queue was full. It reports
+// them together and later, because recording is on the path of every evaluation.
 func (r *reporter) reportOverflow() {
 	if n := r.overflowed.Swap(0); n > 0 {
 		r.dropped(DropError{Cause: ErrQueueFull, Evaluations: int(n)})
 	}
 }
 
-// failed reports a request that failed.
+// failed logs a failed request.
 func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
-	if s.passing() { // it is about the events of this request
+	if s.passing() { // others pass, so it is about this request's events
 		if suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "suspect"}); ok {
 			r.log(slog.LevelWarn, "events service refuses some events while it accepts others",
 				slog.Any("error", o.err), slog.Int("suppressed", suppressed))
@@ -139,76 +141,76 @@ func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
 		return
 	}
 	r.mu.Lock()
-	if r.trouble.since.IsZero() {
-		r.trouble.since = now
+	if r.incident.since.IsZero() {
+		r.incident.since = now
 	}
-	key := s.keyRefused() && !r.trouble.key
-	r.trouble.key = r.trouble.key || key
+	key := s.keyRefused() && !r.incident.keyLogged
+	r.incident.keyLogged = r.incident.keyLogged || key
 	r.mu.Unlock()
 	switch {
 	case key:
 		if _, ok := r.limiter.Allow(ratelimit.Cause{Kind: "key"}); !ok {
 			return
 		}
-		r.log(slog.LevelError, "events service refuses the SDK key, events wait and are retried", r.state(o, s, l)...)
-	case o.keyRefused && s.rest < time.Second: // one such answer may be about an event
+		r.log(slog.LevelError, "events service refuses the SDK key, events wait and are retried", r.incidentAttributes(o, s, l)...)
+	case o.keyRefused && s.pauseLength < time.Second: // a single 401 or 403 may be about an event
 		return
 	default:
 		suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "failed"})
 		if !ok {
 			return
 		}
-		attributes := r.state(o, s, l)
+		attributes := r.incidentAttributes(o, s, l)
 		if suppressed > 0 {
 			attributes = append(attributes, slog.Int("suppressed", suppressed))
 		}
 		r.log(slog.LevelWarn, "sending events failed, will retry", attributes...)
 	}
 	r.mu.Lock()
-	r.trouble.logged = true
+	r.incident.logged = true
 	r.mu.Unlock()
 }
 
-// state is what an operator wants to know of an outage.
-func (r *reporter) state(o outcome, s *schedule, l *ledger) []slog.Attr {
+// incidentAttributes returns the attributes of log lines about an incident.
+func (r *reporter) incidentAttributes(o outcome, s *schedule, l *ledger) []slog.Attr {
 	stats := l.stats()
 	return []slog.Attr{
-		slog.Any("error", logtext.Error(o.err)), slog.Duration("retryIn", s.rest),
+		slog.Any("error", logtext.Error(o.err)), slog.Duration("retryIn", s.pauseLength),
 		slog.Uint64("waiting", stats.Waiting), slog.Uint64("evaluationsWaiting", stats.EvaluationEvents.Waiting),
 	}
 }
 
-// accepted reports the end of trouble that the log knows of, and what was lost in it since the last
-// line.
+// accepted logs the end of an incident that was logged, and the events dropped during it that were
+// not.
 func (r *reporter) accepted(l *ledger) {
 	r.mu.Lock()
-	over := r.trouble
-	r.trouble = trouble{}
+	ended := r.incident
+	r.incident = incident{}
 	r.mu.Unlock()
-	if !over.logged {
+	if !ended.logged {
 		return
 	}
 	r.logLost(ErrQueueFull, ErrQueueFull)
 	stats := l.stats()
 	r.log(slog.LevelInfo, "events are delivered again",
-		slog.Duration("after", time.Since(over.since).Round(time.Millisecond)),
+		slog.Duration("after", time.Since(ended.since).Round(time.Millisecond)),
 		slog.Uint64("waiting", stats.Waiting), slog.Uint64("evaluationsWaiting", stats.EvaluationEvents.Waiting))
 }
 
-// stalled reports a request that has no answer yet.
+// stalled logs a request without a response.
 func (r *reporter) stalled() {
 	if _, ok := r.limiter.Allow(ratelimit.Cause{Kind: "stalled"}); ok {
 		r.log(slog.LevelWarn, "events service has not answered a request yet", slog.Duration("after", stallTimeout))
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.trouble.logged = true
-		if r.trouble.since.IsZero() {
-			r.trouble.since = time.Now().Add(-stallTimeout)
+		r.incident.logged = true
+		if r.incident.since.IsZero() {
+			r.incident.since = time.Now().Add(-stallTimeout)
 		}
 	}
 }
 
-// ended logs the losses that the rate limit has kept back.
+// ended logs all losses that the rate limit deferred.
 func (r *reporter) ended() {
 	r.reportOverflow()
 	for _, kind := range []error{ErrQueueFull, ErrTooLarge, ErrRefused, ErrUnauthorized, ErrDamaged, ErrClosed} {
@@ -222,7 +224,7 @@ func (r *reporter) log(level slog.Level, message string, attributes ...slog.Attr
 		if o.logger != nil {
 			o.logger.LogAttrs(context.Background(), level, message, attributes...)
 			if !r.settings.ownLogger {
-				logger = nil // the observer's takes the place of the default
+				logger = nil // the observer's logger replaces the default one
 			}
 		}
 	}

@@ -8,96 +8,98 @@ import (
 )
 
 const (
-	// maxTries is how often a part is sent as it is before something else is tried.
+	// maxTries is the number of attempts at a part before something else is sent.
 	maxTries = 3
-	// maxProbes is how many single events are tried to find out whether anything passes.
+	// maxProbes is the number of single events that are sent to find out whether anything passes.
 	maxProbes = 3
-	// maxStrikes is how often a single event has to fail, each time after something else passed, to
-	// be dropped. A failure counts a quarter if, since the first one, something that had failed
-	// passed unchanged: the service is flaky.
+	// maxStrikes is the number of strikes after which a single event is dropped. A strike is a
+	// failure of the event after something else passed.
 	maxStrikes = 8
-	strike     = 4
-	// maxSuspectPause bounds the time between two attempts at a single event that failed while
-	// others passed.
+	// strike is what part.strikes counts for a strike. It counts only 1 if the service is flaky: if,
+	// since the event was held, something else that had failed passed unchanged.
+	strike = 4
+	// maxSuspectPause bounds the pause between two attempts at a suspect.
 	maxSuspectPause = 256 * time.Second
-	// keyRefusals is how many answers of 401 or 403 in a row say that it is about the key, and not
-	// about an event.
+	// keyRefusals is the number of 401 and 403 responses in a row after which they are taken to be
+	// about the SDK key and not about an event.
 	keyRefusals = 3
-	// growAfter is how many requests have to pass under a limit in bytes before twice as many bytes
-	// are tried.
+	// growAfter is the number of requests that pass under a limit in bytes before it is doubled.
 	growAfter = 16
 )
 
-// schedule decides what is sent next, from the outcomes of the requests so far. It is a state
-// machine without clock, goroutine or lock; the sender drives it.
+// schedule decides what to send next, from the outcomes of all attempts so far. It is a state
+// machine without a clock, goroutines or locks; the sender drives it.
 //
-// An outcome other than success is ambiguous: a firewall that dislikes a word in one event answers
-// as for a revoked key, a gateway that chokes on one event as in an outage. An event is guilty by
-// contrast only: it failed, something else passed, and it failed again. Dividing and dropping on
-// less than that loses good events, and multiplies the requests in an outage.
+// The cause of a failure is ambiguous: a firewall that rejects a word in one event responds as if
+// the SDK key were revoked, and a gateway that fails on one event responds as in an outage. A part
+// is only at fault if it failed, another part passed afterwards, and it failed again. Dividing or
+// dropping parts on less evidence would lose good events, and multiply the requests in an outage.
 //
-// What failed although something else passed meanwhile is suspect, and so is what it is divided
-// into. Suspects have pauses of their own; all other failures are the service's, which pauses
-// everything.
+// In an attempt, a part passes or fails. A fresh event was not sent before. A held part failed, and
+// is kept to be sent again. A suspect is a held part that was at fault, or that was divided from
+// one; it has a pause of its own. All other failures are the service's, and pause all requests.
+// While nothing passes, a probe is a request with a single event, to find out whether anything
+// does.
 type schedule struct {
 	backoff  backoff
-	random   func(n int) int // less than n
+	random   func(n int) int // returns a number from 0 to n-1
 	max      int             // events of a request
-	maxBytes int
+	maxBytes int             // bytes of a request
 
-	attempts  uint64 // so far
-	lastPass  uint64 // the attempt that passed last
-	poisoned  bool   // the last failure that was explained was an event's own: the next one is likely to be, too
-	size      int    // fresh events for the next request; doubles while requests pass, and halves when one fails
-	byteLimit int    // after a request that was too large; maxBytes without one
-	below     int    // requests that passed under that limit
-	held      []*part
-	again     *part         // what failed last and is to be sent again as it is; one of held
-	failures  int           // in a row, of the service
-	refusals  int           // of them in a row, with answers that may be about the key
-	failed    time.Time     // when the last request failed that brought a pause
-	rest      time.Duration // that pause
-	ordered   bool          // whether the service asked for it, with Retry-After
+	attempts     uint64  // number of attempts so far
+	lastPass     uint64  // the number of the last attempt that passed
+	held         []*part // parts that failed, oldest first
+	retryNext    *part   // the part of held to send next, unchanged; nil for none
+	eventAtFault bool    // whether the last failure with a known cause was an event's; the next one probably is, too
+	size         int     // fresh events in the next request; doubled when a request passes, halved when one fails
+	byteLimit    int     // bytes of the next request; less than maxBytes after a request that was too large
+	underLimit   int     // requests that passed under the current byteLimit
+
+	// Failures that are not an event's own.
+	failures       int           // in a row
+	refusals       int           // the last of these, in a row, whose responses may be about the SDK key
+	pauseStart     time.Time     // when the last failure caused a pause
+	pauseLength    time.Duration // its length
+	pauseRequested bool          // whether the service requested it with Retry-After
 }
 
 func newSchedule(b backoff, events, bytes int) *schedule {
 	return &schedule{backoff: b, random: rand.N[int], max: events, maxBytes: bytes, size: events, byteLimit: bytes}
 }
 
-// passing reports whether requests pass, other than those that are to blame themselves for their
-// failure.
+// passing reports whether requests pass, except those that are at fault.
 func (s *schedule) passing() bool { return s.failures == 0 }
 
-// keyRefused reports whether the service refuses everything, with an answer that is about the key.
+// keyRefused reports whether the service refuses the SDK key.
 func (s *schedule) keyRefused() bool {
-	if s.poisoned { // and single events refused like that, too
+	if s.eventAtFault { // events may be refused with the same status
 		return s.refusals >= 2*keyRefusals
 	}
 	return s.refusals >= keyRefusals
 }
 
-// choice is what to send next: a held part, one event of a held part, or so many fresh events. Its
-// zero value is nothing.
+// choice is what to send next: a held part, its first event, or a number of fresh events. The zero
+// value is nothing.
 type choice struct {
-	part   *part
-	single bool // only the first event of the part, to find out whether anything passes
-	fresh  int
+	part      *part
+	firstOnly bool // send only the first event of the part, to find out whether anything passes
+	fresh     int
 }
 
-// next chooses. fresh is whether there are events that were not sent yet, due whether a held part
-// may be tried.
+// next chooses what to send next. fresh is whether there are fresh events; due reports whether a
+// held part may be sent now.
 func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 	switch {
-	case s.again != nil:
-		return choice{part: s.again}
+	case s.retryNext != nil:
+		return choice{part: s.retryNext}
 	case !s.passing():
 		return s.probe(fresh, due)
 	}
 	p := s.find(0, func(p *part) bool { return !p.suspect && due(p) })
-	// Suspects have half of the requests at most. At random, so that they do not keep step with a
+	// Suspects get at most half of the requests: at random, so that they are not in step with a
 	// service that fails every other request.
 	if p == nil && !(fresh && s.random(2) == 0) {
-		p = s.find(0, func(p *part) bool { return s.contrasted(p) && due(p) })
+		p = s.find(0, func(p *part) bool { return s.passedSince(p) && due(p) })
 	}
 	switch {
 	case p != nil:
@@ -105,12 +107,12 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 	case fresh:
 		return choice{fresh: s.size}
 	default:
-		return s.single(due)
+		return s.firstOfHeld(due)
 	}
 }
 
-// probe chooses while nothing passes: a single event that was not tried yet, as long as few such
-// are held and now and then afterwards, or else any held part.
+// probe chooses what to send while nothing passes: a fresh event, if few single events are held and
+// from time to time afterwards, or else a held part.
 func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 	tried := 0
 	for _, p := range s.held {
@@ -124,20 +126,21 @@ func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 	case fresh:
 		return choice{fresh: 1}
 	default:
-		return s.single(due)
+		return s.firstOfHeld(due)
 	}
 }
 
-// single chooses one event of a held part, or a held part that must not be divided for that.
-func (s *schedule) single(due func(*part) bool) choice {
+// firstOfHeld chooses the first event of a held part, or else a held part that must not be divided.
+func (s *schedule) firstOfHeld(due func(*part) bool) choice {
 	p := s.find(0, func(p *part) bool { return p.dividable() && due(p) })
 	if p != nil {
-		return choice{part: p, single: true}
+		return choice{part: p, firstOnly: true}
 	}
 	return choice{part: s.find(s.random(max(len(s.held), 1)), due)}
 }
 
-// find returns the first held part, from an index on, that is wanted; nil for none.
+// find returns the first held part for which want returns true, or nil. It starts at an index and
+// wraps around.
 func (s *schedule) find(from int, want func(*part) bool) *part {
 	for i := range s.held {
 		if p := s.held[(from+i)%len(s.held)]; want(p) {
@@ -147,28 +150,29 @@ func (s *schedule) find(from int, want func(*part) bool) *part {
 	return nil
 }
 
-// contrasted reports whether something passed since the part failed: another failure is its own.
-func (s *schedule) contrasted(p *part) bool { return p.failedAt > 0 && s.lastPass > p.failedAt }
+// passedSince reports whether another part passed since p failed. If so, p is at fault if it fails
+// again.
+func (s *schedule) passedSince(p *part) bool { return p.failedAt > 0 && s.lastPass > p.failedAt }
 
-// verdict is what is to be done with a part after an attempt.
+// verdict is what to do with a part after an attempt.
 type verdict int
 
 const (
-	deliver verdict = iota // it was
-	hold                   // it stays as it is, for another attempt
-	divide                 // into two
-	giveUp                 // it is dropped
+	deliver verdict = iota // count it as delivered
+	hold                   // keep it for another attempt
+	divide                 // divide it into two parts
+	giveUp                 // drop it
 )
 
-// judge takes in the outcome of an attempt. early is whether a flush made it before the part was
-// due.
+// judge records the outcome of an attempt at a part, and returns what to do with the part. early is
+// whether a flush caused the attempt before the part was due.
 func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict {
 	s.attempts++
 	if o.class == passed {
 		s.pass(p)
 		return deliver
 	}
-	guilty := s.contrasted(p)
+	atFault := s.passedSince(p)
 	p.failedAt = s.attempts
 	if !early {
 		p.failures++
@@ -178,17 +182,17 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		p.cause = fmt.Errorf("%w: %w", ErrTooLarge, o.err)
 	}
 	p.ambiguous = p.ambiguous || o.class == unavailable && !o.tooLarge
-	s.again = nil
-	if o.retryAfter > 0 { // whoever is to blame
-		s.failed, s.rest, s.ordered = now, o.retryAfter, true
+	s.retryNext = nil
+	if o.retryAfter > 0 { // applies even if the part is at fault
+		s.pauseStart, s.pauseLength, s.pauseRequested = now, o.retryAfter, true
 	}
 	switch {
 	case o.tooLarge && len(p.events) > 1:
-		s.byteLimit, s.below = max(p.bytes/2, 1), 0
+		s.byteLimit, s.underLimit = max(p.bytes/2, 1), 0
 		s.fail(o, now)
 		return divide
-	case guilty:
-		s.poisoned, p.suspect = true, true
+	case atFault:
+		s.eventAtFault, p.suspect = true, true
 		if len(p.events) > 1 {
 			return divide
 		}
@@ -207,8 +211,8 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		s.size = max(s.size/2, 1)
 		s.fail(o, now)
 		s.hold(p)
-		if o.class == unavailable && !s.poisoned && p.failures < maxTries {
-			s.again = p
+		if o.class == unavailable && !s.eventAtFault && p.failures < maxTries {
+			s.retryNext = p
 		}
 		return hold
 	}
@@ -223,28 +227,29 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 	return hold
 }
 
+// pass records that a part passed.
 func (s *schedule) pass(p *part) {
 	s.lastPass = s.attempts
-	s.again = nil
+	s.retryNext = nil
 	s.failures, s.refusals = 0, 0
-	s.rest, s.ordered = 0, false
+	s.pauseLength, s.pauseRequested = 0, false
 	s.size = min(2*s.size, s.max)
-	if p.failures > 0 { // unchanged, so that no event is to blame
-		s.poisoned, s.size = false, s.max
+	if p.failures > 0 { // it passed unchanged: its failures were the service's
+		s.eventAtFault, s.size = false, s.max
 		for _, other := range s.held {
 			other.flaky = true
 		}
 	}
 	if s.byteLimit < s.maxBytes {
-		if s.below++; s.below >= growAfter {
-			s.byteLimit, s.below = min(2*s.byteLimit, s.maxBytes), 0
+		if s.underLimit++; s.underLimit >= growAfter {
+			s.byteLimit, s.underLimit = min(2*s.byteLimit, s.maxBytes), 0
 		}
 	}
 	s.release(p)
 }
 
-// fail sets the pause after a failure of the service. A first refusal has none: it is most likely
-// about one event, and the next request shows that.
+// fail records a failure of the service, and sets the pause. The first refusal causes no pause,
+// because it is most likely about one event, which the next request shows.
 func (s *schedule) fail(o outcome, now time.Time) {
 	s.failures++
 	if o.keyRefused {
@@ -258,24 +263,24 @@ func (s *schedule) fail(o outcome, now time.Time) {
 		pause = o.retryAfter
 	case s.keyRefused():
 		pause = s.backoff.refused(s.refusals - keyRefusals)
-	case (o.class == refused || s.poisoned) && s.failures == 1:
+	case (o.class == refused || s.eventAtFault) && s.failures == 1:
 	default:
 		pause = s.backoff.pause(s.failures - 1)
 	}
-	s.failed, s.rest, s.ordered = now, pause, o.retryAfter > 0
+	s.pauseStart, s.pauseLength, s.pauseRequested = now, pause, o.retryAfter > 0
 }
 
-// pause returns how long to wait before the next request: no longer than longest after the last
-// one, unless the service asked for more.
+// pause returns how long to wait before the next request. longest limits the pause since the last
+// failure, unless the service requested it.
 func (s *schedule) pause(now time.Time, longest time.Duration) time.Duration {
-	rest := s.rest
-	if !s.ordered {
-		rest = min(rest, longest)
+	length := s.pauseLength
+	if !s.pauseRequested {
+		length = min(length, longest)
 	}
-	return s.failed.Add(rest).Sub(now)
+	return s.pauseStart.Add(length).Sub(now)
 }
 
-// untilDue returns how long to wait until a held part is due.
+// untilDue returns how long to wait until the next held part is due.
 func (s *schedule) untilDue(now time.Time) time.Duration {
 	pause := idle
 	for _, p := range s.held {
@@ -286,8 +291,8 @@ func (s *schedule) untilDue(now time.Time) time.Duration {
 	return pause
 }
 
-// suspects counts the events up to a flush that are held alone, and failed for that flush, too,
-// while others passed. cause is what is wrong with one of them.
+// suspects returns the number of events covered by a flush that are held alone, were sent for that
+// flush, and are at fault. cause is the cause for one of them, or nil if there are none.
 func (s *schedule) suspects(flush uint32) (n uint64, cause error) {
 	for _, p := range s.held {
 		if e := &p.events[0]; p.strikes > 0 && p.flush >= flush && e.epoch <= flush {
@@ -298,12 +303,14 @@ func (s *schedule) suspects(flush uint32) (n uint64, cause error) {
 	return n, cause
 }
 
+// hold adds a part to the held ones.
 func (s *schedule) hold(p *part) {
 	if !slices.Contains(s.held, p) {
 		s.held = append(s.held, p)
 	}
 }
 
+// release removes a part from the held ones.
 func (s *schedule) release(p *part) {
 	if i := slices.Index(s.held, p); i >= 0 {
 		s.held = slices.Delete(s.held, i, i+1)

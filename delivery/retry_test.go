@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// The outcomes that the service may answer with, by the name that the tables use.
+// outcomeOf returns an outcome by the name that the tables use.
 func outcomeOf(name string) outcome {
 	failed := errors.New(name)
 	switch name {
 	case "pass":
 		return outcome{class: passed}
-	case "down": // no answer, 5xx, 404, 407, 408, 429, an HTML page
+	case "down": // no response, 5xx, 404, 407, 408, 429, an HTML page
 		return outcome{class: unavailable, err: failed}
-	case "slow": // a timeout before the body was written
+	case "slow": // a timeout before the whole body was written
 		return outcome{class: unavailable, tooLarge: true, err: failed}
 	case "bad": // 400, 406, 422
 		return outcome{class: refused, err: failed}
@@ -31,8 +31,8 @@ func outcomeOf(name string) outcome {
 	}
 }
 
-// driver sends what a schedule chooses, as the sender does: parts are named, and what is fresh
-// becomes a part.
+// driver sends what a schedule chooses, as the sender does. It names the parts: fresh ones are a, b, c
+// and so on, and the halves of a are a1 and a2.
 type driver struct {
 	*schedule
 	now   time.Time
@@ -41,22 +41,21 @@ type driver struct {
 	fresh bool
 }
 
-// drive makes a driver whose requests carry up to size events.
+// drive returns a driver with requests of up to size events.
 func drive(size int) *driver {
 	d := &driver{
 		schedule: newSchedule(backoff{DefaultMinBackoff, DefaultMaxBackoff}, size, 1<<20),
 		now:      time.Now(), names: make(map[*part]string), fresh: true,
 	}
-	d.random = func(n int) int { return n - 1 } // the last one of several
+	d.random = func(n int) int { return n - 1 } // the greatest
 	return d
 }
 
-// choose returns the part that is sent next, and its name; nil for none. Fresh ones are named a, b,
-// c and so on, the halves of a are a1 and a2.
+// choose returns the part to send next, or nil.
 func (d *driver) choose() *part {
 	c := d.schedule.next(d.fresh, func(p *part) bool { return !p.due.After(d.now) })
 	switch {
-	case c.part != nil && c.single:
+	case c.part != nil && c.firstOnly:
 		return d.divide(c.part, 1)
 	case c.part != nil:
 		return c.part
@@ -81,8 +80,8 @@ func (d *driver) divide(p *part, n int) *part {
 	return first
 }
 
-// send sends the next part and returns its name and its number of events, and what the schedule
-// made of the outcome.
+// send sends the next part with an outcome. It returns the name of the part with its number of
+// events, and the verdict.
 func (d *driver) send(name string) (sent string, v verdict) {
 	p := d.choose()
 	if p == nil {
@@ -92,13 +91,13 @@ func (d *driver) send(name string) (sent string, v verdict) {
 	v = d.judge(p, outcomeOf(name), d.now, p.due.After(d.now))
 	if v == divide {
 		if first := d.divide(p, len(p.events)/2); outcomeOf(name).tooLarge {
-			d.again = first
+			d.retryNext = first
 		}
 	}
 	return sent, v
 }
 
-// step is a request: its outcome, what is in it, and what follows. With a pause, that passes first.
+// step is a request and what is expected of it, after a pause.
 type step struct {
 	outcome string
 	sent    string // the part and its number of events
@@ -106,17 +105,17 @@ type step struct {
 	pause   time.Duration
 }
 
-// TestSchedule is the rules about what is sent next, as sequences of requests of up to 8 events.
+// TestSchedule tests what is sent next, in sequences of requests of up to 8 events.
 func TestSchedule(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		fresh int // there are so many fresh parts; 0 for any number
+		fresh int // number of fresh parts; 0 for any number
 		steps []step
 	}{
 		{"everything passes", 0, []step{
 			{"pass", "a:8", deliver, 0}, {"pass", "b:8", deliver, 0}, {"pass", "c:8", deliver, 0},
 		}},
-		{"in an outage, the same part is sent three times, then one fresh event, up to three such, then a held part at random", 0, []step{
+		{"in an outage, the part is sent three times, then up to three fresh events one by one, then a held part at random", 0, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"down", "b:1", hold, 0}, {"down", "b:1", hold, 0}, {"down", "b:1", hold, 0},
 			{"down", "c:1", hold, 0}, {"down", "c:1", hold, 0}, {"down", "c:1", hold, 0},
@@ -128,71 +127,68 @@ func TestSchedule(t *testing.T) {
 			{"pass", "b:1", deliver, 0}, {"pass", "a:8", deliver, 0},
 			{"pass", "c:8", deliver, 0}, {"pass", "d:8", deliver, 0},
 		}},
-		{"after one failure, nothing is divided", 0, []step{
-			{"down", "a:8", hold, 0}, {"pass", "a:8", deliver, 0}, {"pass", "b:8", deliver, 0},
-		}},
-		{"a refusal is about the request, so that the next one is another", 0, []step{
+		{"after a refusal, something else is sent", 0, []step{
 			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
 			{"bad", "d:1", hold, 0},
 		}},
-		{"one content that is refused is found by contrast", 0, []step{
-			{"bad", "a:8", hold, 0},     // no contrast yet
+		{"an event that is refused is isolated by dividing", 0, []step{
+			{"bad", "a:8", hold, 0},     // the cause is ambiguous
 			{"pass", "b:1", deliver, 0}, // something else passes
-			{"bad", "a:8", divide, 0},   // and it fails again
-			{"pass", "c:8", deliver, 0}, // something else again
+			{"bad", "a:8", divide, 0},   // and it fails again: it is at fault
+			{"pass", "c:8", deliver, 0}, // something else passes again
 			{"bad", "a1:4", divide, 0},
-			{"pass", "a2:4", deliver, 0}, // which is the contrast for the halves of the other
+			{"pass", "a2:4", deliver, 0}, // which puts the other half at fault
 			{"pass", "a11:2", deliver, 0},
 			{"bad", "a12:2", divide, 0},
 			{"pass", "d:8", deliver, 0},
 			{"pass", "a121:1", deliver, 0},
 			{"bad", "a122:1", hold, 0},  // it is alone: the first strike
-			{"pass", "e:8", deliver, 0}, // it holds up nobody
+			{"pass", "e:8", deliver, 0}, // the others are not delayed
 			{"pass", "f:8", deliver, time.Second},
 			{"bad", "a122:1", hold, time.Second}, // it is due after 2 s, and then after 4
 			{"pass", "g:8", deliver, 3 * time.Second},
 			{"bad", "a122:1", hold, time.Second},
 		}},
-		{"one content that makes the service fail is found by contrast", 0, []step{
+		{"an event that makes the service fail is isolated by dividing", 0, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"pass", "b:1", deliver, 0},
-			{"down", "a:8", divide, 0}, // at once: it has been tried enough
+			{"down", "a:8", divide, 0}, // at once, because it was retried before
 			{"pass", "c:2", deliver, 0},
 			{"down", "a1:4", divide, 0},
 			{"pass", "a2:4", deliver, 0},
 			{"pass", "a11:2", deliver, 0},
 		}},
-		{"after one such content, the next failure is not repeated before something else is tried", 0, []step{
+		{"after such an event, a part that fails is not retried before something else is sent", 0, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"pass", "b:1", deliver, 0}, {"down", "a:8", divide, 0},
 			{"down", "c:2", hold, 0}, {"pass", "d:1", deliver, 0}, {"down", "c:2", divide, 0},
 		}},
-		{"parts that failed in an outage are not guilty when something else passes, but when they fail then", 0, []step{
+		{"a part that failed in an outage is at fault only if it fails after something else passed", 0, []step{
 			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
 			{"pass", "d:1", deliver, 0}, {"pass", "a:8", deliver, 0}, {"pass", "b:1", deliver, 0}, {"bad", "c:1", hold, 0},
 			{"pass", "e:8", deliver, 0},
 		}},
-		{"without fresh events, one event of a held part tells whether anything passes", 1, []step{
+		{"without fresh events, the first event of a held part is the probe", 1, []step{
 			{"bad", "a:8", hold, 0},
 			{"pass", "a1:1", deliver, 0},
 			{"bad", "a2:7", divide, 0},
-			{"pass", "a211:1", deliver, 0}, // nothing has passed since
+			{"pass", "a211:1", deliver, 0}, // nothing passed since
 			{"bad", "a212:2", divide, 0},
 		}},
-		{"without fresh events, what may have arrived is divided only after ten attempts", 1, []step{
+		{"without fresh events, a part that may have arrived is divided only after ten attempts", 1, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"down", "a1:1", hold, 0},
 		}},
-		{"a single event is sent as it is until it passes", 1, []step{
+		{"without held parts and fresh events, nothing is sent", 1, []step{
 			{"pass", "a:8", deliver, 0}, {"bad", "nothing", hold, 0},
 		}},
-		{"what is too large is divided, the first half first", 0, []step{
+		{"a part that is too large is divided, and the first half sent first", 0, []step{
 			{"413", "a:8", divide, 0}, {"413", "a1:4", divide, 0}, {"pass", "a11:2", deliver, 0},
 			{"pass", "a12:2", deliver, 0}, {"pass", "a2:4", deliver, 0}, {"pass", "b:8", deliver, 0},
 		}},
-		{"what can't be written in time is divided", 0, []step{
+		{"a part that can't be written in time is divided", 0, []step{
 			{"slow", "a:8", divide, 0}, {"pass", "a1:4", deliver, 0}, {"pass", "a2:4", deliver, 0}, {"pass", "b:8", deliver, 0},
 		}},
 	} {
@@ -209,8 +205,8 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// While nothing passes, no held part starves, and few events are taken out of their order for trying.
-func TestEveryHeldPartIsTriedWhileNothingPasses(t *testing.T) {
+// There are few probes, because they are sent out of order.
+func TestEveryHeldPartIsSentWhileNothingPasses(t *testing.T) {
 	d := drive(8)
 	d.random = rand.New(rand.NewPCG(1, 2)).IntN
 	const requests = 1_000
@@ -225,13 +221,12 @@ func TestEveryHeldPartIsTriedWhileNothingPasses(t *testing.T) {
 		}
 	}
 	if len(d.held) > 80 {
-		t.Errorf("%d events were tried alone", len(d.held)-1)
+		t.Errorf("%d events were sent alone", len(d.held)-1)
 	}
 }
 
-// TestPauses is how long to wait after each of a sequence of outcomes, when they follow each other
-// at once.
-func TestPauses(t *testing.T) {
+// TestPauseAfterEachOutcome tests the pauses in sequences of requests without delay.
+func TestPauseAfterEachOutcome(t *testing.T) {
 	const none = 0
 	s, m := time.Second, time.Minute
 	for _, c := range []struct {
@@ -241,15 +236,16 @@ func TestPauses(t *testing.T) {
 	}{
 		{"in an outage", []string{"down", "down", "down", "down", "down", "down", "down", "down", "down"},
 			[]time.Duration{s / 5, 2 * s / 5, 4 * s / 5, 8 * s / 5, 16 * s / 5, 32 * s / 5, 64 * s / 5, 15 * s, 15 * s}},
-		{"after a first refusal, most likely of one event, none", []string{"bad", "bad", "bad", "bad"},
+		{"none after the first refusal", []string{"bad", "bad", "bad", "bad"},
 			[]time.Duration{none, 2 * s / 5, 4 * s / 5, 8 * s / 5}},
-		{"when the key is refused three times in a row, long ones", []string{"key", "key", "key", "key", "key", "key", "key", "key", "key", "key"},
+		{"long ones when the key is refused three times in a row", []string{"key", "key", "key", "key", "key", "key", "key", "key", "key", "key"},
 			[]time.Duration{none, 2 * s / 5, 15 * s, 30 * s, m, 2 * m, 4 * m, 8 * m, 10 * m, 10 * m}},
-		{"when the key is refused now and then, as usual", []string{"key", "key", "down", "key", "key", "key"},
+		{"as usual when the key is not refused in a row", []string{"key", "key", "down", "key", "key", "key"},
 			[]time.Duration{none, 2 * s / 5, 4 * s / 5, 8 * s / 5, 16 * s / 5, 15 * s}},
-		{"what passes ends them", []string{"down", "down", "pass", "down", "pass", "key", "key"},
+		{"none after a request passes", []string{"down", "down", "pass", "down", "pass", "key", "key"},
 			[]time.Duration{s / 5, 2 * s / 5, none, s / 5, none, none, 2 * s / 5}},
-		{"what is too large", []string{"413", "413", "pass", "slow", "slow"},
+		{"none after a part at fault", []string{"bad", "pass", "bad"}, []time.Duration{none, none, none}},
+		{"after a request that is too large", []string{"413", "413", "pass", "slow", "slow"},
 			[]time.Duration{none, 2 * s / 5, none, s / 5, 2 * s / 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -268,21 +264,10 @@ func TestPauses(t *testing.T) {
 	}
 }
 
-// A guilty event brings no pause: the others go on.
-func TestGuiltBringsNoPause(t *testing.T) {
-	d := drive(1)
-	for i, name := range []string{"bad", "pass", "bad"} {
-		d.send(name)
-		if pause := d.pause(d.now, idle); pause > 0 {
-			t.Errorf("%v after request %d", pause, i)
-		}
-	}
-}
-
-func TestRetryAfterTakesThePlaceOfThePause(t *testing.T) {
+func TestRetryAfterOverridesThePause(t *testing.T) {
 	d := drive(8)
 	d.send("later")
-	if pause := d.pause(d.now, time.Second); pause != time.Minute { // also of a flush's
+	if pause := d.pause(d.now, time.Second); pause != time.Minute { // also during a flush
 		t.Errorf("%v", pause)
 	}
 	if pause := d.pause(d.now.Add(40*time.Second), time.Second); pause != 20*time.Second {
@@ -294,16 +279,15 @@ func TestRetryAfterTakesThePlaceOfThePause(t *testing.T) {
 	d.now = d.now.Add(time.Minute)
 	d.send("down")
 	if pause := d.pause(d.now, time.Second); pause > 400*time.Millisecond {
-		t.Errorf("%v after an answer without Retry-After", pause)
+		t.Errorf("%v after a response without Retry-After", pause)
 	}
 	d.send("pass")
 	if pause := d.pause(d.now, idle); pause > 0 {
-		t.Errorf("%v after what passed", pause)
+		t.Errorf("%v after a request passed", pause)
 	}
 }
 
-// While a flush waits, pauses are shorter.
-func TestPauseIsAtMostTheLongest(t *testing.T) {
+func TestPauseIsLimitedDuringAFlush(t *testing.T) {
 	d := drive(8)
 	for range 20 {
 		d.send("down")
@@ -316,12 +300,12 @@ func TestPauseIsAtMostTheLongest(t *testing.T) {
 	}
 }
 
-// strikes sends to a schedule in which one single event fails and everything else passes, until the
-// event is dropped. It returns how long each attempt at it was after the one before.
+// strikes sends requests until the first event, which always fails, is dropped, while all others pass.
+// It returns the times between the attempts at it.
 func strikes(t *testing.T, d *driver, outcome string, between func()) (gaps []time.Duration) {
 	t.Helper()
-	guilty := d.choose()
-	v := d.judge(guilty, outcomeOf(outcome), d.now, false)
+	atFault := d.choose()
+	v := d.judge(atFault, outcomeOf(outcome), d.now, false)
 	for last := d.now; v != giveUp; {
 		between()
 		p := d.choose()
@@ -329,7 +313,7 @@ func strikes(t *testing.T, d *driver, outcome string, between func()) (gaps []ti
 			d.now = d.now.Add(d.untilDue(d.now))
 			continue
 		}
-		if p != guilty {
+		if p != atFault {
 			d.judge(p, outcomeOf("pass"), d.now, false)
 			if d.untilDue(d.now) < idle {
 				d.now = d.now.Add(d.untilDue(d.now))
@@ -349,15 +333,14 @@ func strikes(t *testing.T, d *driver, outcome string, between func()) (gaps []ti
 	return gaps
 }
 
-// A single event that fails while others pass is tried for minutes, and then dropped.
-func TestStrikes(t *testing.T) {
+func TestSuspectIsRetriedForMinutesAndDropped(t *testing.T) {
 	for outcome, cause := range map[string]error{"bad": ErrRefused, "key": ErrRefused, "down": ErrRefused, "413": ErrTooLarge} {
 		t.Run(outcome, func(t *testing.T) {
 			d := drive(1)
-			var guilty *part
+			var atFault *part
 			gaps := strikes(t, d, outcome, func() {
 				if len(d.held) > 0 {
-					guilty = d.held[0]
+					atFault = d.held[0]
 				}
 			})
 			tries, total := len(gaps), time.Duration(0)
@@ -370,15 +353,15 @@ func TestStrikes(t *testing.T) {
 			if tries < maxStrikes || total < 4*time.Minute || total > time.Hour {
 				t.Errorf("it is dropped after %d attempts, in %v", tries+1, total)
 			}
-			if !errors.Is(guilty.cause, cause) {
-				t.Errorf("because of %v", guilty.cause)
+			if !errors.Is(atFault.cause, cause) {
+				t.Errorf("because of %v", atFault.cause)
 			}
 		})
 	}
 }
 
-// Where what had failed has passed unchanged since, the service is flaky, and a failure says less.
-func TestStrikesOfAFlakyServiceCountLess(t *testing.T) {
+// The service is flaky if another part that had failed passes unchanged.
+func TestStrikesCountLessIfTheServiceIsFlaky(t *testing.T) {
 	d := drive(1)
 	steady := len(strikes(t, d, "bad", func() {}))
 	d = drive(1)
@@ -390,12 +373,12 @@ func TestStrikesOfAFlakyServiceCountLess(t *testing.T) {
 		}
 	}))
 	if flaky < 3*steady {
-		t.Errorf("an event is dropped after %d attempts, and after %d where the service is flaky", steady, flaky)
+		t.Errorf("an event is dropped after %d attempts, and after %d if the service is flaky", steady, flaky)
 	}
 }
 
-// An attempt that a flush makes early is no strike.
-func TestEarlyAttemptsAreNoStrikes(t *testing.T) {
+// A flush sends suspects before they are due.
+func TestEarlyAttemptIsNoStrike(t *testing.T) {
 	d := drive(1)
 	d.send("bad")
 	d.send("pass")
@@ -416,8 +399,7 @@ func TestEarlyAttemptsAreNoStrikes(t *testing.T) {
 	}
 }
 
-// Requests after one that was too large stay below half of its bytes, and grow again after a while.
-func TestByteLimit(t *testing.T) {
+func TestByteLimitIsHalvedAndGrowsAgain(t *testing.T) {
 	d := drive(8)
 	p := newPart(texts(`{}`, `{}`, `{}`, `{}`))
 	p.bytes = 800_000
@@ -431,7 +413,7 @@ func TestByteLimit(t *testing.T) {
 			if d.byteLimit != before {
 				t.Fatalf("limit %d after %d requests", d.byteLimit, i)
 			}
-			d.schedule.again = nil
+			d.schedule.retryNext = nil
 			d.judge(newPart(texts(`{}`)), outcomeOf("pass"), d.now, false)
 		}
 		if d.byteLimit != want {
@@ -445,8 +427,8 @@ func TestByteLimit(t *testing.T) {
 	}
 }
 
-// The parts of what may have arrived may have arrived; of what was too large, they have not.
-func TestAmbiguity(t *testing.T) {
+// Both halves of an ambiguous part are ambiguous.
+func TestPartIsAmbiguousIfItsEventsMayHaveArrived(t *testing.T) {
 	for outcome, want := range map[string]bool{"down": true, "later": true, "bad": false, "key": false, "413": false, "slow": false} {
 		d := drive(8)
 		p := d.choose()
@@ -458,9 +440,7 @@ func TestAmbiguity(t *testing.T) {
 	}
 }
 
-// A flush that waits for nothing but guilty events may as well end; for which of them there is a
-// cause.
-func TestSuspects(t *testing.T) {
+func TestSuspectsAreCountedForTheFlushForWhichTheyWereSent(t *testing.T) {
 	d := drive(1)
 	suspects := func(flush uint32, want uint64, what string) {
 		t.Helper()
@@ -471,17 +451,17 @@ func TestSuspects(t *testing.T) {
 	}
 	suspects(1, 0, "nothing")
 	d.send("bad")
-	suspects(1, 0, "without contrast")
+	suspects(1, 0, "failed once")
 	d.send("pass")
 	p := d.held[0]
 	p.flush, p.events[0].weight, p.events[0].epoch = 7, 1, 1
 	d.send("bad")
-	suspects(7, 1, "guilty")
-	suspects(8, 0, "for a flush for which it was not tried")
-	suspects(0, 0, "for a flush that it is no part of")
+	suspects(7, 1, "at fault")
+	suspects(8, 0, "for a flush for which it was not sent")
+	suspects(0, 0, "for a flush that does not cover it")
 }
 
-func TestUntilDue(t *testing.T) {
+func TestUntilDueIsOfTheNextHeldPart(t *testing.T) {
 	d := drive(8)
 	if pause := d.untilDue(d.now); pause != idle {
 		t.Errorf("%v with nothing held", pause)

@@ -5,20 +5,18 @@ import (
 	"time"
 )
 
-// flushBackoff bounds the pause before another attempt while a flush or a shutdown waits: a service
-// that is back is found before their deadline, and one that is not gets no more requests than from
-// LaunchDarkly's own sender.
+// flushBackoff bounds the pause before another attempt while a flush or a shutdown waits, so that a
+// recovery is noticed before their deadline. LaunchDarkly's own sender uses the same pause.
 const flushBackoff = time.Second
 
-// idle is how long the sender sleeps when there is nothing to do, unless it is woken.
+// idle is the pause of the sender if there is nothing to send.
 const idle = time.Hour
 
-// stallTimeout is how long a request may go without an answer until it is logged, and until nothing
-// waits for the room that it would make.
+// stallTimeout is the time without a response after which a request is logged, and puts no longer
+// block until it makes room.
 const stallTimeout = time.Second
 
-// sender sends what is in the store, one request at a time. It belongs to the goroutine that runs
-// it.
+// sender sends the events in the store, one request at a time. Only the goroutine of run uses it.
 type sender struct {
 	queue    *queue
 	ledger   *ledger
@@ -27,16 +25,16 @@ type sender struct {
 	pace     pace
 	endpoint *endpoint
 	report   *reporter
-	date     func(string)  // takes the Date of the service
-	wake     chan struct{} // there may be something to send
-	released chan struct{} // everything that is stored is to be sent
+	date     func(string)  // called with the Date header of responses
+	wake     chan struct{} // signals that there may be something to send
+	released chan struct{} // signals that all stored events are to be sent
 
-	budget int    // stored events to send although they do not fill a request
-	flush  uint32 // the last flush that waits; 0 for none
-	tried  uint32 // the last flush for which a request was sent
+	budget int    // stored events to send even if they do not fill a request
+	flush  uint32 // the epoch of the last flush that waits; 0 for none
+	tried  uint32 // the epoch of the last flush for which a request was sent
 }
 
-// run sends until it is stopped.
+// run sends requests until stopping is done.
 func (s *sender) run(stopping context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -56,13 +54,13 @@ func (s *sender) run(stopping context.Context) {
 	}
 }
 
-// close releases connections and memory. Nothing may be sent afterwards.
+// close releases connections and memory. The sender must not be used afterwards.
 func (s *sender) close() {
 	s.endpoint.closeIdle()
-	s.schedule.held, s.schedule.again = nil, nil
+	s.schedule.held, s.schedule.retryNext = nil, nil
 }
 
-// step sends a request if there is one to send now, and otherwise returns how long to wait.
+// step sends a request and returns 0, or returns how long to wait if there is none to send now.
 func (s *sender) step(stopping context.Context) time.Duration {
 	now := time.Now()
 	for _, p := range s.store.recovered() {
@@ -71,7 +69,7 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	waiting, bytes := s.store.waiting()
 	var covered uint64
 	s.flush, covered = s.ledger.lastFlush()
-	if cause := s.hopeless(covered); cause != nil {
+	if cause := s.flushError(covered); cause != nil {
 		s.ledger.giveUp(s.flush, cause)
 		s.flush = 0
 	}
@@ -94,10 +92,10 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	return 0
 }
 
-// hopeless returns why the flush that waits for so many events may as well end: the key is refused,
-// also for this flush, or all of them are events that failed again by themselves while everything
-// else passed.
-func (s *sender) hopeless(covered uint64) error {
+// flushError returns why to end the current flush, which covers the given number of waiting events,
+// or nil to continue it. It ends if the SDK key was refused in response to a request of this flush,
+// or if only suspects remain.
+func (s *sender) flushError(covered uint64) error {
 	switch {
 	case s.flush == 0, s.tried < s.flush:
 		return nil
@@ -111,19 +109,19 @@ func (s *sender) hopeless(covered uint64) error {
 	return cause
 }
 
-// pick takes what was chosen out of the store, as far as the pace allows. Otherwise it returns how
-// long to wait, 0 for until there is something new.
+// pick returns the chosen part, or as much of it as the pace allows. If there is nothing to send,
+// it returns nil and how long to wait, or 0 to wait for a signal.
 func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.Duration) {
 	if p := c.part; p != nil {
 		n := len(p.events)
-		if c.single {
+		if c.firstOnly {
 			n = 1
 		}
 		allowed, pause := s.pace.allow(now, n)
 		switch {
 		case pause > 0:
 			return nil, pause
-		case allowed >= n && !c.single:
+		case allowed >= n && !c.firstOnly:
 			return p, 0
 		default:
 			return s.divide(p, min(n, allowed)), 0
@@ -149,7 +147,7 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 	return p, 0
 }
 
-// send makes an attempt at a part, and does what follows from it.
+// send sends the part once, and delivers, holds, divides or drops it according to the outcome.
 func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 	early := p.due.After(now)
 	s.tried, p.flush = s.flush, s.flush
@@ -164,7 +162,7 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 		<-stalled
 	}
 	if stopping.Err() != nil && o.class != passed {
-		return // the part stays in the store
+		return // the store keeps the part
 	}
 	now = time.Now()
 	s.pace.done(now, len(p.events))
@@ -175,19 +173,19 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 	s.ledger.attempted(v == deliver)
 	switch v {
 	case deliver:
-		s.report.accepted(s.ledger) // before a flush returns
+		s.report.accepted(s.ledger) // before flushes return
 		s.store.settle(p)
 		s.ledger.settle(p.events, nil)
 	case divide:
 		if first := s.divide(p, len(p.events)/2); o.tooLarge {
-			s.schedule.again = first // so that events stay in order
+			s.schedule.retryNext = first // to keep the events in order
 		}
 	case giveUp:
 		s.store.settle(p)
 		drop(s.ledger, s.report, p.events, p.cause)
 	}
 	s.queue.attempted(s.schedule.passing())
-	signal(s.queue.wake) // the formatter may have waited for room
+	signal(s.queue.wake) // there may be room for the formatter
 	if v != deliver {
 		s.report.failed(o, s.schedule, now, s.ledger)
 	}

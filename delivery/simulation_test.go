@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,19 +24,20 @@ import (
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
 	ldevents "github.com/launchdarkly/go-sdk-events/v3"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
-	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/subsystems"
 
+	"github.com/openfeature-launchdarkly/go-provider/internal/httpstop"
 	"github.com/openfeature-launchdarkly/go-provider/internal/jsonarray"
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
-// service is an events service in virtual time: what it answers depends on the body and on the time
-// since its start. It drops a repeated payload ID, as LaunchDarkly does.
+// service is an events service in virtual time, whose response depends on the body and on the time
+// since its start. It ignores a repeated payload ID, as LaunchDarkly does.
 type service struct {
-	answer func(body string, events int, elapsed time.Duration) int // a status; 0 for no answer
-	keeps  func(events int, elapsed time.Duration) int              // how many of those that it accepts; all if nil
-	took   time.Duration                                            // for each request
+	answer    func(body string, events int, elapsed time.Duration) int // returns a status; 0 for no response
+	keeps     func(events int, elapsed time.Duration) int              // returns how many accepted events it keeps; all if nil
+	took      time.Duration                                            // the duration of a request
+	perSecond int                                                      // bytes of requests that it reads; 0 for any number
 
 	mu       sync.Mutex
 	began    time.Time
@@ -42,28 +45,27 @@ type service struct {
 	arrived  map[string]int // by the event's key
 	requests int
 	failures int
-	sizes    []int // events of each request
-	at       []time.Duration
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.Method == http.MethodGet { // it is no Relay Proxy
-		return &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: http.NoBody, Request: request}, nil
+	if request.Method == http.MethodGet { // the status page of a Relay Proxy
+		return httpstop.Respond(request, http.StatusNotFound), nil
 	}
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		return nil, err
 	}
 	time.Sleep(s.took)
+	if s.perSecond > 0 && !s.read(request, len(body)) {
+		return nil, context.DeadlineExceeded
+	}
 	var events [][]byte
-	jsonarray.Split(body, func(e []byte, _ int) { events = append(events, e) }) // encoding/json takes most of a simulation's time
+	jsonarray.Split(body, func(e []byte, _ int) { events = append(events, e) }) // faster than encoding/json
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	elapsed := time.Since(s.began)
 	s.requests++
-	s.sizes = append(s.sizes, len(events))
-	s.at = append(s.at, elapsed)
 	status := s.answer(string(body), len(events), elapsed)
 	if status >= 200 && status < 300 {
 		if id := request.Header.Get(payloadIDHeader); !s.seen[id] {
@@ -84,35 +86,50 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	if status == 0 {
 		return nil, io.ErrUnexpectedEOF
 	}
-	return &http.Response{
-		StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: request,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}, nil
+	return httpstop.Respond(request, status), nil
 }
 
-// simulated makes a processor whose events service is s. It has to be called in a bubble of
-// synctest.
+// read reads a body at the rate of perSecond. It returns false if that exceeds the request's deadline.
+func (s *service) read(request *http.Request, bytes int) bool {
+	trace := httptrace.ContextClientTrace(request.Context())
+	trace.GotConn(httptrace.GotConnInfo{})
+	select {
+	case <-request.Context().Done():
+		return false
+	case <-time.After(time.Duration(bytes) * time.Second / time.Duration(s.perSecond)):
+		trace.WroteRequest(httptrace.WroteRequestInfo{})
+		return true
+	}
+}
+
+// simulated returns a processor whose events service is s. It must be called in a synctest bubble.
 func simulated(t *testing.T, s *service, log io.Writer, opts ...Option) *Processor {
 	t.Helper()
 	s.began, s.seen, s.arrived = time.Now(), make(map[string]bool), make(map[string]int)
 	opts = append([]Option{WithLogger(slog.New(slog.NewTextHandler(log, nil)))}, opts...)
-	config := Lossless(ldcomponents.SendEvents(), opts...)
-	if _, err := config.Build(subsystems.BasicClientContext{
-		SDKKey:  "sdk-secret",
-		Logging: subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
-		HTTP: subsystems.HTTPConfiguration{
-			CreateHTTPClient: func() *http.Client { return &http.Client{Transport: s} },
-		},
+	return build(t, Lossless(nil, opts...), s).(*Processor)
+}
+
+// build returns an event processor of the configuration with an HTTP transport.
+func build(
+	t testing.TB, config subsystems.ComponentConfigurer[ldevents.EventProcessor], transport http.RoundTripper,
+) ldevents.EventProcessor {
+	t.Helper()
+	p, err := config.Build(subsystems.BasicClientContext{
+		SDKKey:           "sdk-secret",
+		Logging:          subsystems.LoggingConfiguration{Loggers: ldlog.NewDisabledLoggers()},
+		HTTP:             subsystems.HTTPConfiguration{CreateHTTPClient: func() *http.Client { return &http.Client{Transport: transport} }},
 		ServiceEndpoints: interfaces.ServiceEndpoints{Events: "http://127.0.0.1"},
-	}); err != nil {
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return config.Processor()
+	return p
 }
 
 var simulatedUser = ldevents.Context(ldcontext.New("sandy"))
 
-// record tracks an event of the key, with a word in its data.
+// record tracks an event with a key, and with a word as its data.
 func record(p *Processor, key, word string) {
 	p.RecordCustomEvent(ldevents.CustomEventData{
 		BaseEvent: ldevents.BaseEvent{CreationDate: ldtime.UnixMillisNow(), Context: simulatedUser},
@@ -121,22 +138,22 @@ func record(p *Processor, key, word string) {
 	})
 }
 
-// scenario is a service that misbehaves, and how events come.
+// scenario is a failing service, and the events that are recorded.
 type scenario struct {
 	name     string
 	answer   func(body string, events int, elapsed time.Duration) int
-	perTick  int           // events for each 100 ms
-	during   time.Duration // in which events are recorded
-	poisoned func(n int) bool
-	settle   time.Duration // afterwards, with an event now and then
-	silence  bool          // without
-	requests int           // at most
-	waiting  int           // good events that may still wait by then
-	dropped  bool          // whether the poisoned events have been dropped by then
-	log      []string      // what must not be logged
-	opts     []Option
+	perTick  int              // events recorded every 100 ms
+	during   time.Duration    // how long events are recorded
+	poisoned func(n int) bool // whether event n has the poison
+	settle   time.Duration    // afterwards, with an event every 5 s
+	silence  bool             // without these events
+	requests int              // maximum number of requests
+	waiting  int              // maximum number of good events that still wait at the end
+	dropped  bool             // whether the poisoned events are dropped at the end
+	unlogged string           // must not be logged
 }
 
+// poison is what the firewall of a scenario rejects.
 const poison = "DROP TABLE"
 
 func refuses(status int) func(string, int, time.Duration) int {
@@ -204,7 +221,7 @@ func scenarios() (all []scenario) {
 	}, scenario{
 		name:   "one content is refused, and little else comes",
 		answer: refuses(403), perTick: 1, during: 200 * time.Millisecond, poisoned: func(i int) bool { return i == 0 },
-		settle: 30 * time.Minute, requests: 600, dropped: true, log: []string{"refuses the SDK key"},
+		settle: 30 * time.Minute, requests: 600, dropped: true, unlogged: "refuses the SDK key",
 	}, scenario{
 		name: "half of all requests fail, at random",
 		answer: func() func(string, int, time.Duration) int {
@@ -232,19 +249,18 @@ func scenarios() (all []scenario) {
 					}
 				}(),
 				perTick: 200, during: 30 * time.Second, settle: 30 * time.Minute, requests: 20_000,
-				waiting: 50, // whatever is tried after something passed fails, so that the last ones can wait for long
+				waiting: 50, // the retry of a part after another passed always fails, so that the last ones can wait for long
 			})
 		}
 	}
 	return all
 }
 
-// TestNothingIsLost is the rules of schedule under everything that a service and what is before it
-// do, in virtual time.
-func TestNothingIsLost(t *testing.T) {
+// TestNoGoodEventIsLost runs the scenarios in virtual time.
+func TestNoGoodEventIsLost(t *testing.T) {
 	for i, c := range scenarios() {
 		if race.Enabled && i%5 != 0 {
-			continue // it makes them slow, and a few show what races there are
+			continue // they are slow then, and a few are enough to find races
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -256,7 +272,7 @@ func TestNothingIsLost(t *testing.T) {
 func (c scenario) run(t *testing.T) {
 	var log bytes.Buffer
 	s := &service{answer: c.answer, took: 5 * time.Millisecond}
-	p := simulated(t, s, &log, c.opts...)
+	p := simulated(t, s, &log)
 	defer func() {
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -309,18 +325,14 @@ func (c scenario) run(t *testing.T) {
 	}
 	t.Logf("%d events, %d bad; %d requests, %d failed; %d arrived twice, %d repeated; log lines %d", n, bad, s.requests,
 		s.failures, twice, stats.Repeated, bytes.Count(log.Bytes(), []byte("\n")))
-	for _, line := range c.log {
-		if strings.Contains(log.String(), line) {
-			t.Errorf("the log says %q", line)
+	for _, text := range []string{c.unlogged, "sdk-secret"} {
+		if text != "" && strings.Contains(log.String(), text) {
+			t.Errorf("%q was logged", text)
 		}
-	}
-	if strings.Contains(log.String(), "sdk-secret") {
-		t.Error("the SDK key is in the log")
 	}
 }
 
-// Summarized evaluations, however many, leave room for identify events.
-func TestManyEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
+func TestSummarizedEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const maxEvents, identified = 100, 10
 		arrived := 0
@@ -351,8 +363,26 @@ func TestManyEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {
 	})
 }
 
-// A fleet that flushes for each request must not make as many requests while its key is refused.
-func TestFlushesWhileTheKeyIsRefusedMakeFewRequests(t *testing.T) {
+func TestDroppedEvaluationsAreReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reported atomic.Uint64
+		p := simulated(t, &service{answer: refuses(503)}, io.Discard, WithMaxEvents(10), WithErrorHandler(func(err error) {
+			if drop, ok := errors.AsType[*DropError](err); ok && errors.Is(err, ErrQueueFull) {
+				reported.Add(uint64(drop.Evaluations))
+			}
+		}))
+		defer p.Close()
+		for range 100 {
+			p.RecordEvaluation(ldevents.EvaluationData{BaseEvent: ldevents.BaseEvent{Context: simulatedUser}, Key: "flag"})
+		}
+		time.Sleep(time.Second)
+		if dropped := p.Stats().EvaluationEvents.Dropped.QueueFull; dropped == 0 || reported.Load() != dropped {
+			t.Errorf("%d of %d dropped evaluations were reported", reported.Load(), dropped)
+		}
+	})
+}
+
+func TestFlushesMakeFewRequestsWhileTheKeyIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{answer: outage(http.StatusUnauthorized, 0, time.Hour)}
 		p := simulated(t, s, io.Discard)
@@ -371,9 +401,26 @@ func TestFlushesWhileTheKeyIsRefusedMakeFewRequests(t *testing.T) {
 	})
 }
 
-// A flush covers what was recorded before, and does not wait for later events, however many there
-// are.
-func TestFlushOfASummaryBeforeABacklog(t *testing.T) {
+// A link that writes 20 events of 4,000 bytes within the request timeout makes requests smaller.
+func TestRequestsOverASlowLinkBecomeSmaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const events = 250
+		s := &service{
+			answer:    func(string, int, time.Duration) int { return http.StatusAccepted },
+			perSecond: 80_000,
+		}
+		p := simulated(t, s, io.Discard, WithRequestTimeout(time.Second))
+		for i := range events {
+			record(p, strconv.Itoa(i), strings.Repeat("x", 4_000))
+		}
+		if err := p.Shutdown(t.Context()); err != nil || len(s.arrived) != events || p.Stats().Retries == 0 {
+			t.Errorf("%d of %d events arrived, %v, %+v", len(s.arrived), events, err, p.Stats())
+		}
+	})
+}
+
+// Events that are recorded faster than they are delivered do not prevent a flush from ending.
+func TestFlushDoesNotWaitForLaterEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{
 			answer: func(string, int, time.Duration) int { return http.StatusAccepted },
@@ -386,7 +433,7 @@ func TestFlushOfASummaryBeforeABacklog(t *testing.T) {
 		})
 		done := make(chan struct{})
 		var tracking sync.WaitGroup
-		tracking.Go(func() { // faster than they are delivered
+		tracking.Go(func() {
 			for i := 0; ; i++ {
 				select {
 				case <-done:
@@ -407,8 +454,8 @@ func TestFlushOfASummaryBeforeABacklog(t *testing.T) {
 	})
 }
 
-// relay returns what a Relay Proxy keeps, which accepts everything: so many events for each second,
-// counted from an offset.
+// relay returns how many events a Relay Proxy keeps of those that it accepts: capacity events in each
+// second, counted from an offset.
 func relay(capacity int, offset time.Duration) func(int, time.Duration) int {
 	interval, used := time.Duration(-1), 0
 	return func(events int, elapsed time.Duration) int {
@@ -421,9 +468,10 @@ func relay(capacity int, offset time.Duration) func(int, time.Duration) int {
 	}
 }
 
-// TestMaxRateFitsARelayProxy tracks a burst through a Relay Proxy that keeps 1,000 events a second.
-// With a rate, all arrive, wherever the relay's intervals begin, and however long requests take.
-func TestMaxRateFitsARelayProxy(t *testing.T) {
+// TestMaxRateOfARelayProxy tracks a burst through a Relay Proxy that keeps 1,000 events a second. With
+// a maximum rate, all events arrive, whenever the relay's intervals begin and however long requests
+// take.
+func TestMaxRateOfARelayProxy(t *testing.T) {
 	const burst, users, capacity = 6_000, 700, 1_000
 	accepts := func(string, int, time.Duration) int { return http.StatusAccepted }
 	run := func(t *testing.T, s *service, opts ...Option) (arrived int, took time.Duration) {
@@ -459,10 +507,10 @@ func TestMaxRateFitsARelayProxy(t *testing.T) {
 				if arrived != burst {
 					t.Errorf("intervals begin at %v, requests take %v: %d of %d events arrived", offset, latency, arrived, burst)
 				}
-				// As fast as the rate allows, with the events that describe the users.
+				// It takes no longer than the rate requires, with the index events.
 				requests := (burst + users + 900 - 1) / 900
 				if longest := time.Duration(requests+1) * (1100*time.Millisecond + latency); took > longest {
-					t.Errorf("it took %v, where %v are enough", took, longest)
+					t.Errorf("it took %v, more than %v", took, longest)
 				}
 			})
 		}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Stats counts events since the processor was created. Its own fields count custom events, and those
-// of EvaluationEvents count all others. For custom events, Tracked + Adopted is always Delivered +
-// Waiting + SampledOut + OnDisk + Dropped.Total().
+// Stats counts events since the processor was created. Its own fields count custom events, and
+// those of EvaluationEvents count all others. For custom events, Tracked + Adopted is always
+// Delivered + Waiting + SampledOut + OnDisk + Dropped.Total().
 type Stats struct {
 	// Tracked is the number of custom events recorded.
 	Tracked uint64
@@ -19,7 +19,7 @@ type Stats struct {
 	Delivered uint64
 	// Waiting is the number of events in the queue, in the store, or in the current request.
 	Waiting uint64
-	// WaitingBytes is the number of bytes that those take, by the measure of [WithMaxBytes].
+	// WaitingBytes is the number of bytes of these events, counted as for [WithMaxBytes].
 	WaitingBytes uint64
 	// SampledOut is the number of events that LaunchDarkly's sampling ratios leave out.
 	SampledOut uint64
@@ -27,9 +27,9 @@ type Stats struct {
 	OnDisk uint64
 	// Dropped is the number of events that will never be delivered, by cause.
 	Dropped Dropped
-	// Requests is the number of requests accepted, whatever events they carry.
+	// Requests is the number of accepted requests, with events of either group.
 	Requests uint64
-	// Retries is the number of attempts at requests that failed.
+	// Retries is the number of failed attempts to send a request.
 	Retries uint64
 	// Repeated is the number of events that were sent again under another payload ID after an
 	// ambiguous failure, so that they may have been delivered twice.
@@ -46,14 +46,14 @@ type Stats struct {
 	EvaluationEvents EventCounts
 }
 
-// EventCounts counts events. Recorded + Adopted is always Delivered + Waiting + SampledOut + OnDisk +
-// Dropped.Total().
+// EventCounts counts events. Recorded + Adopted is always Delivered + Waiting + SampledOut + OnDisk
+// + Dropped.Total().
 type EventCounts struct {
 	Recorded     uint64 // recorded by the SDK, or derived from recorded events
 	Adopted      uint64 // read from spool segments that earlier processes left behind
 	Delivered    uint64 // accepted by the first hop
 	Waiting      uint64 // in the queue, in the store, or in the current request
-	WaitingBytes uint64 // their size as JSON
+	WaitingBytes uint64 // the bytes of these events, counted as for WithMaxBytes
 	SampledOut   uint64 // left out by LaunchDarkly's sampling ratios
 	OnDisk       uint64 // left in the spool for a later process
 	Dropped      Dropped

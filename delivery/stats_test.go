@@ -2,12 +2,13 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"testing"
 )
 
-// TestStatsPlus fills every counter, so that none that is added later is forgotten in the sum.
-func TestStatsPlus(t *testing.T) {
+// TestPlusAddsAllCounters fills the counters by reflection, so that it includes future ones.
+func TestPlusAddsAllCounters(t *testing.T) {
 	var s, twice Stats
 	next := uint64(0)
 	var fill func(s, twice reflect.Value)
@@ -18,7 +19,7 @@ func TestStatsPlus(t *testing.T) {
 				continue
 			}
 			next++
-			if s.Field(i).Kind() == reflect.Int64 { // an age: the greater of two
+			if s.Field(i).Kind() == reflect.Int64 { // a duration: the greater of both
 				s.Field(i).SetInt(int64(next))
 				twice.Field(i).SetInt(int64(next))
 				continue
@@ -33,7 +34,7 @@ func TestStatsPlus(t *testing.T) {
 	}
 }
 
-func TestErrorsInWords(t *testing.T) {
+func TestErrorTexts(t *testing.T) {
 	for want, err := range map[string]error{
 		"1 tracked event not delivered":                                    &UndeliveredError{Events: 1},
 		"2 tracked events not delivered: context canceled":                 &UndeliveredError{Events: 2, Cause: context.Canceled},
@@ -42,6 +43,7 @@ func TestErrorsInWords(t *testing.T) {
 		"2 tracked events not delivered (2 on disk, for the next process)": &UndeliveredError{Events: 2, OnDisk: 2},
 		`tracked event "checkout" dropped: the event queue is full`:        &DropError{Events: 1, EventName: "checkout", Cause: ErrQueueFull},
 		"1 tracked event dropped: event delivery is shut down":             &DropError{Events: 1, Cause: ErrClosed},
+		"2 tracked events dropped: the event is too large: status 413":     &DropError{Events: 2, Cause: fmt.Errorf("%w: status 413", ErrTooLarge)},
 		"3 tracked events dropped: the events service refuses the SDK key": &DropError{Events: 3, Cause: ErrUnauthorized},
 	} {
 		if got := err.Error(); got != want {

@@ -9,27 +9,27 @@ import (
 	"github.com/google/uuid"
 )
 
-// part is the events of a request: they are sent together, under one payload ID, until they are
-// settled or divided.
+// part holds the events of one request. They are sent together, with the same payload ID in each
+// attempt, until they are settled or divided.
 type part struct {
-	id     string // the payload ID, by which LaunchDarkly drops what it has received before
+	id     string // the payload ID, by which LaunchDarkly recognizes a repeated request
 	events []event
-	bytes  int // of their JSON
+	bytes  int // size of the events' JSON
 
-	// What the schedule knows of it.
-	failedAt  uint64    // the last attempt at it, or at what it was divided from, that failed; 0 for none
-	failures  int       // failed attempts at this very part, other than early ones
-	suspect   bool      // it failed although something else passed, or what it was divided from did
-	flaky     bool      // something else that had failed passed unchanged while it was held
-	strikes   int       // failures of a single event after something else had passed, times strike
-	due       time.Time // a suspect is not tried before
-	cause     error     // why it is dropped, if it is
-	ambiguous bool      // an attempt failed in a way in which its events may have arrived
-	flush     uint32    // the flush for which it was tried last
+	// Owned by the schedule; see there for the terms.
+	failedAt  uint64    // number of the last failed attempt, including those before it was divided; 0 for none
+	failures  int       // failed attempts since it was divided, except early ones
+	suspect   bool      // it was at fault, or the part from which it was divided
+	flaky     bool      // while it was held, another part that had failed passed unchanged
+	strikes   int       // strikes of a single event, times strike
+	due       time.Time // a suspect is not sent before, except for a flush
+	cause     error     // the last failure
+	ambiguous bool      // its events may have arrived in a failed attempt
+	flush     uint32    // the epoch of the last flush for which it was sent
 
-	// Where it is on disk; unused in a memory store.
+	// Its place on disk; unused in a memory store.
 	segment *segment // nil for a part that is in memory only
-	schema  string   // of its events, where a process with another version of LaunchDarkly's SDK may have written them
+	schema  string   // the schema version if it may differ from the SDK's; empty otherwise
 }
 
 func newPart(events []event) *part {
@@ -40,42 +40,43 @@ func newPart(events []event) *part {
 	return p
 }
 
-// size is what the part's events take in the store.
+// size returns the bytes that the part's events take in the store.
 func (p *part) size() int { return p.bytes + len(p.events)*eventOverhead }
 
-// store keeps formatted events, in order, until they are settled. The formatter appends; everything
-// else is the sender's. It is safe for concurrent use.
+// store keeps formatted events, in order, until they are settled: delivered or dropped. The
+// formatter calls append; the sender calls take, divide, settle and recovered. It is safe for
+// concurrent use.
 type store interface {
-	// append adds events of one epoch. What there is no room for is dropped, counted and reported.
+	// append adds events of one epoch. It drops, counts and reports those for which there is no
+	// room.
 	append(events []event)
-	// evaluations returns how many events of the evaluations' lane are not settled.
+	// evaluations returns the number of events of the evaluations lane that are not settled.
 	evaluations() int
 	// room reports for which lanes there is room for another batch.
 	room() [lanes]bool
-	// waiting returns how many events may be taken, and their bytes.
+	// waiting returns the number of events that can be taken, and their bytes.
 	waiting() (events, bytes int)
-	// held returns the bytes of all events that are not settled, by group, and when the oldest of
-	// them was recorded.
+	// held returns the bytes of the events that are not settled, by group, and the time at which
+	// the oldest one was recorded.
 	held() (bytes [groups]int, oldest time.Time)
-	// take returns the next events for a request, nil where there are none. The part exists for
-	// good before it returns: after a crash, the same request is repeated.
+	// take returns the next events for a request, or nil if there are none. A store on disk records
+	// the part before take returns, so that the same request is repeated after a crash.
 	take(events, bytes int) *part
-	// divide replaces a part by two of its own, of the first n events and of the rest.
+	// divide replaces p with two parts, of its first n events and of the rest.
 	divide(p *part, n int) (*part, *part)
-	// settle ends the part's events: they were delivered, or are dropped.
+	// settle removes the part and its events.
 	settle(p *part)
-	// recovered returns the parts that earlier processes left behind and that it has not returned
-	// before.
+	// recovered returns the parts that earlier processes left behind, each once.
 	recovered() []*part
-	// close ends the store. It returns the events that it cannot keep for a later process.
+	// close closes the store, and returns the events that it cannot keep for a later process.
 	close() []event
 }
 
-// evaluationShare is the part of the bounds that evaluation events may use: one half.
+// evaluationShare is the divisor of the bounds for evaluation events: they may use half of them.
 const evaluationShare = 2
 
-// memory is a store that ends with the process, bounded by the bytes of the events; the queue
-// bounds their number. Evaluation events take half of it at most, and make room for tracked events.
+// memory is a store in memory. It bounds the bytes of events; the queue bounds their number.
+// Evaluation events use at most half of the bytes, and are dropped if tracked events need the room.
 type memory struct {
 	settings settings
 	ledger   *ledger
@@ -84,19 +85,19 @@ type memory struct {
 	mu        sync.Mutex
 	seq       uint64
 	fresh     [lanes]fifo[event]
-	open      *openSummary  // the one that later ones are merged into; nil for none
-	delay     time.Duration // for which a summary stays open, unless a flush waits
-	exposures atomic.Int64  // events of the evaluations' lane that are not settled
-	count     int           // of everything that is not settled
-	size      [lanes]int    // of the same
-	bytes     [groups]int
+	open      *openSummary  // the summary into which later ones are merged; nil for none
+	delay     time.Duration // how long a summary stays open, unless a flush waits
+	exposures atomic.Int64  // events of the evaluations lane that are not settled
+	count     int           // events that are not settled
+	size      [lanes]int    // their bytes by lane
+	bytes     [groups]int   // their bytes by group
 
 	parts      map[*part]struct{} // taken and not settled
 	taken      int                // their events
-	takenBytes int
+	takenBytes int                // the bytes of these
 }
 
-// openSummary is the last event of the evaluations' lane, not in the queue yet.
+// openSummary is the summary into which later ones are merged. It is not in a lane yet.
 type openSummary struct {
 	event
 	content summary
@@ -133,7 +134,8 @@ func (m *memory) append(events []event) {
 	drop(m.ledger, m.report, refused, ErrQueueFull)
 }
 
-// merge takes a summary into the open one, or opens it.
+// merge merges a summary into the open one, or makes it the open one. It returns false if the
+// content is unknown.
 func (m *memory) merge(e event) bool {
 	content, ok := parseSummary(e.json)
 	if !ok {
@@ -154,13 +156,14 @@ func (m *memory) merge(e event) bool {
 	return true
 }
 
+// encode updates the event's JSON from the summary's content.
 func (m *memory) encode(o *openSummary) {
 	m.add(&o.event, -1)
 	o.json = o.content.text()
 	m.add(&o.event, 1)
 }
 
-// closeSummary puts the open summary into the queue.
+// closeSummary moves the open summary into its lane.
 func (m *memory) closeSummary() {
 	if m.open == nil {
 		return
@@ -175,7 +178,7 @@ func (m *memory) push(e event) {
 	m.fresh[e.kind.lane()].push(e)
 }
 
-// add counts an event in, or out.
+// add counts an event if n is 1, or removes it from the counts if n is -1.
 func (m *memory) add(e *event, n int) {
 	l := e.kind.lane()
 	m.count += n
@@ -186,13 +189,14 @@ func (m *memory) add(e *event, n int) {
 	m.bytes[e.kind.group()] += n * e.size()
 }
 
-// fits reports whether the evaluations' share has room for an event.
+// fits reports whether there is room for an event of the evaluations lane.
 func (m *memory) fits(e *event) bool {
 	return m.size[laneEvaluations]+e.size() <= m.settings.maxBytes/evaluationShare &&
 		m.size[laneTracked]+m.size[laneEvaluations]+e.size() <= m.settings.maxBytes
 }
 
-// evict drops the newest evaluation events until a tracked one fits beside them.
+// evict removes the newest evaluation events until a tracked event fits, and appends them to
+// refused.
 func (m *memory) evict(e *event, refused []event) []event {
 	for m.fresh[laneEvaluations].length > 0 &&
 		m.size[laneTracked]+m.size[laneEvaluations]+e.size() > m.settings.maxBytes {
@@ -212,7 +216,7 @@ func (m *memory) room() (room [lanes]bool) {
 	all := m.size[laneTracked]+m.size[laneEvaluations]+margin <= m.settings.maxBytes
 	room[laneTracked] = m.size[laneTracked]+margin <= m.settings.maxBytes
 	room[laneEvaluations] = m.size[laneEvaluations]+margin <= m.settings.maxBytes/evaluationShare && all
-	for l := range lanes { // what does not fit into an empty store is dropped there
+	for l := range lanes { // append drops what does not fit into an empty store
 		room[l] = room[l] || m.size[laneTracked]+m.size[laneEvaluations] == 0
 	}
 	return room
@@ -254,9 +258,9 @@ func (m *memory) take(events, bytes int) *part {
 	return m.takeFrom([lanes]bool{true, true}, events, bytes)
 }
 
-// mayClose reports whether a request may end with the open summary: it has room for all that waits,
-// and the summary has been merged for long enough; or a flush waits, or nothing that waits is
-// older.
+// mayClose reports whether the next request may include the open summary: if no older event waits,
+// or if the request has room for all events, and the summary was open for long enough or a flush
+// waits.
 func (m *memory) mayClose(room bool) bool {
 	if next := m.next([lanes]bool{true, true}); next != nil && next.front().seq > m.open.seq {
 		return true
@@ -264,7 +268,7 @@ func (m *memory) mayClose(room bool) bool {
 	return room && (m.delay == 0 || time.Since(m.open.opened) >= m.delay || m.ledger.flushing())
 }
 
-// takeFrom takes the next events of some lanes.
+// takeFrom is take from some lanes only.
 func (m *memory) takeFrom(from [lanes]bool, events, bytes int) *part {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -294,7 +298,7 @@ func (m *memory) takeFrom(from [lanes]bool, events, bytes int) *part {
 	return p
 }
 
-// next returns the lane of the next event of some lanes, nil where none waits.
+// next returns the lane with the oldest event, of the given ones, or nil if they are empty.
 func (m *memory) next(from [lanes]bool) (next *fifo[event]) {
 	for l := range lanes {
 		lane := &m.fresh[l]
@@ -305,7 +309,7 @@ func (m *memory) next(from [lanes]bool) (next *fifo[event]) {
 	return next
 }
 
-// restore puts the events of a part back to where they were taken from.
+// restore moves the events of a part back to their lanes.
 func (m *memory) restore(p *part) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -315,14 +319,14 @@ func (m *memory) restore(p *part) {
 	}
 }
 
-// setDelay sets for how long a summary stays open.
+// setDelay sets how long a summary stays open.
 func (m *memory) setDelay(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.delay = d
 }
 
-// release forgets a part.
+// release removes a part. The caller must hold the lock.
 func (m *memory) release(p *part) {
 	delete(m.parts, p)
 	m.taken -= len(p.events)
@@ -369,8 +373,8 @@ func (m *memory) close() []event {
 	return left
 }
 
-// drop reports that events are lost, and then settles them, so that a flush that waits for them
-// does not return before.
+// drop reports events as dropped, and then settles them, so that a flush that covers them does not
+// return before the report.
 func drop(l *ledger, r *reporter, events []event, cause error) {
 	if len(events) == 0 {
 		return

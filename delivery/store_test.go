@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// stored is a memory store of its own, for events that are recorded by the ledger, and what was
-// dropped of them.
+// stored is a memory store with a ledger and the reports of dropped events.
 type stored struct {
 	*memory
 	t       *testing.T
@@ -32,8 +31,7 @@ func newStored(t *testing.T, maxBytes int) *stored {
 	return m
 }
 
-// add appends an event of the kind that takes so many bytes in the store, with a number in its
-// JSON.
+// add appends an event with a number in its JSON, which takes size bytes in the store.
 func (m *stored) add(k kind, number, size int) {
 	m.t.Helper()
 	text := fmt.Sprintf(`{"key":"%d"}`, number)
@@ -61,13 +59,13 @@ func (m *stored) numbers(p *part) (numbers []int) {
 	return numbers
 }
 
-// deliver settles a part.
+// deliver settles a part as delivered.
 func (m *stored) deliver(p *part) {
 	m.settle(p)
 	m.ledger.settle(p.events, nil)
 }
 
-// left is that so many events and bytes wait, and that nothing is counted twice.
+// left checks how many events and bytes wait, and that the counters balance.
 func (m *stored) left(events, bytes int) {
 	m.t.Helper()
 	if n, size := m.waiting(); n != events || size != bytes {
@@ -108,14 +106,14 @@ func TestStoreKeepsTheOrder(t *testing.T) {
 	}
 }
 
-func TestRequestsStayBelowTheirBytes(t *testing.T) {
+func TestTakeLimitsTheBytes(t *testing.T) {
 	m := newStored(t, 100_000)
 	for i := range 6 {
 		m.add(kindCustom, i, eventOverhead+100)
 	}
 	m.add(kindCustom, 6, eventOverhead+1_000)
 	m.add(kindCustom, 7, eventOverhead+20)
-	for _, want := range [][]int{{0, 1, 2}, {3, 4, 5}, {6}, {7}, nil} { // an event that is larger goes alone
+	for _, want := range [][]int{{0, 1, 2}, {3, 4, 5}, {6}, {7}, nil} { // a larger event is alone
 		p := m.take(100, 350)
 		if got := m.numbers(p); !slices.Equal(got, want) {
 			t.Errorf("got %d, want %d", got, want)
@@ -123,9 +121,8 @@ func TestRequestsStayBelowTheirBytes(t *testing.T) {
 	}
 }
 
-// Evaluation events take half of the store at most, and make room for tracked events, the newest
-// first.
-func TestSharesOfTheStore(t *testing.T) {
+// The newest evaluation events make room for tracked events.
+func TestEvaluationEventsUseHalfOfTheStoreAndMakeRoom(t *testing.T) {
 	m := newStored(t, 1_000)
 	for i := range 6 {
 		m.add(kindEvaluation, i, 100)
@@ -139,8 +136,8 @@ func TestSharesOfTheStore(t *testing.T) {
 	if m.left(10, 1_000); len(m.dropped) != 1 {
 		t.Errorf("dropped %+v", m.dropped)
 	}
-	m.add(kindDerived, 20, 90) // no room for it at all
-	m.add(kindCustom, 15, 150) // takes that of two
+	m.add(kindDerived, 20, 90) // no room for it
+	m.add(kindCustom, 15, 150) // takes the room of two
 	m.add(kindControl, 16, 100)
 	if m.left(9, 950); len(m.dropped) != 4 {
 		t.Errorf("dropped %+v", m.dropped)
@@ -149,7 +146,7 @@ func TestSharesOfTheStore(t *testing.T) {
 	if got := m.numbers(p); !slices.Equal(got, []int{0, 1, 10, 11, 12, 13, 14, 15, 16}) {
 		t.Errorf("left %d", got)
 	}
-	m.add(kindCustom, 17, 200) // what is being sent makes no room
+	m.add(kindCustom, 17, 200) // taken events make no room
 	m.left(1, 200)
 	s := m.ledger.verify(t)
 	if s.Dropped.Total() != 0 || s.EvaluationEvents.Dropped.QueueFull != 5 {
@@ -158,7 +155,7 @@ func TestSharesOfTheStore(t *testing.T) {
 }
 
 func TestStoreHasRoomForAnotherBatch(t *testing.T) {
-	m := newStored(t, 8_000) // of which a batch may make 1,000
+	m := newStored(t, 8_000) // 1,000 of these for a batch
 	for _, c := range []struct {
 		k    kind
 		size int
@@ -167,7 +164,7 @@ func TestStoreHasRoomForAnotherBatch(t *testing.T) {
 		{kindEvaluation, 3_000, [lanes]bool{true, true}},
 		{kindEvaluation, 100, [lanes]bool{true, false}},
 		{kindCustom, 3_000, [lanes]bool{true, false}},
-		{kindCustom, 4_000, [lanes]bool{true, true}}, // evaluations have made room
+		{kindCustom, 4_000, [lanes]bool{true, true}}, // evaluations make room
 		{kindCustom, 100, [lanes]bool{false, false}},
 	} {
 		m.add(c.k, 0, c.size)
@@ -177,11 +174,11 @@ func TestStoreHasRoomForAnotherBatch(t *testing.T) {
 	}
 }
 
-func TestEventLargerThanTheStore(t *testing.T) {
+func TestEventLargerThanTheStoreIsDropped(t *testing.T) {
 	m := newStored(t, 1_000)
 	m.add(kindEvaluation, 0, 400)
 	m.add(kindCustom, 1, 1_001)
-	m.left(1, 400) // nothing made room for it
+	m.left(1, 400) // no event was evicted for it
 	if len(m.dropped) != 1 || !errors.Is(m.dropped[0].Cause, ErrTooLarge) || m.dropped[0].EventName != "1" {
 		t.Errorf("dropped %+v", m.dropped)
 	}
@@ -197,7 +194,7 @@ func TestStoreMergesSummaries(t *testing.T) {
 	m := newStored(t, 100_000)
 	m.add(kindCustom, 0, 100)
 	for range 3 {
-		m.addText(kindSummary, flagSummary1("a"), 2) // itself, and an evaluation
+		m.addText(kindSummary, flagSummary1("a"), 2) // itself and an evaluation
 	}
 	if n := m.evaluations(); n != 1 {
 		t.Errorf("%d events of the evaluations' lane", n)
@@ -214,9 +211,9 @@ func TestStoreMergesSummaries(t *testing.T) {
 	if s.Features["a"].Counters[0].Count != 3 || s.Features["b"].Counters[0].Count != 1 {
 		t.Errorf("%s", p.events[1].json)
 	}
-	m.addText(kindSummary, flagSummary1("a"), 2) // after the request was cut
+	m.addText(kindSummary, flagSummary1("a"), 2) // after the events of the request were taken
 	m.ledger.begin()
-	m.addText(kindSummary, flagSummary1("a"), 2) // for a later flush than the one before
+	m.addText(kindSummary, flagSummary1("a"), 2) // of a later epoch
 	m.addText(kindSummary, `{"kind":"summary","of":"a later SDK"}`, 1)
 	m.deliver(p)
 	p = m.take(10, 1<<20)
@@ -230,8 +227,8 @@ func TestStoreMergesSummaries(t *testing.T) {
 	}
 }
 
-// A summary is sent with the last request of what waits, but not later than what came after it.
-func TestSummaryIsSentInItsTurn(t *testing.T) {
+// A summary stays open until the last request, but is not sent after later events.
+func TestSummaryIsSentBeforeLaterEvents(t *testing.T) {
 	m := newStored(t, 100_000)
 	for i := range 4 {
 		m.add(kindCustom, i, 100)
@@ -248,7 +245,7 @@ func TestSummaryIsSentInItsTurn(t *testing.T) {
 	}
 }
 
-func TestCloseOfTheStore(t *testing.T) {
+func TestCloseReturnsTheRemainingEventsOnce(t *testing.T) {
 	m := newStored(t, 100_000)
 	m.add(kindCustom, 0, 100)
 	m.add(kindEvaluation, 1, 100)
@@ -264,6 +261,6 @@ func TestCloseOfTheStore(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if m.take(1, 1<<20) != nil || len(m.close()) != 0 {
-		t.Error("something is left twice")
+		t.Error("events remain after close")
 	}
 }

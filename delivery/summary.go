@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// summary is the content of a summary event. Each batch that is formatted has one; they are merged
-// until a request is sent, so that there are as many as with LaunchDarkly's SDK alone.
+// summary is the content of a summary event. Each formatted batch has one. They are merged until a
+// request is sent, so that there are as few as with LaunchDarkly's own event processor.
 type summary struct {
 	Kind      string                 `json:"kind"`
 	StartDate float64                `json:"startDate"`
@@ -29,16 +29,16 @@ type counter struct {
 	Count     int             `json:"count"`
 }
 
-// parseSummary returns false for a summary that has more to it than is known here, or less: it must
-// not be merged.
+// parseSummary decodes a summary. It returns false if the summary has unknown fields or no
+// features, so that it must not be merged.
 func parseSummary(text []byte) (s summary, ok bool) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	return s, decoder.Decode(&s) == nil && s.Features != nil
 }
 
-// merge adds the counts of a later summary: the result is what the SDK would have counted in one.
-// It returns whether there is more to it now than greater counts.
+// merge adds the counts of a later summary, as if the SDK had counted all evaluations in one. It
+// returns whether s has new entries, which make its JSON larger.
 func (s *summary) merge(later summary) (grown bool) {
 	s.StartDate = min(s.StartDate, later.StartDate)
 	s.EndDate = max(s.EndDate, later.EndDate)
@@ -65,10 +65,10 @@ func (s *summary) merge(later summary) (grown bool) {
 	return grown
 }
 
-// mergeSummaries returns the events with one summary in the place of all. A spool has several for a
-// request.
+// mergeSummaries returns the events with all summaries merged into the first. A request from a
+// spool can have several.
 func mergeSummaries(events []event) []event {
-	var first int // in merged
+	var first int // the index of the merged summary
 	var all summary
 	var merged []event
 	for i := range events {
@@ -96,17 +96,18 @@ func mergeSummaries(events []event) []event {
 	return merged
 }
 
-// sameAs reports whether two counters are of the same variation and version.
+// sameAs reports whether both counters are of the same variation and version.
 func (c counter) sameAs(d counter) bool {
 	same := func(x, y *int) bool { return x == y || x != nil && y != nil && *x == *y }
 	return same(c.Variation, d.Variation) && same(c.Version, d.Version) && c.Unknown == d.Unknown
 }
 
+// text returns the JSON of the summary.
 func (s *summary) text() []byte {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if encoder.Encode(s) != nil { // not possible: it was decoded from JSON
+	if encoder.Encode(s) != nil { // impossible: s was decoded from JSON
 		return nil
 	}
 	return clone(bytes.TrimSpace(text.Bytes()))
