@@ -223,7 +223,7 @@ func (s *spool) failed(err error) {
 	}
 	s.ledger.spoolFailed()
 	s.later(func() {
-		s.warn("write", "writing to the spool failed, events wait in memory", slog.Any("error", err))
+		s.logRarely(slog.LevelWarn, "writing to the spool failed, events wait in memory", slog.Any("error", err))
 	})
 }
 
@@ -339,7 +339,7 @@ func (s *spool) space() (room [lanes]bool, err error) {
 	room[laneEvaluations] = room[laneTracked] && beside+evaluations <= int64(maxBytes)/evaluationShare
 	if !room[laneTracked] {
 		s.later(func() {
-			s.warn("full", "spool is full, further events wait in memory", slog.Int("maxBytes", maxBytes))
+			s.logRarely(slog.LevelWarn, "spool is full, further events wait in memory", slog.Int("maxBytes", maxBytes))
 		})
 	}
 	return room, nil
@@ -601,7 +601,7 @@ func (s *spool) adoptWaiting() {
 		}
 	}
 	if foreign > 0 {
-		s.warn("foreign", "spool has events of another SDK key, which are removed 30 days after they were written",
+		s.logRarely(slog.LevelWarn, "spool has events of another SDK key, which are removed 30 days after they were written",
 			slog.Int("processes", foreign), slog.Int64("bytes", bytes))
 	}
 }
@@ -633,7 +633,7 @@ func (s *spool) adopt(name string) {
 		if err != nil {
 			_ = w.lock.Close()
 			if errors.Is(err, errSpoolVersion) && !s.directory.discard(name, of) {
-				s.warn("version", "spool has events of a later version, which are left for it", slog.Int64("bytes", of.bytes))
+				s.logRarely(slog.LevelWarn, "spool has events of a later version, which are left for it", slog.Int64("bytes", of.bytes))
 			}
 			return
 		}
@@ -679,10 +679,10 @@ func (s *spool) setRetry(at time.Time) {
 	s.retryAt = at
 }
 
-// warn logs, rarely for each cause.
-func (s *spool) warn(cause, message string, attributes ...slog.Attr) {
-	if _, ok := s.report.limiter.Allow(ratelimit.Cause{Kind: "spool", Detail: cause}); ok {
-		s.report.log(slog.LevelWarn, message, append(attributes, s.where())...)
+// logRarely logs a message, rate-limited.
+func (s *spool) logRarely(level slog.Level, message string, attributes ...slog.Attr) {
+	if _, ok := s.report.limiter.Allow(ratelimit.Cause{Kind: "spool", Detail: message}); ok {
+		s.report.log(level, message, append(attributes, s.where())...)
 	}
 }
 
