@@ -8,6 +8,21 @@ import (
 	"unicode/utf8"
 )
 
+// Every batch has a summary, so that a batch of one evaluation says little about their size.
+func TestSummariesDoNotLimitTheQueue(t *testing.T) {
+	q := newQueued()
+	q.average = [lanes]int{}
+	f := &formatter{queue: q.queue}
+	var out output
+	out.sizes[kindEvaluation], out.sizes[kindSummary] = 1_000, 1_000_000
+	f.measure(inputs{full: 1}, out)
+	for i := range maxRawEvaluations {
+		if err := q.record(kindEvaluation, i); err != nil {
+			t.Fatalf("evaluation %d: %v", i, err)
+		}
+	}
+}
+
 func TestKindOf(t *testing.T) {
 	for text, want := range map[string]kind{
 		`{"kind":"custom","key":"a"}`:                      kindCustom,

@@ -256,7 +256,7 @@ func (q *queue) measure(events, bytes [lanes]int) {
 	}
 	for l, bound := range [lanes]struct{ events, bytes int }{
 		laneTracked:     {maxRawEvents, q.settings.rawBytes},
-		laneEvaluations: {maxRawEvaluations, 2 * q.settings.rawBytes}, // recording them never blocks
+		laneEvaluations: {maxRawEvaluations, 4 * q.settings.rawBytes}, // recording them never blocks
 	} {
 		if events[l] == 0 {
 			continue
@@ -267,7 +267,7 @@ func (q *queue) measure(events, bytes [lanes]int) {
 		}
 		q.average[l] = max(average, 1)
 		q.limit[l] = min(max(bound.bytes/q.average[l], 4), bound.events)
-		batch = min(batch, max(q.limit[l]/2, 1))
+		batch = min(batch, max(q.settings.rawBytes/q.average[l]/2, 1))
 	}
 	q.batch = min(batch, maxBatch)
 	q.retryBlocked()

@@ -132,10 +132,10 @@ func TestQueueIsSmallUntilTheSizeOfEventsIsKnown(t *testing.T) {
 func TestLimitsFollowTheSizeOfEvents(t *testing.T) {
 	for _, c := range []struct{ average, events, evaluations, batch int }{
 		{100, maxRawEvents, maxRawEvaluations, 64}, // a batch grows step by step
-		{4 << 10, 2_048, 4_096, 64},
-		{100_000, 83, 167, 41},
-		{1 << 20, 8, 16, 4},
-		{1 << 30, 4, 4, 2},
+		{4 << 10, 2_048, 8_192, 64},
+		{100_000, 83, 335, 41},
+		{1 << 20, 8, 32, 4},
+		{1 << 30, 4, 4, 1},
 	} {
 		q := newQueue(newSettings(nil, 0), newLedger(), func() int { return 0 })
 		q.batch = firstBatch
