@@ -173,8 +173,8 @@ func (e *endpoint) classify(response *http.Response, excerpt []byte, p *part) ou
 		return o
 	}
 	text := fmt.Sprintf("status %d", status)
-	if quote := withoutEcho(e.secrets.Replace(string(excerpt)), p); quote != "" {
-		text += fmt.Sprintf(": %q", quote[:min(len(quote), maxExcerpt)])
+	if quote := e.secrets.Replace(string(excerpt)); quote != "" {
+		text += fmt.Sprintf(": %q", withoutEcho(quote[:min(len(quote), maxExcerpt)], p))
 	}
 	elsewhere := response.Request != nil && response.Request.URL.Host != e.template.URL.Host
 	if elsewhere {

@@ -56,7 +56,7 @@ type event struct {
 	json   []byte
 	seq    uint64 // the order of formatting
 	epoch  uint32 // see ledger
-	weight uint32 // the number of recorded or derived events that it counts for; can exceed 1 for a summary
+	weight uint64 // the number of recorded or derived events that it counts for; can exceed 1 for a summary
 	kind   kind
 }
 

@@ -118,9 +118,12 @@ func (f *formatter) run(stop <-chan struct{}) {
 	for {
 		select {
 		case <-f.queue.wake:
-			for f.due() && f.formatNext() {
+			waiting, now := f.queue.due()
+			if now && f.formatNext() {
+				signal(f.queue.wake) // the other cases get their turn between batches
+				break
 			}
-			if waiting, _ := f.queue.due(); waiting > 0 && !delayed {
+			if waiting > 0 && !delayed {
 				delay.Reset(f.delay)
 				delayed = true
 			}
@@ -144,12 +147,6 @@ func (f *formatter) run(stop <-chan struct{}) {
 		}
 		f.report.reportOverflow()
 	}
-}
-
-// due reports whether to format a batch at once.
-func (f *formatter) due() bool {
-	_, now := f.queue.due()
-	return now
 }
 
 // formatWaiting formats the events that are in the queue at the time of the call.
@@ -206,7 +203,7 @@ func (f *formatter) format(batch []rawEvent) {
 	}
 	for i := range batch {
 		if text, ok := batch[i].event.(json.RawMessage); ok {
-			out.add(text, kindControl, 0)
+			out.add(text, kindControl, 0, 0)
 		}
 	}
 	in := countInputs(batch)
@@ -217,7 +214,7 @@ func (f *formatter) format(batch []rawEvent) {
 	for i := range out.all {
 		out.all[i].epoch = epoch
 		if out.all[i].kind == kindSummary { // itself and the evaluations that it counts
-			out.all[i].weight = 1 + uint32(in.summarized)
+			out.all[i].weight = 1 + uint64(in.summarized)
 		}
 	}
 	f.store.append(out.all)
@@ -352,15 +349,19 @@ type output struct {
 	sizes  [kinds]int // estimated memory as Go values
 }
 
-// objectSize estimates the memory of an object as a Go value, besides the size of its JSON: that of
-// a small map.
-const objectSize = 700
+const (
+	// objectSize estimates the memory of an object as a Go value, besides the size of its JSON: that
+	// of a small map.
+	objectSize = 700
+	// valueSize is that of a value in an array.
+	valueSize = 100
+)
 
-// add adds an event whose JSON has the given number of objects and arrays.
-func (o *output) add(text []byte, k kind, containers int) {
+// add adds an event whose JSON has the given number of objects and arrays, and of values in arrays.
+func (o *output) add(text []byte, k kind, containers, values int) {
 	o.all = append(o.all, event{json: clone(text), kind: k, weight: 1})
 	o.events[k]++
-	o.sizes[k] += len(text) + containers*objectSize
+	o.sizes[k] += len(text) + containers*objectSize + values*valueSize
 }
 
 // parseBody splits the body of a request into its events. It returns false if the body is not valid
@@ -368,9 +369,9 @@ func (o *output) add(text []byte, k kind, containers int) {
 func parseBody(body []byte, capacity int) (out output, ok bool) {
 	out.all = make([]event, 0, capacity+capacity/4+2)
 	complete := false
-	valid := jsonarray.Split(validText(body), func(element []byte, containers int) {
+	valid := jsonarray.Split(validText(body), func(element []byte, containers, values int) {
 		if k, isEvent := kindOf(element); isEvent {
-			out.add(element, k, containers)
+			out.add(element, k, containers, values)
 		} else {
 			complete = true
 		}

@@ -115,7 +115,7 @@ func (l *ledger) settle(events []event, cause error) {
 	for i := 0; i < len(events); { // runs of the same epoch and group
 		e, n := &events[i], uint64(0)
 		for i < len(events) && events[i].epoch == e.epoch && events[i].kind.group() == e.kind.group() {
-			n += uint64(events[i].weight)
+			n += events[i].weight
 			i++
 		}
 		if cause == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,6 +109,11 @@ func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 	var synced chan struct{}
 	if p.spool != nil && p.spool.settings.spool.sync {
 		synced = make(chan struct{})
+	}
+	if event.HasMetric && (math.IsNaN(event.MetricValue) || math.IsInf(event.MetricValue, 0)) {
+		p.ledger.refuse(groupTracked, errNotJSON)
+		p.report.dropped(DropError{Cause: errNotJSON, Events: 1, EventName: event.Key})
+		return
 	}
 	if err := p.queue.put(event, kindCustom, synced); err != nil {
 		p.report.dropped(DropError{Cause: err, Events: 1, EventName: event.Key})

@@ -17,6 +17,8 @@ const (
 	maxRawBytes = 8 << 20
 	// maxBlocked bounds the events in a lane while the store has no room for it.
 	maxBlocked = 32
+	// unknownSize is the memory that a raw event is expected to take before any was formatted.
+	unknownSize = 64 << 10
 	// firstBatch is the size of the first batch after the queue was empty, from which the size of
 	// events is measured. Each batch may be four times as large as the one before.
 	firstBatch = 16
@@ -57,7 +59,7 @@ func newQueue(s settings, l *ledger, evaluations func() int) *queue {
 		settings: s, ledger: l, evaluations: evaluations,
 		wake: make(chan struct{}, 1),
 		// Until the first event is formatted, their size is not known. Evaluations can't wait.
-		limit: [lanes]int{firstBatch, maxRawEvents}, batch: 1, average: [lanes]int{4 << 10, 4 << 10},
+		limit: [lanes]int{firstBatch, maxRawEvents}, batch: 1,
 	}
 }
 
@@ -156,7 +158,11 @@ func (q *queue) accept(raw rawEvent, final bool) bool {
 	case l == laneEvaluations:
 		limit = min(limit, max(q.settings.maxEvents/evaluationShare, 1)-q.evaluations())
 	case final: // the store has room, so that the formatter only has to catch up
-		limit = max(limit, maxRawEvents, q.settings.maxBytes/2/q.average[l])
+		average := q.average[l]
+		if average == 0 {
+			average = unknownSize
+		}
+		limit = max(limit, q.settings.maxBytes/2/average)
 	}
 	if q.lanes[l].length >= limit {
 		return false
@@ -230,7 +236,7 @@ func (q *queue) due() (waiting int, now bool) {
 	for l := range lanes {
 		n := q.lanes[l].length
 		waiting += n
-		now = now || n > 0 && (n >= q.batch || q.lanes[l].front().epoch <= q.flushed)
+		now = now || n > 0 && (n >= q.batch || q.blocked[l] || q.lanes[l].front().epoch <= q.flushed)
 	}
 	return waiting, now || len(q.puts) > 0 && waiting > 0
 }

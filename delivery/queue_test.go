@@ -66,7 +66,7 @@ func (q *queued) rest() (numbers []int) {
 
 // settled counts events of a kind as delivered.
 func (q *queued) settled(k kind, n int) {
-	q.ledger.settle([]event{{epoch: 1, kind: k, weight: uint32(n)}}, nil)
+	q.ledger.settle([]event{{epoch: 1, kind: k, weight: uint64(n)}}, nil)
 }
 
 // upTo returns the numbers from 0 to n-1.
@@ -245,7 +245,7 @@ func TestLimitOfTheLaneIfPutsBlockedForTheMaximumWait(t *testing.T) {
 		if n := accepted(true); n != maxBlocked {
 			t.Errorf("%d events while the store is full", n)
 		}
-		if n := accepted(false); n != maxRawEvents {
+		if n := accepted(false); n != DefaultMaxBytes/2/average {
 			t.Errorf("%d events while the store has room", n)
 		}
 	})
@@ -478,6 +478,9 @@ func TestBatchIsDueWhenItIsFullOrForAFlush(t *testing.T) {
 	if got, _ := q.numbers(laneTracked); !slices.Equal(got, upTo(4)) {
 		t.Errorf("got %d", got)
 	}
+	expect("one evaluation for which the store had no room", 1, true)
+	_ = q.rest()
+	_ = q.record(kindEvaluation, 101)
 	expect("one evaluation", 1, false)
 	q.queue.flush()
 	expect("for a flush", 1, true)

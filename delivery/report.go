@@ -133,7 +133,7 @@ func (r *reporter) reportOverflow() {
 
 // failed logs a failed request.
 func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
-	if s.passing() { // others pass, so it is about this request's events
+	if s.passing() && !o.tooLarge { // others pass, so it is about this request's events
 		if suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "suspect"}); ok {
 			r.log(slog.LevelWarn, "events service refuses some events while it accepts others",
 				slog.Any("error", o.err), slog.Int("suppressed", suppressed))

@@ -54,6 +54,7 @@ type schedule struct {
 	size         int     // fresh events in the next request; doubled when a request passes, halved when one fails
 	byteLimit    int     // bytes of the next request; less than maxBytes after a request that was too large
 	underLimit   int     // requests that passed under the current byteLimit
+	passedBytes  int     // of the largest request that passed of late
 
 	// Failures that are not an event's own.
 	failures       int           // in a row
@@ -173,8 +174,8 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		return deliver
 	}
 	atFault := s.passedSince(p)
-	p.failedAt = s.attempts
 	if !early {
+		p.failedAt = s.attempts
 		p.failures++
 	}
 	p.cause = fmt.Errorf("%w: %w", ErrRefused, o.err)
@@ -188,8 +189,9 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 	}
 	switch {
 	case o.tooLarge && len(p.events) > 1:
-		s.byteLimit, s.underLimit = max(p.bytes/2, 1), 0
-		s.fail(o, now)
+		if p.bytes > s.passedBytes { // otherwise it is not about the size
+			s.byteLimit, s.underLimit = max(p.bytes/2, s.passedBytes, 1), 0
+		}
 		return divide
 	case atFault:
 		s.eventAtFault, p.suspect = true, true
@@ -233,7 +235,10 @@ func (s *schedule) pass(p *part) {
 	s.retryNext = nil
 	s.failures, s.refusals = 0, 0
 	s.pauseLength, s.pauseRequested = 0, false
-	s.size = min(2*s.size, s.max)
+	s.passedBytes = max(p.bytes, s.passedBytes-s.passedBytes/growAfter)
+	if !p.suspect { // what a suspect is divided into says nothing about the next fresh events
+		s.size = min(2*s.size, s.max)
+	}
 	if p.failures > 0 { // it passed unchanged: its failures were the service's
 		s.eventAtFault, s.size = false, s.max
 		for _, other := range s.held {
@@ -291,12 +296,12 @@ func (s *schedule) untilDue(now time.Time) time.Duration {
 	return pause
 }
 
-// suspects returns the number of events covered by a flush that are held alone, were sent for that
-// flush, and are at fault. cause is the cause for one of them, or nil if there are none.
-func (s *schedule) suspects(flush uint32) (n uint64, cause error) {
+// suspects returns the number of events covered by a flush that are suspect, held alone, and were
+// sent for that flush or just before. cause is the cause for one of them, or nil if there are none.
+func (s *schedule) suspects(flush uint32, now time.Time) (n uint64, cause error) {
 	for _, p := range s.held {
-		if e := &p.events[0]; p.strikes > 0 && p.flush >= flush && e.epoch <= flush {
-			n += uint64(e.weight)
+		if e := &p.events[0]; p.suspect && len(p.events) == 1 && p.triedFor(flush, now) && e.epoch <= flush {
+			n += e.weight
 			cause = p.cause
 		}
 	}

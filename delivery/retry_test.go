@@ -245,14 +245,14 @@ func TestPauseAfterEachOutcome(t *testing.T) {
 		{"none after a request passes", []string{"down", "down", "pass", "down", "pass", "key", "key"},
 			[]time.Duration{s / 5, 2 * s / 5, none, s / 5, none, none, 2 * s / 5}},
 		{"none after a part at fault", []string{"bad", "pass", "bad"}, []time.Duration{none, none, none}},
-		{"after a request that is too large", []string{"413", "413", "pass", "slow", "slow"},
-			[]time.Duration{none, 2 * s / 5, none, s / 5, 2 * s / 5}},
+		{"none after a request that is too large", []string{"413", "413", "pass", "slow", "slow"},
+			[]time.Duration{none, none, none, none, none}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := drive(64)
 			for i, name := range c.outcomes {
 				d.send(name)
-				pause, longest := d.pause(d.now, idle), c.longest[i]
+				pause, longest := max(d.pause(d.now, idle), 0), c.longest[i]
 				if pause < longest/2 || pause > longest {
 					t.Errorf("after request %d: %v, want %v to %v", i, pause, longest/2, longest)
 				}
@@ -420,10 +420,16 @@ func TestByteLimitIsHalvedAndGrowsAgain(t *testing.T) {
 			t.Errorf("limit %d, want %d", d.byteLimit, want)
 		}
 	}
-	p.bytes = 1
-	d.judge(p, outcomeOf("slow"), d.now, false)
-	if d.byteLimit != 1 {
-		t.Errorf("limit %d", d.byteLimit)
+	for _, c := range []struct{ bytes, want int }{
+		{3, 2},       // as large as the last one that passed
+		{2, 2},       // one of that size passed: this one is not too large
+		{1_000, 500}, // larger ones may be
+	} {
+		p.bytes = c.bytes
+		d.judge(p, outcomeOf("slow"), d.now, false)
+		if d.byteLimit != c.want {
+			t.Errorf("after %d bytes: limit %d", c.bytes, d.byteLimit)
+		}
 	}
 }
 
@@ -444,7 +450,7 @@ func TestSuspectsAreCountedForTheFlushForWhichTheyWereSent(t *testing.T) {
 	d := drive(1)
 	suspects := func(flush uint32, want uint64, what string) {
 		t.Helper()
-		n, cause := d.suspects(flush)
+		n, cause := d.suspects(flush, d.now)
 		if n != want || (want > 0) != errors.Is(cause, ErrRefused) {
 			t.Errorf("%s: %d, %v", what, n, cause)
 		}
@@ -454,10 +460,12 @@ func TestSuspectsAreCountedForTheFlushForWhichTheyWereSent(t *testing.T) {
 	suspects(1, 0, "failed once")
 	d.send("pass")
 	p := d.held[0]
-	p.flush, p.events[0].weight, p.events[0].epoch = 7, 1, 1
+	p.flush, p.sent, p.events[0].weight, p.events[0].epoch = 7, d.now, 1, 1
 	d.send("bad")
 	suspects(7, 1, "at fault")
-	suspects(8, 0, "for a flush for which it was not sent")
+	suspects(8, 1, "for a flush just after it was sent")
+	d.now = d.now.Add(flushBackoff)
+	suspects(8, 0, "for a later flush")
 	suspects(0, 0, "for a flush that does not cover it")
 }
 

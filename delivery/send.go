@@ -69,7 +69,7 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	waiting, bytes := s.store.waiting()
 	var covered uint64
 	s.flush, covered = s.ledger.lastFlush()
-	if cause := s.flushError(covered); cause != nil {
+	if cause := s.flushError(covered, now); cause != nil {
 		s.ledger.giveUp(s.flush, cause)
 		s.flush = 0
 	}
@@ -80,8 +80,8 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	if pause := s.schedule.pause(now, longest); pause > 0 {
 		return pause
 	}
-	due := func(p *part) bool { return !p.due.After(now) || p.flush < s.flush }
-	p, pause := s.pick(s.schedule.next(waiting > 0, due), now, waiting, bytes)
+	due := func(p *part) bool { return !p.due.After(now) || s.flush > 0 && !p.triedFor(s.flush, now) }
+	p, pause := s.pick(s.schedule.next(s.sendsFresh(waiting, bytes), due), now, waiting)
 	if p == nil {
 		if pause == 0 {
 			pause = s.schedule.untilDue(now)
@@ -95,23 +95,37 @@ func (s *sender) step(stopping context.Context) time.Duration {
 // flushError returns why to end the current flush, which covers the given number of waiting events,
 // or nil to continue it. It ends if the SDK key was refused in response to a request of this flush,
 // or if only suspects remain.
-func (s *sender) flushError(covered uint64) error {
+func (s *sender) flushError(covered uint64, now time.Time) error {
 	switch {
-	case s.flush == 0, s.tried < s.flush:
+	case s.flush == 0:
 		return nil
-	case s.schedule.keyRefused():
+	case s.tried >= s.flush && s.schedule.keyRefused():
 		return ErrUnauthorized
 	}
-	suspects, cause := s.schedule.suspects(s.flush)
+	suspects, cause := s.schedule.suspects(s.flush, now)
 	if cause == nil || suspects < covered {
 		return nil
 	}
 	return cause
 }
 
+// triedFor reports whether the part was sent for a flush, or just before it: flushes in quick
+// succession share an attempt.
+func (p *part) triedFor(flush uint32, now time.Time) bool {
+	return p.flush >= flush || now.Sub(p.sent) < flushBackoff
+}
+
+// sendsFresh reports whether to send fresh events, of which so many events and bytes wait: those of
+// a flush or an interval, those that fill a request, and all of them after a failure.
+func (s *sender) sendsFresh(waiting, bytes int) bool {
+	failed := !s.schedule.passing() || s.schedule.size < s.schedule.max
+	full := waiting >= s.schedule.size || bytes >= s.schedule.byteLimit
+	return waiting > 0 && (s.budget > 0 || failed || full)
+}
+
 // pick returns the chosen part, or as much of it as the pace allows. If there is nothing to send,
 // it returns nil and how long to wait, or 0 to wait for a signal.
-func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.Duration) {
+func (s *sender) pick(c choice, now time.Time, waiting int) (*part, time.Duration) {
 	if p := c.part; p != nil {
 		n := len(p.events)
 		if c.firstOnly {
@@ -127,12 +141,7 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 			return s.divide(p, min(n, allowed)), 0
 		}
 	}
-	if c.fresh == 0 || waiting == 0 {
-		return nil, 0
-	}
-	recovering := !s.schedule.passing() || s.schedule.size < s.schedule.max
-	full := waiting >= s.schedule.size || bytes >= s.schedule.byteLimit
-	if !full && !recovering && s.budget <= 0 {
+	if c.fresh == 0 {
 		return nil, 0
 	}
 	allowed, pause := s.pace.allow(now, min(c.fresh, waiting))
@@ -150,7 +159,7 @@ func (s *sender) pick(c choice, now time.Time, waiting, bytes int) (*part, time.
 // send sends the part once, and delivers, holds, divides or drops it according to the outcome.
 func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 	early := p.due.After(now)
-	s.tried, p.flush = s.flush, s.flush
+	s.tried, p.flush, p.sent = s.flush, s.flush, now
 	stalled := make(chan struct{})
 	stall := time.AfterFunc(stallTimeout, func() {
 		s.queue.attempted(false)

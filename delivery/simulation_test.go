@@ -61,7 +61,7 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, context.DeadlineExceeded
 	}
 	var events [][]byte
-	jsonarray.Split(body, func(e []byte, _ int) { events = append(events, e) }) // faster than encoding/json
+	jsonarray.Split(body, func(e []byte, _, _ int) { events = append(events, e) }) // faster than encoding/json
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	elapsed := time.Since(s.began)
@@ -105,9 +105,14 @@ func (s *service) read(request *http.Request, bytes int) bool {
 // simulated returns a processor whose events service is s. It must be called in a synctest bubble.
 func simulated(t *testing.T, s *service, log io.Writer, opts ...Option) *Processor {
 	t.Helper()
-	s.began, s.seen, s.arrived = time.Now(), make(map[string]bool), make(map[string]int)
 	opts = append([]Option{WithLogger(slog.New(slog.NewTextHandler(log, nil)))}, opts...)
-	return build(t, Lossless(nil, opts...), s).(*Processor)
+	return build(t, Lossless(nil, opts...), s.start()).(*Processor)
+}
+
+// start begins the service's time, and returns it.
+func (s *service) start() *service {
+	s.began, s.seen, s.arrived = time.Now(), make(map[string]bool), make(map[string]int)
+	return s
 }
 
 // build returns an event processor of the configuration with an HTTP transport.

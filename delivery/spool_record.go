@@ -70,7 +70,7 @@ type spoolRecord struct {
 	json []byte
 	// Of an event or a copy.
 	number uint64
-	weight uint32
+	weight uint64
 	event  kind
 }
 
@@ -80,7 +80,7 @@ func appendEvent(b []byte, kind string, number uint64, e *event) []byte {
 	b = append(b, make([]byte, recordHeader)...)
 	b = append(append(b, kind...), ' ')
 	b = append(strconv.AppendUint(b, number, 10), ' ')
-	b = append(strconv.AppendUint(b, uint64(e.weight), 10), ' ')
+	b = append(strconv.AppendUint(b, e.weight, 10), ' ')
 	b = append(append(b, kindNames()[e.kind]...), ' ')
 	text := e.json
 	if bytes.IndexByte(text, '\n') >= 0 { // a raw event: the SDK's own have none
@@ -138,13 +138,13 @@ func parseRecord(line []byte) spoolRecord {
 		second, rest, _ := bytes.Cut(rest, []byte(" "))
 		third, text, found := bytes.Cut(rest, []byte(" "))
 		number, errNumber := strconv.ParseUint(string(first), 10, 64)
-		weight, errWeight := strconv.ParseUint(string(second), 10, 32)
+		weight, errWeight := strconv.ParseUint(string(second), 10, 64)
 		names := kindNames()
 		index := slices.Index(names[:], string(third))
 		if errNumber != nil || errWeight != nil || !found || index < 0 {
 			return spoolRecord{}
 		}
-		r.number, r.weight, r.event, r.json = number, uint32(weight), kind(index), text
+		r.number, r.weight, r.event, r.json = number, weight, kind(index), text
 	}
 	return r
 }

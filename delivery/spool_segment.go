@@ -47,7 +47,7 @@ type tally struct {
 func (t *tally) add(e *event, sign int) {
 	g := e.kind.group()
 	t.events += sign
-	t.weight[g] += uint64(sign) * uint64(e.weight)
+	t.weight[g] += uint64(sign) * e.weight
 	t.bytes[g] += sign * len(e.json)
 }
 

@@ -26,6 +26,7 @@ type part struct {
 	cause     error     // the last failure
 	ambiguous bool      // its events may have arrived in a failed attempt
 	flush     uint32    // the epoch of the last flush for which it was sent
+	sent      time.Time // when it was sent last
 
 	// Its place on disk; unused in a memory store.
 	segment *segment // nil for a part that is in memory only

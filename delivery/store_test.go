@@ -39,7 +39,7 @@ func (m *stored) add(k kind, number, size int) {
 	m.addText(k, text, 1)
 }
 
-func (m *stored) addText(k kind, text string, weight uint32) {
+func (m *stored) addText(k kind, text string, weight uint64) {
 	m.t.Helper()
 	e := m.ledger.opened(m.t, k, int(weight))[0]
 	e.json, e.weight = []byte(text), weight

@@ -57,7 +57,7 @@ func gunzip(data []byte) ([]byte, error) {
 // splitEvents splits a JSON array without parsing or copying its elements. The problem is empty if
 // the body is valid.
 func splitEvents(body []byte) (events []json.RawMessage, problem string) {
-	isArray := jsonarray.Split(body, func(element []byte, _ int) { events = append(events, element) })
+	isArray := jsonarray.Split(body, func(element []byte, _, _ int) { events = append(events, element) })
 	var value any
 	if !isArray {
 		if err := json.Unmarshal(body, &value); err != nil {

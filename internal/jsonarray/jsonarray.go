@@ -3,14 +3,14 @@ package jsonarray
 
 import "bytes"
 
-// Split calls yield with each element of a JSON array, and with the number of objects and arrays
-// that the element consists of, itself included. It returns false where the text is not one valid
+// Split calls yield with each element of a JSON array, with the number of objects and arrays that the
+// element consists of, itself included, and with that of the values in these arrays. It returns false where the text is not one valid
 // JSON array (RFC 8259); yield is called for the elements before the error then. Elements are parts
 // of the text.
 //
 // It checks what [encoding/json.Valid] does in the same pass, several times faster, and without a
 // bound on nesting. It does not check that the text is UTF-8.
-func Split(text []byte, yield func(element []byte, containers int)) bool {
+func Split(text []byte, yield func(element []byte, containers, values int)) bool {
 	s := scanner{text: text}
 	if s.space(); !s.skip('[') {
 		return false
@@ -19,11 +19,11 @@ func Split(text []byte, yield func(element []byte, containers int)) bool {
 		for more := true; more; more = s.skip(',') {
 			s.space()
 			begin := s.at
-			containers, ok := s.value()
+			containers, values, ok := s.value()
 			if !ok {
 				return false
 			}
-			yield(text[begin:s.at], containers)
+			yield(text[begin:s.at], containers, values)
 			s.space()
 		}
 		if !s.skip(']') {
@@ -64,7 +64,7 @@ func (s *scanner) space() {
 }
 
 // value moves past a value. It does not recurse: a level of nesting takes a byte.
-func (s *scanner) value() (containers int, ok bool) {
+func (s *scanner) value() (containers, values int, ok bool) {
 	var few [64]byte
 	ends := few[:0] // of the objects and arrays around, the innermost last
 	for {
@@ -75,16 +75,19 @@ func (s *scanner) value() (containers int, ok bool) {
 			end := c + 2 // in ASCII
 			if !s.skip(end) {
 				if ends = append(ends, end); end == '}' && !s.name() {
-					return 0, false
+					return 0, 0, false
+				}
+				if end == ']' {
+					values++
 				}
 				continue
 			}
 		} else if !s.scalar() {
-			return 0, false
+			return 0, 0, false
 		}
 		for { // after a value
 			if len(ends) == 0 {
-				return containers, true
+				return containers, values, true
 			}
 			end := ends[len(ends)-1]
 			if s.space(); s.skip(end) {
@@ -92,7 +95,10 @@ func (s *scanner) value() (containers int, ok bool) {
 				continue
 			}
 			if !s.skip(',') || end == '}' && !s.name() {
-				return 0, false
+				return 0, 0, false
+			}
+			if end == ']' {
+				values++
 			}
 			s.space()
 			break

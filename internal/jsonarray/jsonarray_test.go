@@ -11,32 +11,32 @@ import (
 )
 
 // split is Split with its results as slices.
-func split(text string) (elements []string, containers []int, ok bool) {
-	ok = jsonarray.Split([]byte(text), func(element []byte, n int) {
-		elements, containers = append(elements, string(element)), append(containers, n)
+func split(text string) (elements []string, counts [][2]int, ok bool) {
+	ok = jsonarray.Split([]byte(text), func(element []byte, containers, values int) {
+		elements, counts = append(elements, string(element)), append(counts, [2]int{containers, values})
 	})
-	return elements, containers, ok
+	return elements, counts, ok
 }
 
 func TestSplit(t *testing.T) {
 	for text, want := range map[string]struct {
-		elements   []string
-		containers []int
+		elements []string
+		counts   [][2]int // objects and arrays, and values in arrays
 	}{
 		`[]`:                              {},
 		" [ \n] ":                         {},
-		`[1]`:                             {[]string{`1`}, []int{0}},
-		`[{}]`:                            {[]string{`{}`}, []int{1}},
-		`[{"a":{"b":[]}},{}]`:             {[]string{`{"a":{"b":[]}}`, `{}`}, []int{3, 1}},
-		" [ { \"a\" : 1 } ,\t2\r]\n":      {[]string{`{ "a" : 1 }`, `2`}, []int{1, 0}},
-		`["]","{,}","\"],[","\\\"",""]`:   {[]string{`"]"`, `"{,}"`, `"\"],["`, `"\\\""`, `""`}, []int{0, 0, 0, 0, 0}},
-		`[{"a,]}":",[{"},[[1,2],[]]]`:     {[]string{`{"a,]}":",[{"}`, `[[1,2],[]]`}, []int{1, 3}},
-		`[null,true,false,-1.5e3,0,1E+2]`: {[]string{`null`, `true`, `false`, `-1.5e3`, `0`, `1E+2`}, []int{0, 0, 0, 0, 0, 0}},
-		`["\ud83D\ude00","é",{"ü":""}]`:   {[]string{`"\ud83D\ude00"`, `"é"`, `{"ü":""}`}, []int{0, 0, 1}},
+		`[1]`:                             {[]string{`1`}, [][2]int{{}}},
+		`[{}]`:                            {[]string{`{}`}, [][2]int{{1, 0}}},
+		`[{"a":{"b":[]}},{}]`:             {[]string{`{"a":{"b":[]}}`, `{}`}, [][2]int{{3, 0}, {1, 0}}},
+		" [ { \"a\" : 1 } ,\t2\r]\n":      {[]string{`{ "a" : 1 }`, `2`}, [][2]int{{1, 0}, {}}},
+		`["]","{,}","\"],[","\\\"",""]`:   {[]string{`"]"`, `"{,}"`, `"\"],["`, `"\\\""`, `""`}, make([][2]int, 5)},
+		`[{"a,]}":",[{"},[[1,2],[],3]]`:   {[]string{`{"a,]}":",[{"}`, `[[1,2],[],3]`}, [][2]int{{1, 0}, {3, 5}}},
+		`[null,true,false,-1.5e3,0,1E+2]`: {[]string{`null`, `true`, `false`, `-1.5e3`, `0`, `1E+2`}, make([][2]int, 6)},
+		`["\ud83D\ude00","é",{"ü":[""]}]`: {[]string{`"\ud83D\ude00"`, `"é"`, `{"ü":[""]}`}, [][2]int{{}, {}, {2, 1}}},
 	} {
-		elements, containers, ok := split(text)
-		if !ok || !slices.Equal(elements, want.elements) || !slices.Equal(containers, want.containers) {
-			t.Errorf("%s: %q, %d, %v", text, elements, containers, ok)
+		elements, counts, ok := split(text)
+		if !ok || !slices.Equal(elements, want.elements) || !slices.Equal(counts, want.counts) {
+			t.Errorf("%s: %q, %d, %v", text, elements, counts, ok)
 		}
 	}
 	for _, text := range []string{
@@ -53,9 +53,9 @@ func TestSplit(t *testing.T) {
 func TestSplitHasNoBoundOnNesting(t *testing.T) {
 	const levels = 1_000_000
 	deep := strings.Repeat(`{"a":[`, levels) + strings.Repeat(`]}`, levels)
-	elements, containers, ok := split("[" + deep + ",1]")
-	if !ok || len(elements) != 2 || elements[0] != deep || containers[0] != 2*levels {
-		t.Errorf("%d elements, %d, %v", len(elements), containers, ok)
+	elements, counts, ok := split("[" + deep + ",1]")
+	if !ok || len(elements) != 2 || elements[0] != deep || counts[0] != [2]int{2 * levels, levels - 1} {
+		t.Errorf("%d elements, %d, %v", len(elements), counts, ok)
 	}
 }
 
@@ -68,7 +68,7 @@ func FuzzSplit(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		elements, containers, ok := split(string(text))
+		elements, counts, ok := split(string(text))
 		var want []json.RawMessage
 		if isArray := json.Unmarshal(text, &want) == nil && want != nil; isArray != ok {
 			t.Fatalf("%q: %v", text, ok)
@@ -80,23 +80,40 @@ func FuzzSplit(f *testing.F) {
 			t.Fatalf("%q: elements %q", text, elements)
 		}
 		for i := range want {
-			if elements[i] != string(want[i]) || containers[i] != containersOf(want[i]) {
-				t.Errorf("%q: element %d is %q, with %d objects and arrays", text, i, elements[i], containers[i])
+			if elements[i] != string(want[i]) || counts[i] != countsOf(t, want[i]) {
+				t.Errorf("%q: element %d is %q, with %d objects and arrays, and values in arrays", text, i, elements[i], counts[i])
 			}
 		}
 	})
 }
 
-func containersOf(text []byte) (n int) {
-	for decoder := json.NewDecoder(bytes.NewReader(text)); ; {
-		token, err := decoder.Token()
-		if err != nil {
-			return n
-		}
-		if token == json.Delim('{') || token == json.Delim('[') {
-			n++
+// countsOf counts the objects and arrays of a value, and the values in arrays.
+func countsOf(t *testing.T, text []byte) (n [2]int) {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		t.Fatal(err)
+	}
+	var count func(any)
+	count = func(value any) {
+		switch value := value.(type) {
+		case []any:
+			n[0]++
+			n[1] += len(value)
+			for _, v := range value {
+				count(v)
+			}
+		case map[string]any:
+			n[0]++
+			for _, v := range value {
+				count(v)
+			}
 		}
 	}
+	count(value)
+	return n
 }
 
 // The pair compares Split with the validation that it replaces.
@@ -107,7 +124,7 @@ func BenchmarkSplit(b *testing.B) {
 	b.Run("by=Split", func(b *testing.B) {
 		b.SetBytes(int64(len(text)))
 		for b.Loop() {
-			if !jsonarray.Split(text, func([]byte, int) {}) {
+			if !jsonarray.Split(text, func([]byte, int, int) {}) {
 				b.Fatal("invalid")
 			}
 		}
