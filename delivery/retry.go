@@ -71,6 +71,10 @@ func newSchedule(b backoff, events, bytes int) *schedule {
 // passing reports whether requests pass, except those that are at fault.
 func (s *schedule) passing() bool { return s.failures == 0 }
 
+// available reports whether the service seems to work: requests pass, or the only failure since is
+// most likely an event's.
+func (s *schedule) available() bool { return s.passing() || s.eventAtFault && s.failures == 1 }
+
 // keyRefused reports whether the service refuses the SDK key.
 func (s *schedule) keyRefused() bool {
 	if s.eventAtFault { // events may be refused with the same status

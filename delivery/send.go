@@ -193,7 +193,7 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 		s.store.settle(p)
 		drop(s.ledger, s.report, p.events, p.cause)
 	}
-	s.queue.attempted(s.schedule.passing())
+	s.queue.attempted(s.schedule.available())
 	signal(s.queue.wake) // there may be room for the formatter
 	if v != deliver {
 		s.report.failed(o, s.schedule, now, s.ledger)
