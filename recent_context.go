@@ -14,8 +14,8 @@ import (
 // evaluates several flags and tracks events with one evaluation context, and conversion takes
 // longer than evaluation. It returns what the mapper would. It is safe for concurrent use.
 //
-// A context is cached when its key is used twice in a row, so that requests for different users only
-// compare two keys. The cache holds about one context per processor, until two garbage
+// A context is cached when its key is used twice in a row, so that requests for different users
+// only compare two keys. The cache holds about one context per processor, until two garbage
 // collections find it unused.
 type recentContexts struct {
 	mapper contextMapper
@@ -61,8 +61,8 @@ func (r *recentContexts) toLaunchDarkly(
 	return warnings, err
 }
 
-// recentContext is a context and a copy of the attributes from which it was converted. It holds only
-// contexts without warnings whose attributes have the most common types.
+// recentContext is a context and a copy of the attributes from which it was converted. It holds
+// only contexts without warnings whose attributes have the most common types.
 type recentContext struct {
 	id           string // the last context's targeting key, or else LaunchDarkly's qualified key
 	known        bool   // the rest is set
@@ -120,8 +120,8 @@ func (s snapshot) in(m map[string]any) bool {
 	return true
 }
 
-// keep returns a copy of a value of one of the most common types, for same. It returns false for all
-// others, and if the value has more parts than there is room for.
+// keep returns a copy of a value of one of the most common types, for same. It returns false for
+// all others, and if the value has more parts than there is room for.
 func keep(v any, room *int) (kept any, ok bool) {
 	if *room--; *room < 0 {
 		return nil, false

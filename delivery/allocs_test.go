@@ -14,8 +14,9 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/internal/race"
 )
 
-// TestRecordingAllocatesNoMoreThanTheSDK compares the allocations of recording an event with those of
-// LaunchDarkly's own processor. Neither processes the events meanwhile, because that allocates, too.
+// TestRecordingAllocatesNoMoreThanTheSDK compares the allocations of recording an event with those
+// of LaunchDarkly's own processor. Neither processes the events meanwhile, because that allocates,
+// too.
 func TestRecordingAllocatesNoMoreThanTheSDK(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
@@ -45,8 +46,8 @@ func TestRecordingAllocatesNoMoreThanTheSDK(t *testing.T) {
 	}
 }
 
-// heldUp returns LaunchDarkly's processor in a state in which it does not process recorded events. It
-// must be called in a synctest bubble.
+// heldUp returns LaunchDarkly's processor in a state in which it does not process recorded events.
+// It must be called in a synctest bubble.
 func heldUp(t *testing.T, capacity int) ldevents.EventProcessor {
 	t.Helper()
 	ctx, release := context.WithCancel(context.Background())

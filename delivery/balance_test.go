@@ -18,7 +18,8 @@ import (
 )
 
 // TestStatsBalanceUnderLoad records events concurrently into a queue that may be too small, flushes
-// 100 times, and makes the service fail in all ways. In the end, each event is counted exactly once.
+// 100 times, and makes the service fail in all ways. In the end, each event is counted exactly
+// once.
 func TestStatsBalanceUnderLoad(t *testing.T) {
 	const goroutines, flushes, each = 8, 100, 10 // events of each goroutine for each flush
 	f := startWith(t, ldcomponents.SendEvents().FlushInterval(5*time.Millisecond), func(f *fixture, _ *ld.Config) {
@@ -86,8 +87,8 @@ func TestStatsBalanceUnderLoad(t *testing.T) {
 	if uint64(len(arrived)) != s.Delivered {
 		t.Errorf("%d tracked events arrived, %+v", len(arrived), s)
 	}
-	// The flag is tracked, so that each evaluation is an event of its own. Some may have arrived twice,
-	// and the summaries of a request are merged.
+	// The flag is tracked, so that each evaluation is an event of its own. Some may have arrived
+	// twice, and the summaries of a request are merged.
 	others := uint64(f.box.EventCount() - f.box.EventCount(launchdarklytest.KindCustom))
 	if e := s.EvaluationEvents; e.Delivered > others+s.Requests || e.Delivered+s.Repeated < others {
 		t.Errorf("%d other events arrived, %+v", others, s)

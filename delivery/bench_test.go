@@ -131,8 +131,8 @@ func contend(b *testing.B, client func(*sink) *http.Client) (bare, ours *contend
 // inProcess returns a client that calls the service without a network.
 func inProcess(s *sink) *http.Client { return &http.Client{Transport: s} }
 
-// compare measures both processors in turn, and reports the medians of the results and of their ratio,
-// ours to the SDK's. A round is one operation of b.
+// compare measures both processors in turn, and reports the medians of the results and of their
+// ratio, ours to the SDK's. A round is one operation of b.
 func compare(b *testing.B, bare, ours *contender, unit string, measure func(*contender) float64) {
 	b.Helper()
 	for range 3 { // warm up caches and the processors
@@ -159,7 +159,8 @@ func compare(b *testing.B, bare, ours *contender, unit string, measure func(*con
 	b.ReportMetric(median(ratios), "ratio")
 }
 
-// BenchmarkRecord compares recording an event, in bursts that fit the empty queues of both processors.
+// BenchmarkRecord compares recording an event, in bursts that fit the empty queues of both
+// processors.
 func BenchmarkRecord(b *testing.B) {
 	for _, r := range recordings() {
 		b.Run(r.name, func(b *testing.B) {
@@ -180,8 +181,8 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// BenchmarkDelivery compares the throughput from recording to the events service. LaunchDarkly's own
-// processor gets no more events at a time than its buffers hold, so that all of them arrive.
+// BenchmarkDelivery compares the throughput from recording to the events service. LaunchDarkly's
+// own processor gets no more events at a time than its buffers hold, so that all of them arrive.
 func BenchmarkDelivery(b *testing.B) {
 	for _, where := range []string{"in process", "loopback"} {
 		for _, r := range recordings()[:2] {
@@ -267,7 +268,8 @@ func (c *contender) feed(b *testing.B, r recorded, events int) {
 	await(events)
 }
 
-// record measures recording an event with a processor of the configuration, and the delivered share.
+// record measures recording an event with a processor of the configuration, and the delivered
+// share.
 func record(b *testing.B, config subsystems.ComponentConfigurer[ldevents.EventProcessor]) {
 	b.Helper()
 	var s sink

@@ -18,7 +18,8 @@ import (
 	"github.com/openfeature-launchdarkly/go-provider/launchdarklytest"
 )
 
-// An application that creates its own LaunchDarkly client sets the Events field of its configuration.
+// An application that creates its own LaunchDarkly client sets the Events field of its
+// configuration.
 func ExampleLossless() {
 	box := launchdarklytest.NewServer() // stands in for LaunchDarkly
 	defer box.Close()
@@ -136,8 +137,8 @@ func ExampleConfiguration_WithDefaults() {
 	// 1 tracked event not delivered: the event queue is full
 }
 
-// A serverless function has seconds until it is frozen, so it uses short timeouts and pauses. A service
-// that must outlast a long outage uses long pauses, and a large queue.
+// A serverless function has seconds until it is frozen, so it uses short timeouts and pauses. A
+// service that must outlast a long outage uses long pauses, and a large queue.
 func ExampleWithBackoff() {
 	function := delivery.Lossless(nil,
 		delivery.WithLogger(slog.New(slog.DiscardHandler)),
@@ -167,8 +168,8 @@ func ExampleWithBackoff() {
 	// 3 retries
 }
 
-// A job that tracks events faster than they can be delivered should block rather than drop events. A
-// small queue is then enough.
+// A job that tracks events faster than they can be delivered should block rather than drop events.
+// A small queue is then enough.
 func ExampleWithMaxWait() {
 	events := delivery.Lossless(nil,
 		delivery.WithMaxEvents(100),

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestFifoAtRandom compares a queue with a slice, in random operations whose lengths empty the queue,
-// stay within a chunk, or cross several chunks.
+// TestFifoAtRandom compares a queue with a slice, in random operations whose lengths empty the
+// queue, stay within a chunk, or cross several chunks.
 func TestFifoAtRandom(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -50,8 +50,8 @@ func TestFifoAtRandom(t *testing.T) {
 	}
 }
 
-// verify checks the length of the queue, and that it keeps neither chunks nor pointers of entries that
-// were removed.
+// verify checks the length of the queue, and that it keeps neither chunks nor pointers of entries
+// that were removed.
 func (f *fifo[T]) verify(t *testing.T, length int) {
 	t.Helper()
 	if f.length != length {

@@ -265,8 +265,8 @@ func (f *formatter) refuse(batch []rawEvent) {
 }
 
 // measure reports the memory of the events to the queue. Derived events count for the tracked lane
-// if the batch has tracked events, because most are index events of their contexts. Summaries do not
-// count: every batch has one, however few evaluations it stands for.
+// if the batch has tracked events, because most are index events of their contexts. Summaries do
+// not count: every batch has one, however few evaluations it stands for.
 func (f *formatter) measure(in inputs, out output) {
 	events := [lanes]int{in.custom + in.control, in.full + in.summarized + in.excluded}
 	bytes := [lanes]int{out.sizes[kindCustom] + out.sizes[kindControl], out.sizes[kindEvaluation]}
@@ -350,8 +350,8 @@ type output struct {
 }
 
 const (
-	// objectSize estimates the memory of an object as a Go value, besides the size of its JSON: that
-	// of a small map.
+	// objectSize estimates the memory of an object as a Go value, besides the size of its JSON:
+	// that of a small map.
 	objectSize = 700
 	// valueSize is that of a value in an array.
 	valueSize = 100

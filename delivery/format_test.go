@@ -233,7 +233,8 @@ func kindOfName(name string) kind {
 	}
 }
 
-// severalKinds reports whether an object has several members that encoding/json decodes as the kind.
+// severalKinds reports whether an object has several members that encoding/json decodes as the
+// kind.
 func severalKinds(text []byte) bool {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {

@@ -170,8 +170,8 @@ func (f *fixture) inOrder() {
 	}
 }
 
-// undelivered checks that err is an UndeliveredError with a number of events, and with the cause unless
-// that is nil.
+// undelivered checks that err is an UndeliveredError with a number of events, and with the cause
+// unless that is nil.
 func (f *fixture) undelivered(err error, events int, evaluations bool, cause error) {
 	f.Helper()
 	u, ok := errors.AsType[*delivery.UndeliveredError](err)

@@ -49,8 +49,8 @@ func nested(levels int) ldvalue.Value {
 	return v
 }
 
-// TestWaitingBytesBoundMemory fills the store with events of several shapes, and compares the heap with
-// the waiting bytes of Stats. With -v, it prints a table.
+// TestWaitingBytesBoundMemory fills the store with events of several shapes, and compares the heap
+// with the waiting bytes of Stats. With -v, it prints a table.
 func TestWaitingBytesBoundMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector uses additional memory")

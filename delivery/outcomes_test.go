@@ -83,8 +83,8 @@ func TestShutdownReturnsWhileTheKeyIsRefused(t *testing.T) {
 	}
 }
 
-// A firewall that rejects the content of one event delays no other event, and no flush waits for the
-// rejected one.
+// A firewall that rejects the content of one event delays no other event, and no flush waits for
+// the rejected one.
 func TestRejectedEventDelaysNoOtherEvent(t *testing.T) {
 	f := startWith(t, rarely(), hop(t, func(w http.ResponseWriter, _ *http.Request, body string) bool {
 		if !strings.Contains(body, "DROP TABLE") {

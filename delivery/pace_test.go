@@ -46,8 +46,9 @@ func TestPaceReturnsWhatIsAllowedOrThePause(t *testing.T) {
 	}
 }
 
-// TestPaceLimitsEveryPeriod sends requests of random sizes that take random times, as the sender does.
-// The events of a request arrive at any time until it ends. No period has more events than the limit.
+// TestPaceLimitsEveryPeriod sends requests of random sizes that take random times, as the sender
+// does. The events of a request arrive at any time until it ends. No period has more events than
+// the limit.
 func TestPaceLimitsEveryPeriod(t *testing.T) {
 	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {

@@ -15,8 +15,8 @@ const (
 	// maxStrikes is the number of strikes after which a single event is dropped. A strike is a
 	// failure of the event after something else passed.
 	maxStrikes = 8
-	// strike is what part.strikes counts for a strike. It counts only 1 if the service is flaky: if,
-	// since the event was held, something else that had failed passed unchanged.
+	// strike is what part.strikes counts for a strike. It counts only 1 if the service is flaky:
+	// if, since the event was held, something else that had failed passed unchanged.
 	strike = 4
 	// maxSuspectPause bounds the pause between two attempts at a suspect.
 	maxSuspectPause = 256 * time.Second

@@ -31,8 +31,8 @@ func outcomeOf(name string) outcome {
 	}
 }
 
-// driver sends what a schedule chooses, as the sender does. It names the parts: fresh ones are a, b, c
-// and so on, and the halves of a are a1 and a2.
+// driver sends what a schedule chooses, as the sender does. It names the parts: fresh ones are a,
+// b, c and so on, and the halves of a are a1 and a2.
 type driver struct {
 	*schedule
 	now   time.Time
@@ -300,8 +300,8 @@ func TestPauseIsLimitedDuringAFlush(t *testing.T) {
 	}
 }
 
-// strikes sends requests until the first event, which always fails, is dropped, while all others pass.
-// It returns the times between the attempts at it.
+// strikes sends requests until the first event, which always fails, is dropped, while all others
+// pass. It returns the times between the attempts at it.
 func strikes(t *testing.T, d *driver, outcome string, between func()) (gaps []time.Duration) {
 	t.Helper()
 	atFault := d.choose()

@@ -89,7 +89,8 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	return httpstop.Respond(request, status), nil
 }
 
-// read reads a body at the rate of perSecond. It returns false if that exceeds the request's deadline.
+// read reads a body at the rate of perSecond. It returns false if that exceeds the request's
+// deadline.
 func (s *service) read(request *http.Request, bytes int) bool {
 	trace := httptrace.ContextClientTrace(request.Context())
 	trace.GotConn(httptrace.GotConnInfo{})
@@ -459,8 +460,8 @@ func TestFlushDoesNotWaitForLaterEvents(t *testing.T) {
 	})
 }
 
-// relay returns how many events a Relay Proxy keeps of those that it accepts: capacity events in each
-// second, counted from an offset.
+// relay returns how many events a Relay Proxy keeps of those that it accepts: capacity events in
+// each second, counted from an offset.
 func relay(capacity int, offset time.Duration) func(int, time.Duration) int {
 	interval, used := time.Duration(-1), 0
 	return func(events int, elapsed time.Duration) int {
@@ -473,9 +474,9 @@ func relay(capacity int, offset time.Duration) func(int, time.Duration) int {
 	}
 }
 
-// TestMaxRateOfARelayProxy tracks a burst through a Relay Proxy that keeps 1,000 events a second. With
-// a maximum rate, all events arrive, whenever the relay's intervals begin and however long requests
-// take.
+// TestMaxRateOfARelayProxy tracks a burst through a Relay Proxy that keeps 1,000 events a second.
+// With a maximum rate, all events arrive, whenever the relay's intervals begin and however long
+// requests take.
 func TestMaxRateOfARelayProxy(t *testing.T) {
 	const burst, users, capacity = 6_000, 700, 1_000
 	accepts := func(string, int, time.Duration) int { return http.StatusAccepted }

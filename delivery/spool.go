@@ -537,8 +537,8 @@ func (s *spool) close() (left []event) {
 	return left
 }
 
-// leave counts what a later process will deliver. If the file is gone, it returns what is in memory,
-// and drops the rest.
+// leave counts what a later process will deliver. If the file is gone, it returns what is in
+// memory, and drops the rest.
 func (s *spool) leave(g *segment) (left []event) {
 	if g.open() != nil || !g.named() {
 		s.lose(g.fresh)
@@ -615,8 +615,8 @@ func (s *spool) mayAdopt(name string) bool {
 	return (s.own == nil || name != s.own.name) && taken <= maxRecovered
 }
 
-// adopt takes over the segments of a set, if its process is gone. It gives them names of the own set:
-// each of them has one owner, whenever this process ends.
+// adopt takes over the segments of a set, if its process is gone. It gives them names of the own
+// set: each of them has one owner, whenever this process ends.
 func (s *spool) adopt(name string) {
 	w, of, err := s.directory.inherit(name)
 	if err != nil {

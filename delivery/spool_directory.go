@@ -26,8 +26,8 @@ const (
 	abandonedAfter = 30 * 24 * time.Hour
 )
 
-// set is the segments of a process, which have its name. Only the process that has the lock reads or
-// writes them.
+// set is the segments of a process, which have its name. Only the process that has the lock reads
+// or writes them.
 type set struct {
 	name string
 	lock file

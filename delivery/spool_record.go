@@ -163,8 +163,8 @@ func kindNames() [kinds]string {
 }
 
 // scan calls visit for each record between two offsets, with its own, until visit returns false:
-// that record counts as not read. It returns where it ended. What follows the last line break is no record: a
-// write that did not end.
+// that record counts as not read. It returns where it ended. What follows the last line break is no
+// record: a write that did not end.
 func scan(file io.ReaderAt, from, to int64, visit func(from, to int64, r spoolRecord) bool) (end int64, err error) {
 	lines := bufio.NewReaderSize(io.NewSectionReader(file, from, to-from), int(min(max(to-from, 16), scanBuffer)))
 	var long []byte

@@ -203,8 +203,8 @@ func randomEvaluation(random *rand.Rand) ldevents.EvaluationData {
 	}
 }
 
-// TestSummariesEqualThoseOfTheSDK records the same evaluations with LaunchDarkly's own processor. The
-// number of batches makes no difference.
+// TestSummariesEqualThoseOfTheSDK records the same evaluations with LaunchDarkly's own processor.
+// The number of batches makes no difference.
 func TestSummariesEqualThoseOfTheSDK(t *testing.T) {
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {

@@ -3,10 +3,10 @@ package jsonarray
 
 import "bytes"
 
-// Split calls yield with each element of a JSON array, with the number of objects and arrays that the
-// element consists of, itself included, and with that of the values in these arrays. It returns false where the text is not one valid
-// JSON array (RFC 8259); yield is called for the elements before the error then. Elements are parts
-// of the text.
+// Split calls yield with each element of a JSON array, with the number of objects and arrays that
+// the element consists of, itself included, and with that of the values in these arrays. It returns
+// false where the text is not one valid JSON array (RFC 8259); yield is called for the elements
+// before the error then. Elements are parts of the text.
 //
 // It checks what [encoding/json.Valid] does in the same pass, several times faster, and without a
 // bound on nesting. It does not check that the text is UTF-8.

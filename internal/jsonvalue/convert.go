@@ -36,7 +36,8 @@ type converter struct {
 	problems []Problem
 }
 
-// any converts one value, which the array or object around it has counted. Common types come first, without reflection; everything else is walked in reflect.go.
+// any converts one value, which the array or object around it has counted. Common types come first,
+// without reflection; everything else is walked in reflect.go.
 func (c *converter) any(out *ldvalue.Value, v any, at *place) bool {
 	switch x := v.(type) {
 	case nil:

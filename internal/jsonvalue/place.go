@@ -2,8 +2,8 @@ package jsonvalue
 
 import "reflect"
 
-// place is where a value is: in which arrays and objects, and behind which pointers. It is linked to
-// the places around it, all of which are on the stack.
+// place is where a value is: in which arrays and objects, and behind which pointers. It is linked
+// to the places around it, all of which are on the stack.
 type place struct {
 	depth  int // number of the arrays and objects around the value
 	hops   int // number of pointers between the innermost of those and the value
