@@ -264,16 +264,14 @@ func (f *formatter) refuse(batch []rawEvent) {
 	}
 }
 
-// measure reports the memory of the events to the queue. Derived events count for the tracked lane
-// if the batch has tracked events, because most are index events of their contexts. Summaries do
-// not count: every batch has one, however few evaluations it stands for.
+// measure reports the memory of the events to the queue. Derived events count for both lanes, in
+// proportion to their events. Summaries do not count: every batch has one, however few evaluations
+// it stands for.
 func (f *formatter) measure(in inputs, out output) {
 	events := [lanes]int{in.custom + in.control, in.full + in.summarized + in.excluded}
 	bytes := [lanes]int{out.sizes[kindCustom] + out.sizes[kindControl], out.sizes[kindEvaluation]}
-	if events[laneTracked] > 0 {
-		bytes[laneTracked] += out.sizes[kindDerived]
-	} else {
-		bytes[laneEvaluations] += out.sizes[kindDerived]
+	for l, n := range events {
+		bytes[l] += n * (out.sizes[kindDerived] / max(events[laneTracked]+events[laneEvaluations], 1))
 	}
 	f.queue.measure(events, bytes)
 }

@@ -23,6 +23,18 @@ func TestSummariesDoNotLimitTheQueue(t *testing.T) {
 	}
 }
 
+// The index events of evaluations say nothing about the size of tracked events.
+func TestIndexEventsOfEvaluationsDoNotLimitTrackedEvents(t *testing.T) {
+	q := newQueued()
+	f := &formatter{queue: q.queue}
+	var out output
+	out.sizes[kindCustom], out.sizes[kindEvaluation], out.sizes[kindDerived] = 1_000, 1_000_000, 2_000_000
+	f.measure(inputs{custom: 1, full: 1_000}, out)
+	if n := q.limit[laneTracked]; n < maxRawEvents/2 {
+		t.Errorf("%d tracked events fit", n)
+	}
+}
+
 func TestKindOf(t *testing.T) {
 	for text, want := range map[string]kind{
 		`{"kind":"custom","key":"a"}`:                      kindCustom,

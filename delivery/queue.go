@@ -154,7 +154,7 @@ func (q *queue) accept(raw rawEvent, final bool) bool {
 	limit := q.limit[l]
 	switch {
 	case q.blocked[l]: // the size of events is not known before they are formatted
-		limit = maxBlocked
+		limit = min(limit, maxBlocked)
 	case l == laneEvaluations:
 		limit = min(limit, max(q.settings.maxEvents/evaluationShare, 1)-q.evaluations())
 	case final: // the store has room, so that the formatter only has to catch up
