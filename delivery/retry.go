@@ -193,8 +193,11 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 	}
 	switch {
 	case o.tooLarge && len(p.events) > 1:
-		if p.bytes > s.passedBytes { // otherwise it is not about the size
-			s.byteLimit, s.underLimit = max(p.bytes/2, s.passedBytes, 1), 0
+		switch {
+		case o.class == unavailable: // it could not be written in time
+			s.byteLimit, s.underLimit = max(p.bytes/2, 1), 0
+		case p.bytes > s.passedBytes: // otherwise it is about an event and not about the size
+			s.byteLimit, s.underLimit = max(p.bytes/2, s.passedBytes), 0
 		}
 		return divide
 	case atFault:

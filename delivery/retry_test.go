@@ -420,13 +420,18 @@ func TestByteLimitIsHalvedAndGrowsAgain(t *testing.T) {
 			t.Errorf("limit %d, want %d", d.byteLimit, want)
 		}
 	}
-	for _, c := range []struct{ bytes, want int }{
-		{3, 2},       // as large as the last one that passed
-		{2, 2},       // one of that size passed: this one is not too large
-		{1_000, 500}, // larger ones may be
+	for _, c := range []struct {
+		bytes   int
+		outcome string
+		want    int
+	}{
+		{3, "413", 2},       // as large as the last one that passed
+		{2, "413", 2},       // one of that size passed: this one is not too large
+		{1_000, "413", 500}, // larger ones may be
+		{2, "slow", 1},      // the connection may have become slower
 	} {
 		p.bytes = c.bytes
-		d.judge(p, outcomeOf("slow"), d.now, false)
+		d.judge(p, outcomeOf(c.outcome), d.now, false)
 		if d.byteLimit != c.want {
 			t.Errorf("after %d bytes: limit %d", c.bytes, d.byteLimit)
 		}
