@@ -233,7 +233,7 @@ func TestLedgerAtRandom(t *testing.T) {
 			pending, dropped := l.end(flushes[i].flush)
 			var want [groups]uint64
 			for _, e := range all[:flushes[i].covers] {
-				want[e.kind.group()] += uint64(e.weight)
+				want[e.kind.group()] += e.weight
 			}
 			if pending != want || flushes[i].ended() != (want == [groups]uint64{}) {
 				t.Fatalf("seed %d: a flush ended %v with %d pending, want %d", seed, flushes[i].ended(), pending, want)

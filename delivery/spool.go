@@ -223,7 +223,9 @@ func (s *spool) failed(err error) {
 	}
 	s.ledger.spoolFailed()
 	s.later(func() {
-		s.logRarely(slog.LevelWarn, "writing to the spool failed, events wait in memory", slog.Any("error", err))
+		if s.rarely("write") {
+			s.report.log(slog.LevelWarn, "writing to the spool failed, events wait in memory", slog.Any("error", err), s.where())
+		}
 	})
 }
 
@@ -339,7 +341,9 @@ func (s *spool) space() (room [lanes]bool, err error) {
 	room[laneEvaluations] = room[laneTracked] && beside+evaluations <= int64(maxBytes)/evaluationShare
 	if !room[laneTracked] {
 		s.later(func() {
-			s.logRarely(slog.LevelWarn, "spool is full, further events wait in memory", slog.Int("maxBytes", maxBytes))
+			if s.rarely("full") {
+				s.report.log(slog.LevelWarn, "spool is full, further events wait in memory", slog.Int("maxBytes", maxBytes), s.where())
+			}
 		})
 	}
 	return room, nil
@@ -600,9 +604,9 @@ func (s *spool) adoptWaiting() {
 			s.adopt(name)
 		}
 	}
-	if foreign > 0 {
-		s.logRarely(slog.LevelWarn, "spool has events of another SDK key, which are removed 30 days after they were written",
-			slog.Int("processes", foreign), slog.Int64("bytes", bytes))
+	if foreign > 0 && s.rarely("foreign") {
+		s.report.log(slog.LevelWarn, "spool has events of another SDK key, which are removed 30 days after they were written",
+			slog.Int("processes", foreign), slog.Int64("bytes", bytes), s.where())
 	}
 }
 
@@ -632,8 +636,9 @@ func (s *spool) adopt(name string) {
 		}
 		if err != nil {
 			_ = w.lock.Close()
-			if errors.Is(err, errSpoolVersion) && !s.directory.discard(name, of) {
-				s.logRarely(slog.LevelWarn, "spool has events of a later version, which are left for it", slog.Int64("bytes", of.bytes))
+			if errors.Is(err, errSpoolVersion) && !s.directory.discard(name, of) && s.rarely("version") {
+				s.report.log(slog.LevelWarn, "spool has events of a later version, which are left for it",
+					slog.Int64("bytes", of.bytes), s.where())
 			}
 			return
 		}
@@ -679,11 +684,10 @@ func (s *spool) setRetry(at time.Time) {
 	s.retryAt = at
 }
 
-// logRarely logs a message, rate-limited.
-func (s *spool) logRarely(level slog.Level, message string, attributes ...slog.Attr) {
-	if _, ok := s.report.limiter.Allow(ratelimit.Cause{Kind: "spool", Detail: message}); ok {
-		s.report.log(level, message, append(attributes, s.where())...)
-	}
+// rarely reports whether to log about the cause now.
+func (s *spool) rarely(cause string) bool {
+	_, ok := s.report.limiter.Allow(ratelimit.Cause{Kind: "spool", Detail: cause})
+	return ok
 }
 
 func (s *spool) where() slog.Attr { return slog.String("directory", s.directory.path) }

@@ -3,10 +3,10 @@ package delivery
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -56,7 +56,7 @@ func TestFlushesDoNotPostponeTheDropOfARefusedEvent(t *testing.T) {
 			record(p, "bad", poison)
 		}
 		for i := range 3600 {
-			record(p, fmt.Sprint(i), "")
+			record(p, strconv.Itoa(i), "")
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			if err := p.FlushContext(ctx); errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("flush %d: %v", i, err)
@@ -79,7 +79,7 @@ func TestFlushesMakeFewRequestsForARefusedEvent(t *testing.T) {
 		record(p, "bad", poison)
 		const flushes = 10_000
 		for i := range flushes {
-			record(p, fmt.Sprint(i), "")
+			record(p, strconv.Itoa(i), "")
 			_ = p.FlushContext(t.Context()) // whatever it says of the refused event
 		}
 		synctest.Wait()
@@ -102,7 +102,7 @@ func TestDividedRequestsDoNotWaitForFreshEvents(t *testing.T) {
 				if i == 1_234 || i == 2_345 {
 					word = poison
 				}
-				record(p, fmt.Sprint(i), word)
+				record(p, strconv.Itoa(i), word)
 			}
 			time.Sleep(200 * time.Millisecond)
 			record(p, "later", "") // too little for a request
@@ -134,7 +134,7 @@ func TestOneEventThatIsTooLargeDoesNotDelayOthers(t *testing.T) {
 					if n == at {
 						word = strings.Repeat("x", limit)
 					}
-					record(p, fmt.Sprint(n), word)
+					record(p, strconv.Itoa(n), word)
 					n++
 				}
 				time.Sleep(100 * time.Millisecond)
@@ -161,7 +161,7 @@ func TestContentRejectedAsTooLargeDoesNotMakeRequestsSmall(t *testing.T) {
 					record(p, "bad", poison)
 					bad++
 				} else {
-					record(p, fmt.Sprint(n), "")
+					record(p, strconv.Itoa(n), "")
 				}
 			}
 			time.Sleep(100 * time.Millisecond)
