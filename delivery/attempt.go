@@ -101,7 +101,10 @@ func (e *endpoint) attempt(ctx context.Context, p *part) outcome {
 	defer cancel()
 	var connected, written atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:      func(string) { connected.Store(false) },
+		GetConn: func(string) { // also after a redirect
+			connected.Store(false)
+			written.Store(false)
+		},
 		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true) },
 		WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) },
 	})

@@ -108,9 +108,9 @@ func WithMaxEvents(n int) Option {
 
 // WithMaxBytes sets the maximum number of bytes of events that wait for delivery. Each event counts
 // as the size of its JSON plus 72 bytes. Evaluation events may use at most half of the bytes, and
-// are dropped if tracked events need the room. Before they are formatted, the tracked events may
-// use another eighth, at most 8 MiB, and evaluations four times as much, by an estimate from
-// earlier events. The default is 64 MiB, and is used if n is less than 1.
+// are dropped if tracked events need the room. Before they are formatted, the events of each of
+// the two kinds may use up to half as much again, by an estimate from earlier events, and usually
+// use far less. The default is 64 MiB, and is used if n is less than 1.
 func WithMaxBytes(n int) Option {
 	return optionFunc(func(s *settings) { s.maxBytes = positive(n, DefaultMaxBytes) })
 }

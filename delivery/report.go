@@ -197,16 +197,19 @@ func (r *reporter) accepted(l *ledger) {
 		slog.Uint64("waiting", stats.Waiting), slog.Uint64("evaluationsWaiting", stats.EvaluationEvents.Waiting))
 }
 
-// stalled logs a request without a response.
-func (r *reporter) stalled() {
-	if _, ok := r.limiter.Allow(ratelimit.Cause{Kind: "stalled"}); ok {
+// stalled records a request without a response. It returns a function that logs it.
+func (r *reporter) stalled() (log func()) {
+	if _, ok := r.limiter.Allow(ratelimit.Cause{Kind: "stalled"}); !ok {
+		return func() {}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.incident.logged = true
+	if r.incident.since.IsZero() {
+		r.incident.since = time.Now().Add(-stallTimeout)
+	}
+	return func() {
 		r.log(slog.LevelWarn, "events service has not answered a request yet", slog.Duration("after", stallTimeout))
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.incident.logged = true
-		if r.incident.since.IsZero() {
-			r.incident.since = time.Now().Add(-stallTimeout)
-		}
 	}
 }
 

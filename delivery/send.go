@@ -163,8 +163,9 @@ func (s *sender) send(stopping context.Context, p *part, now time.Time) {
 	stalled := make(chan struct{})
 	stall := time.AfterFunc(stallTimeout, func() {
 		s.queue.attempted(false)
+		log := s.report.stalled()
 		close(stalled)
-		s.report.stalled()
+		log()
 	})
 	o := s.endpoint.attempt(stopping, p)
 	if !stall.Stop() {

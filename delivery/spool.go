@@ -170,12 +170,15 @@ func (s *spool) write() (again bool) {
 	s.waiters = nil
 	s.waitersMu.Unlock()
 	s.mu.Lock()
+	before, blocked := *s.stored.Load(), s.blocked
 	s.commit()
-	s.measure()
+	changed := *s.measure() != before || s.blocked != blocked
 	again = s.pending() || len(s.unsaved) > 0 || slices.ContainsFunc(s.segments, func(g *segment) bool { return len(g.notes) > 0 })
 	s.after = append(s.after, waiters...)
 	s.unlock()
-	s.changed()
+	if changed { // otherwise two goroutines would wake each other while a flush waits
+		s.changed()
+	}
 	return again
 }
 
@@ -357,7 +360,7 @@ func (s *spool) openSet() (err error) {
 			return nil
 		}
 		s.failed(errSpoolGone)
-		_ = s.own.lock.Close()
+		defer func(lock file) { _ = lock.Close() }(s.own.lock) // once its segments have other names
 		s.own, s.head = nil, nil
 	}
 	if s.own, err = s.directory.create(); err != nil {
@@ -544,7 +547,7 @@ func (s *spool) close() (left []event) {
 // leave counts what a later process will deliver. If the file is gone, it returns what is in
 // memory, and drops the rest.
 func (s *spool) leave(g *segment) (left []event) {
-	if g.open() != nil || !g.named() {
+	if err := g.open(); errors.Is(err, fs.ErrNotExist) || err == nil && !g.named() {
 		s.lose(g.fresh)
 		for p := range g.parts {
 			left = append(left, p.events...)

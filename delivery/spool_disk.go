@@ -72,8 +72,11 @@ func openFile(path string, flag int) (file, error) {
 
 func (osDisk) same(path string, f file) bool {
 	named, err := os.Stat(path)
-	opened, errOpened := f.Stat()
-	return err == nil && errOpened == nil && os.SameFile(named, opened)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist) // another error says nothing about the name
+	}
+	opened, err := f.Stat()
+	return err != nil || os.SameFile(named, opened)
 }
 
 func (osDisk) remove(path string) error { return os.Remove(path) }

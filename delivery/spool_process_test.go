@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -602,5 +604,32 @@ func TestSpoolKeepsSummariesFew(t *testing.T) {
 	}
 	if summaries == 0 || summaries > 2 || evaluations != 3000 {
 		t.Errorf("%d summaries arrived, of %d evaluations", summaries, evaluations)
+	}
+}
+
+// commitCounter counts how often the spool looks for its lock, as each commit does.
+type commitCounter struct {
+	osDisk
+	commits atomic.Int64
+}
+
+func (c *commitCounter) same(path string, f file) bool {
+	c.commits.Add(1)
+	return c.osDisk.same(path, f)
+}
+
+func TestSpoolIsIdleWhileAFlushWaits(t *testing.T) {
+	s := newSpooling(t)
+	s.box.RefuseEvents(http.StatusServiceUnavailable)
+	var d commitCounter
+	p := s.process(WithSyncTrack(), withDisk(&d), WithBackoff(time.Minute, time.Minute))
+	track(p, 0, 10)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := p.FlushContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if n := d.commits.Load(); n > 1_000 {
+		t.Errorf("%d commits", n)
 	}
 }

@@ -61,7 +61,15 @@ type boundaries struct {
 }
 
 func boundariesOf(p *part) boundaries {
-	return boundaries{ID: p.id, From: p.events[0].seq, To: p.events[len(p.events)-1].seq}
+	return boundaries{ID: p.id, From: p.number(0), To: p.number(len(p.events) - 1)}
+}
+
+// number returns the number of an event in the part's segment.
+func (p *part) number(i int) uint64 {
+	if p.first > 0 {
+		return p.first + uint64(i)
+	}
+	return p.events[i].seq
 }
 
 // spoolRecord is a record as it was read. Its JSON is valid until the next one is read.

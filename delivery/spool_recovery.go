@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 )
@@ -39,8 +40,11 @@ func (g *segment) recover(later map[string]bool, stopped func() bool) (r *recove
 	r = &recovery{segment: g, settled: &liveRequest{id: "settled"}}
 	// What the process wrote last may not be durable yet. What is decided by it has to be as
 	// durable.
-	if g.open() == nil {
+	switch err := g.open(); {
+	case err == nil:
 		_ = g.file.Sync()
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err // another attempt may succeed
 	}
 	size := g.size
 	for _, visit := range []func(from, to int64, record spoolRecord){r.readRequest, r.readEvent} {
@@ -59,6 +63,7 @@ func (g *segment) recover(later map[string]bool, stopped func() bool) (r *recove
 		}
 		g.damaged = g.damaged || err != nil
 	}
+	found := make(map[string]bool)
 	for _, q := range r.live {
 		if len(q.events) == 0 {
 			continue
@@ -66,14 +71,17 @@ func (g *segment) recover(later map[string]bool, stopped func() bool) (r *recove
 		slices.SortFunc(q.events, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
 		p := g.newPart(q.events)
 		p.id, p.ambiguous = q.id, true // it may have been sent
-		if later[p.id] {
+		if later[p.id] || found[p.id] {
 			g.settle(p)
 			continue
 		}
-		later[p.id] = true
+		found[p.id] = true
 		for i := range p.events {
 			r.waiting.add(&p.events[i], 1)
 		}
+	}
+	for _, q := range r.live { // also those that were settled or divided here
+		later[q.id] = true
 	}
 	g.evaluations = g.size // it may be nothing else
 	g.next = max(uint64(len(r.owner)), 1)
@@ -178,5 +186,5 @@ func (g *segment) adopt(epoch uint32) []*part {
 			p.events[i].epoch = epoch
 		}
 	}
-	return slices.SortedFunc(maps.Keys(g.parts), func(a, b *part) int { return cmp.Compare(a.events[0].seq, b.events[0].seq) })
+	return slices.SortedFunc(maps.Keys(g.parts), func(a, b *part) int { return cmp.Compare(a.number(0), b.number(0)) })
 }

@@ -134,10 +134,8 @@ func (g *segment) append(kept, fresh []*part, moved func(*part)) error {
 	}
 	for _, p := range kept {
 		moved(p)
-		for i := range p.events {
-			p.events[i].seq = number
-			number++
-		}
+		p.first = number // the sender may read its events meanwhile
+		number += uint64(len(p.events))
 		g.hold(p)
 	}
 	g.evaluations += int64(evaluations)
@@ -157,6 +155,9 @@ func (g *segment) append(kept, fresh []*part, moved func(*part)) error {
 // take returns a part with the next events, nil where there are none, and what of them turned out
 // to be lost.
 func (g *segment) take(limit, bytes int) (p *part, lost []extent) {
+	if err := g.open(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // another attempt may succeed
+	}
 	var events []event
 	for size := 0; len(g.fresh) > 0 && len(events) < limit; {
 		x, full := &g.fresh[0], false
@@ -214,7 +215,10 @@ func (g *segment) divide(p *part, n int) (first, rest *part) {
 	first, rest = g.newPart(slices.Clone(p.events[:n])), g.newPart(slices.Clone(p.events[n:]))
 	delete(g.parts, p)
 	b := boundariesOf(p)
-	b.At, b.Into = rest.events[0].seq, []string{first.id, rest.id}
+	b.At, b.Into = p.number(n), []string{first.id, rest.id}
+	if p.first > 0 {
+		first.first, rest.first = p.first, b.At
+	}
 	g.note(recordDivide, b)
 	return first, rest
 }

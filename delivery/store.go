@@ -30,6 +30,7 @@ type part struct {
 
 	// Its place on disk; unused in a memory store.
 	segment *segment // nil for a part that is in memory only
+	first   uint64   // the number of its first event there, if it was moved; otherwise the events have theirs
 	schema  string   // the schema version if it may differ from the SDK's; empty otherwise
 }
 
