@@ -657,6 +657,11 @@ func (s *spool) adopt(name string) {
 	if err == nil {
 		err = s.directory.remove(w)
 	}
+	if err != nil {
+		for _, r := range found {
+			r.segment.close() // it is opened again when it is read
+		}
+	}
 	s.failed(err)
 	_ = w.lock.Close()
 	s.unlock()

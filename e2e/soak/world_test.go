@@ -213,7 +213,7 @@ func (w *world) recover() {
 // end delivers all events, and shuts all providers down.
 func (w *world) end() {
 	GinkgoHelper()
-	w.flush(waiting(), w.current) // it may hear of evaluations that were lost before
+	w.flush(waiting(), w.current) // it may report evaluations that were lost before
 	Expect(w.current.Flush(waiting())).To(Succeed(), "no fault is injected any more")
 	Expect(w.current.Stats().Waiting).To(BeZero())
 	Expect(w.api.Shutdown(waiting())).To(Succeed())
