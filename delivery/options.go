@@ -46,7 +46,7 @@ type settings struct {
 	requestEvents  int
 	requestBytes   int
 	reserveEvents  int // part of maxEvents, for puts that blocked for the whole maxWait
-	rawBytes       int // bound of the events of a lane before they are formatted
+	rawBytes       int // bound of tracked events before they are formatted, see maxRawBytes
 	rate           pace
 	spool          spoolSettings
 	requestTimeout time.Duration

@@ -110,12 +110,13 @@ func (p *Processor) RecordCustomEvent(event ldevents.CustomEventData) {
 	if p.spool != nil && p.spool.settings.spool.sync {
 		synced = make(chan struct{})
 	}
+	err := errNotJSON
 	if event.HasMetric && (math.IsNaN(event.MetricValue) || math.IsInf(event.MetricValue, 0)) {
-		p.ledger.refuse(groupTracked, errNotJSON)
-		p.report.dropped(DropError{Cause: errNotJSON, Events: 1, EventName: event.Key})
-		return
+		p.ledger.refuse(groupTracked, err) // it would make the whole batch invalid
+	} else {
+		err = p.queue.put(event, kindCustom, synced)
 	}
-	if err := p.queue.put(event, kindCustom, synced); err != nil {
+	if err != nil {
 		p.report.dropped(DropError{Cause: err, Events: 1, EventName: event.Key})
 		return
 	}

@@ -8,12 +8,13 @@ import (
 )
 
 const (
-	// maxRawEvents bounds the events in the tracked lane.
+	// maxRawEvents bounds the events in the tracked lane, except for final puts.
 	maxRawEvents = 4_000
 	// maxRawEvaluations bounds the evaluations in their lane. It is greater, because recording an
 	// evaluation never blocks: it is the default capacity of LaunchDarkly's processor.
 	maxRawEvaluations = 10_000
-	// maxRawBytes bounds the memory of a lane, estimated from the events that were formatted last.
+	// maxRawBytes bounds the memory of the tracked lane, except for final puts, and four times as
+	// much that of the evaluations. It is estimated from the events that were formatted last.
 	maxRawBytes = 8 << 20
 	// maxBlocked bounds the events in a lane while the store has no room for it.
 	maxBlocked = 32

@@ -19,7 +19,8 @@ type Stats struct {
 	Delivered uint64
 	// Waiting is the number of events in the queue, in the store, or in the current request.
 	Waiting uint64
-	// WaitingBytes is the number of bytes of these events, counted as for [WithMaxBytes].
+	// WaitingBytes is the number of bytes of these events, counted as for [WithMaxBytes], or the size
+	// of their JSON if they are in the spool.
 	WaitingBytes uint64
 	// SampledOut is the number of events that LaunchDarkly's sampling ratios leave out.
 	SampledOut uint64
@@ -53,7 +54,7 @@ type EventCounts struct {
 	Adopted      uint64 // read from spool segments that earlier processes left behind
 	Delivered    uint64 // accepted by the first hop
 	Waiting      uint64 // in the queue, in the store, or in the current request
-	WaitingBytes uint64 // the bytes of these events, counted as for WithMaxBytes
+	WaitingBytes uint64 // the bytes of these events, counted as those of Stats
 	SampledOut   uint64 // left out by LaunchDarkly's sampling ratios
 	OnDisk       uint64 // left in the spool for a later process
 	Dropped      Dropped
