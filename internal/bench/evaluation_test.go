@@ -5,7 +5,11 @@ import (
 	"testing"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
+	"github.com/launchdarkly/go-sdk-common/v3/ldreason"
 	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	"github.com/open-feature/go-sdk/openfeature"
+
+	launchdarkly "github.com/openfeature-launchdarkly/go-provider"
 )
 
 // BenchmarkEvaluation evaluates a boolean flag for contexts of several sizes and shapes: for one
@@ -31,6 +35,10 @@ func benchmarkEvaluation(b *testing.B, s subjects, name string, users []contextC
 	}{
 		{"bare-prebuilt", func(i int) { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", prebuilt[i], false) }},
 		{"bare", func(i int) { _, _, _ = s.bare.BoolVariationDetailCtx(ctx, "bool", users[i].build(), false) }},
+		{"floor", func(i int) {
+			_, detail, _ := s.bare.BoolVariationDetailCtx(ctx, "bool", users[i].build(), false)
+			_ = flagMetadata(&detail)
+		}},
 		{"ours", func(i int) { s.ours.BooleanEvaluation(ctx, "bool", false, users[i].flat) }},
 		{"community", func(i int) { s.theirs.BooleanEvaluation(ctx, "bool", false, users[i].flat) }},
 		{"noop-client", func(i int) { _, _ = s.noProviderAtAll.BooleanValue(ctx, "bool", false, users[i].evaluation) }},
@@ -43,6 +51,18 @@ func benchmarkEvaluation(b *testing.B, s subjects, name string, users []contextC
 				subject.evaluate(i % len(users))
 			}
 		})
+	}
+}
+
+// flagMetadata returns the least flag metadata of a successful evaluation. The floor, what a
+// provider takes whose conversion of contexts is free, is the bare SDK and this map.
+//
+//go:noinline
+func flagMetadata(detail *ldreason.EvaluationDetail) openfeature.FlagMetadata {
+	index, _ := detail.VariationIndex.Get()
+	return openfeature.FlagMetadata{
+		launchdarkly.MetadataVariationIndex: index,
+		launchdarkly.MetadataReasonKind:     string(ldreason.EvalReasonFallthrough),
 	}
 }
 
