@@ -12,14 +12,17 @@ const (
 	maxTries = 3
 	// maxProbes is the number of single events that are sent to find out whether anything passes.
 	maxProbes = 3
+	// maxFaults is the number of failures in a row of which each can be the fault of a part. After
+	// more of them, the service may be down.
+	maxFaults = 10
 	// maxStrikes is the number of strikes after which a single event is dropped. A strike is a
 	// failure of the event after something else passed.
 	maxStrikes = 8
-	// strike is what part.strikes counts for a strike. It counts only 1 if the service is flaky:
-	// if, since the event was held, something else that had failed passed unchanged.
-	strike = 4
-	// maxSuspectPause bounds the pause between two attempts at a suspect.
-	maxSuspectPause = 256 * time.Second
+	// strike is what part.strikes counts for a strike. It counts less if the service is flaky.
+	strike = 8
+	// maxFlakes is the number of flakes that are counted. A flake is a part that failed and then
+	// passed unchanged.
+	maxFlakes = 7
 	// keyRefusals is the number of 401 and 403 responses in a row after which they are taken to be
 	// about the SDK key and not about an event.
 	keyRefusals = 3
@@ -32,14 +35,15 @@ const (
 //
 // The cause of a failure is ambiguous: a firewall that rejects a word in one event responds as if
 // the SDK key were revoked, and a gateway that fails on one event responds as in an outage. A part
-// is only at fault if it failed, another part passed afterwards, and it failed again. Dividing or
-// dropping parts on less evidence would lose good events, and multiply the requests in an outage.
+// is only at fault if it failed, another part passed afterwards, and it failed again, soon after
+// something passed. Dividing or dropping parts on less evidence would lose good events, and multiply
+// the requests in an outage.
 //
 // In an attempt, a part passes or fails. A fresh event was not sent before. A held part failed, and
 // is kept to be sent again. A suspect is a held part that was at fault, or that was divided from
-// one; it has a pause of its own. All other failures are the service's, and pause all requests.
-// While nothing passes, a probe is a request with a single event, to find out whether anything
-// does.
+// one. All other failures are the service's. They pause all requests, or only those with suspects
+// while everything else passes. While nothing passes, a probe is a request with a single event, to
+// find out whether anything does.
 type schedule struct {
 	backoff  backoff
 	random   func(n int) int // returns a number from 0 to n-1
@@ -56,12 +60,27 @@ type schedule struct {
 	underLimit   int     // requests that passed under the current byteLimit
 	passedBytes  int     // of the largest request that passed of late
 
-	// Failures that are not an event's own.
-	failures       int           // in a row
-	refusals       int           // the last of these, in a row, whose responses may be about the SDK key
-	pauseStart     time.Time     // when the last failure caused a pause
-	pauseLength    time.Duration // its length
-	pauseRequested bool          // whether the service requested it with Retry-After
+	failures     int   // failures in a row that are not an event's own
+	refusals     int   // the last of these, in a row, whose responses may be about the SDK key
+	pause        pause // of all requests
+	suspectPause pause // of requests with suspects, while everything else passes
+}
+
+// pause is a time without requests. The zero value is none.
+type pause struct {
+	start     time.Time
+	length    time.Duration
+	requested bool // by the service, with Retry-After
+}
+
+// left returns how long the pause still lasts. longest limits its length, unless the service
+// requested it.
+func (p pause) left(now time.Time, longest time.Duration) time.Duration {
+	length := p.length
+	if !p.requested {
+		length = min(length, longest)
+	}
+	return p.start.Add(length).Sub(now)
 }
 
 func newSchedule(b backoff, events, bytes int) *schedule {
@@ -99,12 +118,16 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 		return choice{part: s.retryNext}
 	case !s.passing():
 		return s.probe(fresh, due)
+	case s.attempts-s.lastPass >= maxFaults && fresh:
+		return choice{fresh: 1}
+	case s.attempts-s.lastPass >= maxFaults:
+		return s.firstOfHeld(due)
 	}
-	p := s.find(0, func(p *part) bool { return !p.suspect && due(p) })
+	p := s.first(func(p *part) bool { return !p.suspect && due(p) })
 	// Suspects get at most half of the requests: at random, so that they are not in step with a
 	// service that fails every other request.
 	if p == nil && !(fresh && s.random(2) == 0) {
-		p = s.find(0, func(p *part) bool { return s.passedSince(p) && due(p) })
+		p = s.find(func(p *part) bool { return s.passedSince(p) && due(p) })
 	}
 	switch {
 	case p != nil:
@@ -127,7 +150,10 @@ func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 	}
 	switch {
 	case tried >= maxProbes && s.random(len(s.held)) > 0:
-		return choice{part: s.find(s.random(len(s.held)), due)}
+		if s.random(2) == 0 { // a single event is more likely to pass
+			return choice{part: s.find(func(p *part) bool { return len(p.events) == 1 && due(p) })}
+		}
+		return choice{part: s.find(due)}
 	case fresh:
 		return choice{fresh: 1}
 	default:
@@ -137,22 +163,31 @@ func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 
 // firstOfHeld chooses the first event of a held part, or else a held part that must not be divided.
 func (s *schedule) firstOfHeld(due func(*part) bool) choice {
-	p := s.find(0, func(p *part) bool { return p.dividable() && due(p) })
+	p := s.first(func(p *part) bool { return p.dividable() && due(p) })
 	if p != nil {
 		return choice{part: p, firstOnly: true}
 	}
-	return choice{part: s.find(s.random(max(len(s.held), 1)), due)}
+	return choice{part: s.find(due)}
 }
 
-// find returns the first held part for which want returns true, or nil. It starts at an index and
-// wraps around.
-func (s *schedule) find(from int, want func(*part) bool) *part {
-	for i := range s.held {
-		if p := s.held[(from+i)%len(s.held)]; want(p) {
-			return p
-		}
+// first returns the oldest held part for which want returns true, or nil.
+func (s *schedule) first(want func(*part) bool) *part {
+	if i := slices.IndexFunc(s.held, want); i >= 0 {
+		return s.held[i]
 	}
 	return nil
+}
+
+// find returns a held part for which want returns true, or nil: one with the fewest failures, as it
+// is the most likely to pass, and of these the one that failed first.
+func (s *schedule) find(want func(*part) bool) (found *part) {
+	for _, p := range s.held {
+		better := found == nil || p.failures < found.failures || p.failures == found.failures && p.failedAt < found.failedAt
+		if better && want(p) {
+			found = p
+		}
+	}
+	return found
 }
 
 // passedSince reports whether another part passed since p failed. If so, p is at fault if it fails
@@ -177,7 +212,8 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		s.pass(p)
 		return deliver
 	}
-	atFault := s.passedSince(p)
+	failures := int(s.attempts - s.lastPass) // in a row, of all parts
+	atFault := s.passedSince(p) && failures <= maxFaults
 	if !early {
 		p.failedAt = s.attempts
 		p.failures++
@@ -189,7 +225,7 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 	p.ambiguous = p.ambiguous || o.class == unavailable && !o.tooLarge
 	s.retryNext = nil
 	if o.retryAfter > 0 { // applies even if the part is at fault
-		s.pauseStart, s.pauseLength, s.pauseRequested = now, o.retryAfter, true
+		s.pause = pause{now, o.retryAfter, true}
 	}
 	switch {
 	case o.tooLarge && len(p.events) > 1:
@@ -200,38 +236,39 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 			s.byteLimit, s.underLimit = max(p.bytes/2, s.passedBytes), 0
 		}
 		return divide
-	case atFault:
+	case atFault || p.strikes >= maxStrikes*strike:
 		s.eventAtFault, p.suspect = true, true
 		if len(p.events) > 1 {
 			return divide
 		}
 		switch {
 		case early:
-		case p.flaky:
+		case p.strikes >= maxStrikes*strike:
 			p.strikes++
 		default:
-			p.strikes += strike
+			p.strikes += strike / (1 + p.flakes)
 		}
-		if p.strikes >= maxStrikes*strike {
+		switch {
+		case p.strikes >= maxStrikes*strike+maxTries:
 			s.release(p)
 			return giveUp
-		}
-	case !p.suspect:
-		s.size = max(s.size/2, 1)
-		s.fail(o, now)
-		s.hold(p)
-		if o.class == unavailable && !s.eventAtFault && p.failures < maxTries {
+		case p.strikes >= maxStrikes*strike: // a service may fail in step with the attempts
 			s.retryNext = p
 		}
-		return hold
+	case p.suspect && s.passing():
+		s.suspectPause = pause{start: now, length: s.backoff.pause(max(failures-maxFaults-1, 0))}
+	default:
+		s.fail(o, now)
+		if !p.suspect {
+			s.size = max(s.size/2, 1)
+			if o.class == unavailable && !s.eventAtFault && p.failures < maxTries {
+				s.retryNext = p
+			}
+		}
 	}
 	s.hold(p)
-	switch {
-	case early:
-	case len(p.events) > 1:
-		p.due = now.Add(s.backoff.pause(p.failures - 1))
-	default:
-		p.due = now.Add(doubled(time.Second, p.failures, maxSuspectPause))
+	if p.suspect && p != s.retryNext && !early && len(p.events) == 1 {
+		p.due = now.Add(time.Second << (p.strikes / strike))
 	}
 	return hold
 }
@@ -241,7 +278,7 @@ func (s *schedule) pass(p *part) {
 	s.lastPass = s.attempts
 	s.retryNext = nil
 	s.failures, s.refusals = 0, 0
-	s.pauseLength, s.pauseRequested = 0, false
+	s.pause, s.suspectPause = pause{}, pause{}
 	s.passedBytes = max(p.bytes, s.passedBytes-s.passedBytes/growAfter)
 	if !p.suspect { // what a suspect is divided into says nothing about the next fresh events
 		s.size = min(2*s.size, s.max)
@@ -249,7 +286,7 @@ func (s *schedule) pass(p *part) {
 	if p.failures > 0 { // it passed unchanged: its failures were the service's
 		s.eventAtFault, s.size = false, s.max
 		for _, other := range s.held {
-			other.flaky = true
+			other.flakes = min(other.flakes+1, maxFlakes)
 		}
 	}
 	if s.byteLimit < s.maxBytes {
@@ -269,45 +306,51 @@ func (s *schedule) fail(o outcome, now time.Time) {
 	} else {
 		s.refusals = 0
 	}
-	var pause time.Duration
+	p := pause{start: now}
 	switch {
 	case o.retryAfter > 0:
-		pause = o.retryAfter
+		p.length, p.requested = o.retryAfter, true
 	case s.keyRefused():
-		pause = s.backoff.refused(s.refusals - keyRefusals)
+		p.length = s.backoff.refused(s.refusals - keyRefusals)
 	case (o.class == refused || s.eventAtFault) && s.failures == 1:
 	default:
-		pause = s.backoff.pause(s.failures - 1)
+		p.length = s.backoff.pause(s.failures - 1)
 	}
-	s.pauseStart, s.pauseLength, s.pauseRequested = now, pause, o.retryAfter > 0
+	s.pause = p
 }
 
-// pause returns how long to wait before the next request. longest limits the pause since the last
-// failure, unless the service requested it.
-func (s *schedule) pause(now time.Time, longest time.Duration) time.Duration {
-	length := s.pauseLength
-	if !s.pauseRequested {
-		length = min(length, longest)
+// wait returns how long to wait before sending a held part. flush is the epoch of a flush that
+// waits, for which each part is sent once before it is due, or 0.
+func (s *schedule) wait(p *part, now time.Time, flush uint32, longest time.Duration) time.Duration {
+	var left time.Duration
+	if flush == 0 || p.triedFor(flush, now) {
+		left = p.due.Sub(now)
 	}
-	return s.pauseStart.Add(length).Sub(now)
+	if p.suspect {
+		left = max(left, s.suspectPause.left(now, longest))
+	}
+	return max(left, 0)
 }
 
 // untilDue returns how long to wait until the next held part is due.
-func (s *schedule) untilDue(now time.Time) time.Duration {
-	pause := idle
+func (s *schedule) untilDue(now time.Time, flush uint32, longest time.Duration) time.Duration {
+	next := idle
 	for _, p := range s.held {
-		if d := p.due.Sub(now); d > 0 {
-			pause = min(pause, d)
+		if wait := s.wait(p, now, flush, longest); wait > 0 {
+			next = min(next, wait)
 		}
 	}
-	return pause
+	return next
 }
 
-// suspects returns the number of events covered by a flush that are suspect, held alone, and were
-// sent for that flush or just before. cause is the cause for one of them, or nil if there are none.
+// suspects returns the number of events covered by a flush that are suspect and held alone, and
+// that were sent for that flush or just before, or wait because no suspect passes. cause is the
+// cause for one of them, or nil if there are none.
 func (s *schedule) suspects(flush uint32, now time.Time) (n uint64, cause error) {
+	paused := s.suspectPause.left(now, idle) > 0
 	for _, p := range s.held {
-		if e := &p.events[0]; p.suspect && len(p.events) == 1 && p.triedFor(flush, now) && e.epoch <= flush {
+		e := &p.events[0]
+		if p.suspect && len(p.events) == 1 && e.epoch <= flush && (paused || p.triedFor(flush, now)) {
 			n += e.weight
 			cause = p.cause
 		}

@@ -115,12 +115,13 @@ func TestSchedule(t *testing.T) {
 		{"everything passes", 0, []step{
 			{"pass", "a:8", deliver, 0}, {"pass", "b:8", deliver, 0}, {"pass", "c:8", deliver, 0},
 		}},
-		{"in an outage, the part is sent three times, then up to three fresh events one by one, then a held part at random", 0, []step{
+		{"in an outage, the part is sent three times, then up to three fresh events one by one, then the held parts in turn", 0, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0},
 			{"down", "b:1", hold, 0}, {"down", "b:1", hold, 0}, {"down", "b:1", hold, 0},
 			{"down", "c:1", hold, 0}, {"down", "c:1", hold, 0}, {"down", "c:1", hold, 0},
 			{"down", "d:1", hold, 0}, {"down", "d:1", hold, 0}, {"down", "d:1", hold, 0},
-			{"down", "d:1", hold, 0},
+			{"down", "a:8", hold, 0}, {"down", "b:1", hold, 0}, {"down", "c:1", hold, 0}, {"down", "d:1", hold, 0},
+			{"down", "a:8", hold, 0},
 		}},
 		{"after an outage, the held parts are sent first", 0, []step{
 			{"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "a:8", hold, 0}, {"down", "b:1", hold, 0},
@@ -129,7 +130,7 @@ func TestSchedule(t *testing.T) {
 		}},
 		{"after a refusal, something else is sent", 0, []step{
 			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
-			{"bad", "d:1", hold, 0},
+			{"bad", "a:8", hold, 0},
 		}},
 		{"an event that is refused is isolated by dividing", 0, []step{
 			{"bad", "a:8", hold, 0},     // the cause is ambiguous
@@ -165,7 +166,7 @@ func TestSchedule(t *testing.T) {
 		}},
 		{"a part that failed in an outage is at fault only if it fails after something else passed", 0, []step{
 			{"bad", "a:8", hold, 0}, {"bad", "b:1", hold, 0}, {"bad", "c:1", hold, 0}, {"bad", "d:1", hold, 0},
-			{"pass", "d:1", deliver, 0}, {"pass", "a:8", deliver, 0}, {"pass", "b:1", deliver, 0}, {"bad", "c:1", hold, 0},
+			{"pass", "a:8", deliver, 0}, {"pass", "b:1", deliver, 0}, {"bad", "c:1", hold, 0}, {"pass", "d:1", deliver, 0},
 			{"pass", "e:8", deliver, 0},
 		}},
 		{"without fresh events, the first event of a held part is the probe", 1, []step{
@@ -252,7 +253,7 @@ func TestPauseAfterEachOutcome(t *testing.T) {
 			d := drive(64)
 			for i, name := range c.outcomes {
 				d.send(name)
-				pause, longest := max(d.pause(d.now, idle), 0), c.longest[i]
+				pause, longest := max(d.pause.left(d.now, idle), 0), c.longest[i]
 				if pause < longest/2 || pause > longest {
 					t.Errorf("after request %d: %v, want %v to %v", i, pause, longest/2, longest)
 				}
@@ -267,22 +268,22 @@ func TestPauseAfterEachOutcome(t *testing.T) {
 func TestRetryAfterOverridesThePause(t *testing.T) {
 	d := drive(8)
 	d.send("later")
-	if pause := d.pause(d.now, time.Second); pause != time.Minute { // also during a flush
+	if pause := d.pause.left(d.now, time.Second); pause != time.Minute { // also during a flush
 		t.Errorf("%v", pause)
 	}
-	if pause := d.pause(d.now.Add(40*time.Second), time.Second); pause != 20*time.Second {
+	if pause := d.pause.left(d.now.Add(40*time.Second), time.Second); pause != 20*time.Second {
 		t.Errorf("%v after 40s", pause)
 	}
-	if pause := d.pause(d.now.Add(2*time.Minute), time.Second); pause > 0 {
+	if pause := d.pause.left(d.now.Add(2*time.Minute), time.Second); pause > 0 {
 		t.Errorf("%v after 2m", pause)
 	}
 	d.now = d.now.Add(time.Minute)
 	d.send("down")
-	if pause := d.pause(d.now, time.Second); pause > 400*time.Millisecond {
+	if pause := d.pause.left(d.now, time.Second); pause > 400*time.Millisecond {
 		t.Errorf("%v after a response without Retry-After", pause)
 	}
 	d.send("pass")
-	if pause := d.pause(d.now, idle); pause > 0 {
+	if pause := d.pause.left(d.now, idle); pause > 0 {
 		t.Errorf("%v after a request passed", pause)
 	}
 }
@@ -292,10 +293,10 @@ func TestPauseIsLimitedDuringAFlush(t *testing.T) {
 	for range 20 {
 		d.send("down")
 	}
-	if pause := d.pause(d.now, time.Second); pause != time.Second {
+	if pause := d.pause.left(d.now, time.Second); pause != time.Second {
 		t.Errorf("%v", pause)
 	}
-	if pause := d.pause(d.now.Add(time.Second), time.Second); pause > 0 {
+	if pause := d.pause.left(d.now.Add(time.Second), time.Second); pause > 0 {
 		t.Errorf("%v after 1s", pause)
 	}
 }
@@ -310,13 +311,13 @@ func strikes(t *testing.T, d *driver, outcome string, between func()) (gaps []ti
 		between()
 		p := d.choose()
 		if p == nil {
-			d.now = d.now.Add(d.untilDue(d.now))
+			d.now = d.now.Add(d.untilDue(d.now, 0, idle))
 			continue
 		}
 		if p != atFault {
 			d.judge(p, outcomeOf("pass"), d.now, false)
-			if d.untilDue(d.now) < idle {
-				d.now = d.now.Add(d.untilDue(d.now))
+			if d.untilDue(d.now, 0, idle) < idle {
+				d.now = d.now.Add(d.untilDue(d.now, 0, idle))
 			}
 			continue
 		}
@@ -345,7 +346,8 @@ func TestSuspectIsRetriedForMinutesAndDropped(t *testing.T) {
 			})
 			tries, total := len(gaps), time.Duration(0)
 			for i, gap := range gaps {
-				if i > 0 && gap < gaps[i-1] || gap > maxSuspectPause {
+				last := i >= len(gaps)-maxTries // at once
+				if last && gap > 0 || !last && i > 0 && gap < gaps[i-1] || gap > 5*time.Minute {
 					t.Errorf("attempts after %v", gaps)
 				}
 				total += gap
@@ -476,7 +478,7 @@ func TestSuspectsAreCountedForTheFlushForWhichTheyWereSent(t *testing.T) {
 
 func TestUntilDueIsOfTheNextHeldPart(t *testing.T) {
 	d := drive(8)
-	if pause := d.untilDue(d.now); pause != idle {
+	if pause := d.untilDue(d.now, 0, idle); pause != idle {
 		t.Errorf("%v with nothing held", pause)
 	}
 	for _, after := range []time.Duration{-time.Second, 0, 5 * time.Second, 3 * time.Second} {
@@ -485,10 +487,10 @@ func TestUntilDueIsOfTheNextHeldPart(t *testing.T) {
 		d.hold(p)
 		d.hold(p)
 	}
-	if pause := d.untilDue(d.now); pause != 3*time.Second || len(d.held) != 4 {
+	if pause := d.untilDue(d.now, 0, idle); pause != 3*time.Second || len(d.held) != 4 {
 		t.Errorf("%v, %d held", pause, len(d.held))
 	}
-	if pause := d.untilDue(d.now.Add(3 * time.Second)); pause != 2*time.Second {
+	if pause := d.untilDue(d.now.Add(3*time.Second), 0, idle); pause != 2*time.Second {
 		t.Errorf("%v after 3s", pause)
 	}
 }

@@ -77,14 +77,14 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	if s.flush > 0 {
 		longest = max(s.schedule.backoff.shortest, flushBackoff)
 	}
-	if pause := s.schedule.pause(now, longest); pause > 0 {
+	if pause := s.schedule.pause.left(now, longest); pause > 0 {
 		return pause
 	}
-	due := func(p *part) bool { return !p.due.After(now) || s.flush > 0 && !p.triedFor(s.flush, now) }
+	due := func(p *part) bool { return s.schedule.wait(p, now, s.flush, longest) == 0 }
 	p, pause := s.pick(s.schedule.next(s.sendsFresh(waiting, bytes), due), now, waiting)
 	if p == nil {
 		if pause == 0 {
-			pause = s.schedule.untilDue(now)
+			pause = s.schedule.untilDue(now, s.flush, longest)
 		}
 		return pause
 	}

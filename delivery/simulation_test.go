@@ -228,19 +228,22 @@ func scenarios() (all []scenario) {
 		name:   "one content is refused, and little else comes",
 		answer: refuses(403), perTick: 1, during: 200 * time.Millisecond, poisoned: func(i int) bool { return i == 0 },
 		settle: 30 * time.Minute, requests: 600, dropped: true, unlogged: "refuses the SDK key",
-	}, scenario{
-		name: "half of all requests fail, at random",
-		answer: func() func(string, int, time.Duration) int {
-			random := rand.New(rand.NewPCG(1, 2))
-			return func(string, int, time.Duration) int {
-				if random.IntN(2) == 0 {
-					return http.StatusServiceUnavailable
-				}
-				return http.StatusAccepted
-			}
-		}(),
-		perTick: 20, during: 2 * time.Minute, settle: 15 * time.Minute, requests: 5_000,
 	})
+	for _, percent := range []int{30, 50, 70} {
+		all = append(all, scenario{
+			name: fmt.Sprintf("503 for %d%% of all requests, at random", percent),
+			answer: func() func(string, int, time.Duration) int {
+				random := rand.New(rand.NewPCG(1, 2))
+				return func(string, int, time.Duration) int {
+					if random.IntN(100) < percent {
+						return http.StatusServiceUnavailable
+					}
+					return http.StatusAccepted
+				}
+			}(),
+			perTick: 20, during: 2 * time.Minute, settle: 10 * time.Minute, requests: 5_000,
+		})
+	}
 	for _, period := range []int{2, 3, 5, 7} {
 		for _, status := range []int{401, 503} {
 			all = append(all, scenario{
@@ -336,6 +339,89 @@ func (c scenario) run(t *testing.T) {
 			t.Errorf("%q was logged", text)
 		}
 	}
+}
+
+// TestRandomServicesLoseNothing runs services that refuse a content, fail at random or in turn, limit
+// requests and have outages, all chosen at random.
+func TestRandomServicesLoseNothing(t *testing.T) {
+	for i := range 24 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { randomService(t, rand.New(rand.NewPCG(uint64(i), 7))) })
+		})
+	}
+}
+
+func randomService(t *testing.T, random *rand.Rand) {
+	oneOf := func(values ...int) int { return values[random.IntN(len(values))] }
+	type window struct {
+		from, to         time.Duration
+		status, requests int
+	}
+	var (
+		poisoned = oneOf(0, 0, 100, 1_000, 4_000) // one event in so many
+		refusal  = oneOf(400, 403, 406, 422, 502, 0)
+		failing  = oneOf(0, 0, 10, 30) // percent of requests
+		turn     = oneOf(0, 2, 3, 5)   // one request in so many fails
+		status   = oneOf(0, 403, 500, 502, 503)
+		limit    = oneOf(0, 0, 50, 500) // events of a request
+		perTick  = oneOf(1, 5, 20, 50)
+		outages  []*window
+	)
+	for at := time.Duration(0); len(outages) < 2; {
+		from := at + time.Duration(random.IntN(60))*time.Second
+		at = from + time.Duration(1+random.IntN(60))*time.Second
+		outages = append(outages, &window{from, at, oneOf(0, 301, 400, 401, 403, 404, 407, 408, 422, 429, 500, 502, 503), 0})
+	}
+	up := 0
+	s := &service{took: 10 * time.Millisecond, answer: func(body string, events int, elapsed time.Duration) int {
+		for _, w := range outages {
+			if elapsed >= w.from && elapsed < w.to {
+				w.requests++
+				return w.status
+			}
+		}
+		switch up++; {
+		case turn > 0 && up%turn == 0, random.IntN(100) < failing:
+			return status
+		case limit > 0 && events > limit:
+			return http.StatusRequestEntityTooLarge
+		default:
+			return refuses(refusal)(body, events, elapsed)
+		}
+	}}
+	p := simulated(t, s, io.Discard, WithMaxEvents(1_000_000))
+	bad := 0
+	for i := range 1_500 * perTick {
+		if poisoned > 0 && i%poisoned == poisoned/2 {
+			record(p, "bad", poison)
+			bad++
+		} else {
+			record(p, strconv.Itoa(i), "")
+		}
+		if i%perTick == 0 {
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	good := 1_500*perTick - bad
+	for end := time.Now().Add(2 * time.Hour); time.Now().Before(end) && len(s.arrived) < good; time.Sleep(10 * time.Second) {
+		p.RecordRawEvent([]byte(`{"kind":"other"}`)) // something that passes
+	}
+	synctest.Wait()
+	stats := p.Stats()
+	if len(s.arrived) != good || stats.Dropped.Total() > uint64(bad) {
+		t.Errorf("%d of %d good events arrived, %d bad: %+v", len(s.arrived), good, bad, stats)
+	}
+	for _, w := range outages {
+		if limit := 40 + int((w.to-w.from)/(5*time.Second)); w.requests > limit {
+			t.Errorf("%d requests in the outage %+v, want at most %d", w.requests, w, limit)
+		}
+	}
+	if t.Failed() {
+		t.Logf("1 in %d is refused with %d; %d%% and 1 in %d fail with %d; requests of at most %d events; %d a second",
+			poisoned, refusal, failing, turn, status, limit, 10*perTick)
+	}
+	stop(t, p)
 }
 
 func TestSummarizedEvaluationsLeaveRoomForIdentifyEvents(t *testing.T) {

@@ -20,7 +20,7 @@ type part struct {
 	failedAt  uint64    // number of the last failed attempt, including those before it was divided; 0 for none
 	failures  int       // failed attempts since it was divided, except early ones
 	suspect   bool      // it was at fault, or the part from which it was divided
-	flaky     bool      // while it was held, another part that had failed passed unchanged
+	flakes    int       // flakes while it was held
 	strikes   int       // strikes of a single event, times strike
 	due       time.Time // a suspect is not sent before, except for a flush
 	cause     error     // the last failure

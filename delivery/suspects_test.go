@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -24,7 +25,7 @@ func stop(t *testing.T, p *Processor) {
 }
 
 func TestShutdownReturnsIfOnlyRefusedEventsRemain(t *testing.T) {
-	for bad := range 4 {
+	for _, bad := range []int{0, 1, 2, 3, 10} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &service{answer: refuses(http.StatusBadRequest), took: 10 * time.Millisecond}
 			p := simulated(t, s, io.Discard)
@@ -57,7 +58,11 @@ func TestFlushesDoNotPostponeTheDropOfARefusedEvent(t *testing.T) {
 		}
 		for i := range 3600 {
 			record(p, strconv.Itoa(i), "")
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			timeout := 500 * time.Millisecond
+			if i == 0 { // finding the refused events among them takes longer
+				timeout = time.Minute
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			if err := p.FlushContext(ctx); errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("flush %d: %v", i, err)
 			}
@@ -88,6 +93,56 @@ func TestFlushesMakeFewRequestsForARefusedEvent(t *testing.T) {
 		}
 		stop(t, p)
 	})
+}
+
+// However many events are held because they are refused, an outage pauses the requests with them.
+func TestRefusedEventsDoNotMultiplyRequestsInAnOutage(t *testing.T) {
+	for name, refusal := range map[string]int{"403": http.StatusForbidden, "502": http.StatusBadGateway} {
+		for _, quiet := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, quiet=%v", name, quiet), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					const from, to = 30 * time.Second, 330 * time.Second
+					requests := 0
+					s := &service{took: 5 * time.Millisecond, answer: func(body string, events int, elapsed time.Duration) int {
+						if elapsed >= from && elapsed < to {
+							requests++
+							return http.StatusServiceUnavailable
+						}
+						return refuses(refusal)(body, events, elapsed)
+					}}
+					p := simulated(t, s, io.Discard, WithMaxEvents(1_000_000))
+					n, bad := 0, 0
+					for range 200 {
+						for range 200 {
+							if n++; n%100 == 50 {
+								record(p, "bad", poison)
+								bad++
+							} else {
+								record(p, strconv.Itoa(n), "")
+							}
+						}
+						time.Sleep(100 * time.Millisecond)
+					}
+					for time.Since(s.began) < to+10*time.Minute {
+						if elapsed := time.Since(s.began); !quiet || elapsed >= to {
+							n++
+							record(p, strconv.Itoa(n), "")
+						}
+						time.Sleep(5 * time.Second)
+					}
+					time.Sleep(10 * time.Second) // for the last one
+					synctest.Wait()
+					if limit := int((to-from)/(5*time.Second)) + 20; requests > limit || requests < 10 {
+						t.Errorf("%d requests during the outage, want at most %d", requests, limit)
+					}
+					if len(s.arrived) != n-bad {
+						t.Errorf("%d of %d good events arrived", len(s.arrived), n-bad)
+					}
+					stop(t, p)
+				})
+			})
+		}
+	}
 }
 
 // The halves of a divided request are sent at once, although no fresh events follow.
