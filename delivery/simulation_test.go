@@ -404,13 +404,18 @@ func randomService(t *testing.T, random *rand.Rand) {
 		}
 	}
 	good := 1_500*perTick - bad
-	for end := time.Now().Add(2 * time.Hour); time.Now().Before(end) && len(s.arrived) < good; time.Sleep(10 * time.Second) {
+	arrived := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.arrived)
+	}
+	for end := time.Now().Add(2 * time.Hour); time.Now().Before(end) && arrived() < good; time.Sleep(10 * time.Second) {
 		p.RecordRawEvent([]byte(`{"kind":"other"}`)) // something that passes
 	}
 	synctest.Wait()
 	stats := p.Stats()
-	if len(s.arrived) != good || stats.Dropped.Total() > uint64(bad) {
-		t.Errorf("%d of %d good events arrived, %d bad: %+v", len(s.arrived), good, bad, stats)
+	if arrived() != good || stats.Dropped.Total() > uint64(bad) {
+		t.Errorf("%d of %d good events arrived, %d bad: %+v", arrived(), good, bad, stats)
 	}
 	for _, w := range outages {
 		if limit := 40 + int((w.to-w.from)/(5*time.Second)); w.requests > limit {
