@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type faultyDisk struct {
 	fail     error          // what changes fail with
 	failAt   int            // operations until then
 	failures int            // how many fail; 0 for all
+	unopened int            // how many opens fail because the process has too many files
 	full     int64          // bytes that may still be written; 0 for no limit
 	slow     time.Duration  // for each fsync
 	syncs    int            // that have begun
@@ -82,7 +84,7 @@ func (d *faultyDisk) restart(powerLoss bool) {
 	for _, f := range d.files {
 		_ = f.file.Close()
 	}
-	d.files, d.crashAt, d.ops, d.fail, d.full = nil, 0, 0, nil, 0
+	d.files, d.crashAt, d.ops, d.fail, d.full, d.unopened = nil, 0, 0, nil, 0, 0
 	for path := range d.removed {
 		if powerLoss {
 			_ = d.disk.rename(path+removedSuffix, path)
@@ -145,6 +147,15 @@ func (d *faultyDisk) create(path string) (file, error) {
 func (d *faultyDisk) open(path string) (file, error) {
 	if d.crashed() {
 		return nil, errCrashed
+	}
+	d.mu.Lock()
+	fails := d.unopened > 0
+	if fails {
+		d.unopened--
+	}
+	d.mu.Unlock()
+	if fails {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.EMFILE}
 	}
 	return d.keep(path, d.disk.open)
 }

@@ -334,14 +334,17 @@ func TestSpoolSurvivesFailures(t *testing.T) {
 		m.spool.changed = func() { m.spool.setRetry(time.Time{}) }
 		var held []*part
 		for range 10 {
-			m.disk.set(func(d *faultyDisk) { d.fail, d.failAt, d.failures = errCrashed, d.ops+random.IntN(30), random.IntN(4) })
+			m.disk.set(func(d *faultyDisk) {
+				d.fail, d.failAt, d.failures = errCrashed, d.ops+random.IntN(30), random.IntN(4)
+				d.unopened = random.IntN(4)
+			})
 			held = m.live(random, held)
 			if len(held) > 0 {
 				m.disk.set(func(d *faultyDisk) { d.fail, d.failures, d.failAt = errCrashed, 1+random.IntN(3), d.ops })
 				m.commit()
 			}
 		}
-		m.disk.set(func(d *faultyDisk) { d.fail = nil })
+		m.disk.set(func(d *faultyDisk) { d.fail, d.unopened = nil, 0 })
 		for _, p := range held {
 			m.send(p)
 			m.settle(p)
@@ -363,6 +366,40 @@ func TestSpoolSurvivesFailures(t *testing.T) {
 			t.Fatalf("with seed %d", seed)
 		}
 	}
+}
+
+// A process that has too many open files loses nothing of what is on disk, neither when it reads
+// it, nor when it leaves it to the next one, nor when it adopts it.
+func TestSpoolSurvivesTooManyOpenFiles(t *testing.T) {
+	const events = 400
+	m := newMachine(t, WithSpoolMaxBytes(64<<10)) // segments of 4 KiB
+	for range events / 20 {
+		m.append(20)
+		m.commit()
+	}
+	if n := len(m.files(segmentSuffix)); n < 4 {
+		t.Fatalf("%d segments", n)
+	}
+	m.disk.set(func(d *faultyDisk) { d.unopened = 1 << 30 })
+	taken := m.deliver() // of what is open
+	if taken == events {
+		t.Fatal("all files are open")
+	}
+	m.spool.close()
+	if s := m.ledger.stats(); s.OnDisk != uint64(events-taken) || s.Dropped.Total() > 0 || s.Waiting != 0 {
+		t.Errorf("after %d of %d events: %+v", taken, events, s)
+	}
+	m.start()
+	m.disk.set(func(d *faultyDisk) { d.unopened = 2 })
+	m.spool.adoptWaiting()
+	m.disk.set(func(d *faultyDisk) { d.unopened = 0 })
+	m.spool.adoptWaiting()
+	m.deliver()
+	m.check("")
+	if len(m.times) != events {
+		t.Errorf("%d of %d events arrived", len(m.times), events)
+	}
+	m.empty()
 }
 
 // live does what a process does, until it crashes. It returns what it has taken and not settled.
