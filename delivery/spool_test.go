@@ -389,10 +389,15 @@ func TestSpoolSurvivesTooManyOpenFiles(t *testing.T) {
 	if s := m.ledger.stats(); s.OnDisk != uint64(events-taken) || s.Dropped.Total() > 0 || s.Waiting != 0 {
 		t.Errorf("after %d of %d events: %+v", taken, events, s)
 	}
+	for _, fails := range []int{1, 2, 3} {
+		adopting := func() { m.disk.set(func(d *faultyDisk) { d.unopened = fails }) }
+		starting := func() { m.disk.set(func(d *faultyDisk) { d.locking = adopting }) } // the lock of the new set
+		m.disk.set(func(d *faultyDisk) { d.unopened, d.locking = 0, starting })
+		m.start()
+		m.spool.close()
+	}
+	m.disk.set(func(d *faultyDisk) { d.unopened, d.locking = 0, nil })
 	m.start()
-	m.disk.set(func(d *faultyDisk) { d.unopened = 2 })
-	m.spool.adoptWaiting()
-	m.disk.set(func(d *faultyDisk) { d.unopened = 0 })
 	m.spool.adoptWaiting()
 	m.deliver()
 	m.check("")
