@@ -31,8 +31,10 @@
 // LaunchDarkly ignores duplicates.
 //
 // A request is divided only if it failed, another one succeeded afterwards, and it failed again.
-// That is repeated until the event at fault is alone. It is then retried for some minutes while all
-// other events are delivered, and finally dropped, counted and reported.
+// That is repeated until the event at fault is alone. It is then retried for some minutes, or up to
+// half an hour if other requests fail now and then, too, while all other events are delivered, and
+// finally dropped, counted and reported. A response of 429 or 503 is about the service: it never
+// causes an event to be dropped.
 //
 // A request that is too large (413), or that cannot be written within [WithRequestTimeout], is
 // divided at once, and later requests are smaller. While the service responds 401 or 403 to every

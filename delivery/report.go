@@ -133,7 +133,7 @@ func (r *reporter) reportOverflow() {
 
 // failed logs a failed request.
 func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
-	if s.passing() && !o.tooLarge { // others pass, so it is about this request's events
+	if s.passing() && s.available() && !o.tooLarge { // others pass, so it is about this request's events
 		if suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "suspect"}); ok {
 			r.log(slog.LevelWarn, "events service refuses some events while it accepts others",
 				slog.Any("error", o.err), slog.Int("suppressed", suppressed))
@@ -153,7 +153,7 @@ func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
 			return
 		}
 		r.log(slog.LevelError, "events service refuses the SDK key, events wait and are retried", r.incidentAttributes(o, s, l)...)
-	case o.keyRefused && s.pause.length < time.Second: // a single 401 or 403 may be about an event
+	case o.keyRefused && max(s.pause.length, s.suspectPause.length) < time.Second: // a single 401 or 403 may be about an event
 		return
 	default:
 		suppressed, ok := r.limiter.Allow(ratelimit.Cause{Kind: "failed"})
@@ -175,7 +175,7 @@ func (r *reporter) failed(o outcome, s *schedule, now time.Time, l *ledger) {
 func (r *reporter) incidentAttributes(o outcome, s *schedule, l *ledger) []slog.Attr {
 	stats := l.stats()
 	return []slog.Attr{
-		slog.Any("error", logtext.Error(o.err)), slog.Duration("retryIn", s.pause.length),
+		slog.Any("error", logtext.Error(o.err)), slog.Duration("retryIn", max(s.pause.length, s.suspectPause.length)),
 		slog.Uint64("waiting", stats.Waiting), slog.Uint64("evaluationsWaiting", stats.EvaluationEvents.Waiting),
 	}
 }

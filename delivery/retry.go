@@ -3,6 +3,7 @@ package delivery
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -15,8 +16,9 @@ const (
 	// maxFaults is the number of failures in a row of which each can be the fault of a part. After
 	// more of them, the service may be down.
 	maxFaults = 10
-	// maxStrikes is the number of strikes after which a single event is dropped. A strike is a
-	// failure of the event after something else passed.
+	// maxStrikes is the number of strikes after which a single event is sent maxTries more times, one
+	// after another, and then dropped. A strike is a failure of the event after something else
+	// passed. A 429 or 503 is no strike: it is about the service, and such an event is kept.
 	maxStrikes = 8
 	// strike is what part.strikes counts for a strike. It counts less if the service is flaky.
 	strike = 8
@@ -90,9 +92,14 @@ func newSchedule(b backoff, events, bytes int) *schedule {
 // passing reports whether requests pass, except those that are at fault.
 func (s *schedule) passing() bool { return s.failures == 0 }
 
-// available reports whether the service seems to work: requests pass, or the only failure since is
-// most likely an event's.
-func (s *schedule) available() bool { return s.passing() || s.eventAtFault && s.failures == 1 }
+// available reports whether the service seems to work: requests pass, or the few failures since are
+// most likely of events.
+func (s *schedule) available() bool {
+	return s.passing() && s.failedInRow() <= maxFaults || s.eventAtFault && s.failures == 1
+}
+
+// failedInRow returns the number of attempts since the last one that passed.
+func (s *schedule) failedInRow() int { return int(s.attempts - s.lastPass) }
 
 // keyRefused reports whether the service refuses the SDK key.
 func (s *schedule) keyRefused() bool {
@@ -118,16 +125,20 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 		return choice{part: s.retryNext}
 	case !s.passing():
 		return s.probe(fresh, due)
-	case s.attempts-s.lastPass >= maxFaults && fresh:
+	case s.failedInRow() >= maxFaults && fresh:
 		return choice{fresh: 1}
-	case s.attempts-s.lastPass >= maxFaults:
+	case s.failedInRow() >= maxFaults:
 		return s.firstOfHeld(due)
 	}
 	p := s.first(func(p *part) bool { return !p.suspect && due(p) })
 	// Suspects get at most half of the requests: at random, so that they are not in step with a
 	// service that fails every other request.
 	if p == nil && !(fresh && s.random(2) == 0) {
-		p = s.find(func(p *part) bool { return s.passedSince(p) && due(p) })
+		// Of several events, some are good. Half of the time, they do not wait for single ones.
+		p = s.first(func(p *part) bool { return len(p.events) > 1 && s.passedSince(p) && due(p) && s.random(2) == 0 })
+		if p == nil {
+			p = s.find(func(p *part) bool { return s.passedSince(p) && due(p) })
+		}
 	}
 	switch {
 	case p != nil:
@@ -149,7 +160,7 @@ func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 		}
 	}
 	switch {
-	case tried >= maxProbes && s.random(len(s.held)) > 0:
+	case tried >= maxProbes && !(fresh && s.keyRefused()) && s.random(len(s.held)) > 0: // pauses are long then
 		if s.random(2) == 0 { // a single event is more likely to pass
 			return choice{part: s.find(func(p *part) bool { return len(p.events) == 1 && due(p) })}
 		}
@@ -163,7 +174,8 @@ func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 
 // firstOfHeld chooses the first event of a held part, or else a held part that must not be divided.
 func (s *schedule) firstOfHeld(due func(*part) bool) choice {
-	p := s.first(func(p *part) bool { return p.dividable() && due(p) })
+	patient := s.failedInRow() >= 2*maxFaults // of all parts together
+	p := s.first(func(p *part) bool { return (p.dividable() || patient && len(p.events) > 1) && due(p) })
 	if p != nil {
 		return choice{part: p, firstOnly: true}
 	}
@@ -212,8 +224,8 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		s.pass(p)
 		return deliver
 	}
-	failures := int(s.attempts - s.lastPass) // in a row, of all parts
-	atFault := s.passedSince(p) && failures <= maxFaults
+	p.limited = o.status == http.StatusTooManyRequests || o.status == http.StatusServiceUnavailable
+	atFault := s.passedSince(p) && s.failedInRow() <= maxFaults
 	if !early {
 		p.failedAt = s.attempts
 		p.failures++
@@ -242,7 +254,7 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 			return divide
 		}
 		switch {
-		case early:
+		case early, p.limited:
 		case p.strikes >= maxStrikes*strike:
 			p.strikes++
 		default:
@@ -256,12 +268,16 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 			s.retryNext = p
 		}
 	case p.suspect && s.passing():
-		s.suspectPause = pause{start: now, length: s.backoff.pause(max(failures-maxFaults-1, 0))}
+		s.suspectPause = pause{start: now, length: s.backoff.pause(max(s.failedInRow()-maxFaults-1, 0))}
 	default:
 		s.fail(o, now)
 		if !p.suspect {
 			s.size = max(s.size/2, 1)
-			if o.class == unavailable && !s.eventAtFault && p.failures < maxTries {
+			tries := maxTries
+			if o.status == http.StatusTooManyRequests { // something else would fail, too
+				tries = maxFaults
+			}
+			if o.class == unavailable && !s.eventAtFault && p.failures < tries {
 				s.retryNext = p
 			}
 		}
@@ -286,7 +302,9 @@ func (s *schedule) pass(p *part) {
 	if p.failures > 0 { // it passed unchanged: its failures were the service's
 		s.eventAtFault, s.size = false, s.max
 		for _, other := range s.held {
-			other.flakes = min(other.flakes+1, maxFlakes)
+			if other.failedAt > other.flakedAt { // one outage counts once
+				other.flakes, other.flakedAt = min(other.flakes+1, maxFlakes), s.attempts
+			}
 		}
 	}
 	if s.byteLimit < s.maxBytes {
@@ -343,14 +361,17 @@ func (s *schedule) untilDue(now time.Time, flush uint32, longest time.Duration) 
 	return next
 }
 
-// suspects returns the number of events covered by a flush that are suspect and held alone, and
-// that were sent for that flush or just before, or wait because no suspect passes. cause is the
-// cause for one of them, or nil if there are none.
+// suspects returns the number of events covered by a flush that are suspect, held alone, and were
+// sent for that flush or just before, or failed before while no suspect passes. Those without a
+// strike are not counted if something passed since they failed, or if the service was not available:
+// they may have failed with all others. cause is the cause for one of the events, or nil if there are none.
 func (s *schedule) suspects(flush uint32, now time.Time) (n uint64, cause error) {
 	paused := s.suspectPause.left(now, idle) > 0
 	for _, p := range s.held {
 		e := &p.events[0]
-		if p.suspect && len(p.events) == 1 && e.epoch <= flush && (paused || p.triedFor(flush, now)) {
+		tried := p.triedFor(flush, now) || paused && p.failures > 0
+		spared := p.strikes == 0 && (p.limited || s.passedSince(p))
+		if p.suspect && len(p.events) == 1 && e.epoch <= flush && tried && !spared {
 			n += e.weight
 			cause = p.cause
 		}

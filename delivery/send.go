@@ -81,7 +81,11 @@ func (s *sender) step(stopping context.Context) time.Duration {
 		return pause
 	}
 	due := func(p *part) bool { return s.schedule.wait(p, now, s.flush, longest) == 0 }
-	p, pause := s.pick(s.schedule.next(s.sendsFresh(waiting, bytes), due), now, waiting)
+	chosen := s.schedule.next(s.sendsFresh(waiting, bytes), due)
+	p, pause := s.pick(chosen, now, waiting)
+	if p == nil && pause == 0 && chosen.fresh > 0 { // the store cannot read them now
+		p, pause = s.pick(s.schedule.next(false, due), now, waiting)
+	}
 	if p == nil {
 		if pause == 0 {
 			pause = s.schedule.untilDue(now, s.flush, longest)

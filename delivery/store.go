@@ -20,10 +20,12 @@ type part struct {
 	failedAt  uint64    // number of the last failed attempt, including those before it was divided; 0 for none
 	failures  int       // failed attempts since it was divided, except early ones
 	suspect   bool      // it was at fault, or the part from which it was divided
-	flakes    int       // flakes while it was held
+	flakes    int       // flakes while it was held, at most one for each of its failures
+	flakedAt  uint64    // the number of the attempt that was the last flake
 	strikes   int       // strikes of a single event, times strike
 	due       time.Time // a suspect is not sent before, except for a flush
 	cause     error     // the last failure
+	limited   bool      // the last failure was a 429 or 503
 	ambiguous bool      // its events may have arrived in a failed attempt
 	flush     uint32    // the epoch of the last flush for which it was sent
 	sent      time.Time // when it was sent last
