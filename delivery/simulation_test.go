@@ -89,6 +89,13 @@ func (s *service) RoundTrip(request *http.Request) (*http.Response, error) {
 	return httpstop.Respond(request, status), nil
 }
 
+// count returns the number of custom events that arrived.
+func (s *service) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.arrived)
+}
+
 // read reads a body at the rate of perSecond. It returns false if that exceeds the request's
 // deadline.
 func (s *service) read(request *http.Request, bytes int) bool {
@@ -407,18 +414,13 @@ func randomService(t *testing.T, random *rand.Rand) {
 		}
 	}
 	good := 1_500*perTick - bad
-	arrived := func() int {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.arrived)
-	}
-	for end := time.Now().Add(2 * time.Hour); time.Now().Before(end) && arrived() < good; time.Sleep(10 * time.Second) {
+	for end := time.Now().Add(2 * time.Hour); time.Now().Before(end) && s.count() < good; time.Sleep(10 * time.Second) {
 		p.RecordRawEvent([]byte(`{"kind":"other"}`)) // something that passes
 	}
 	synctest.Wait()
 	stats := p.Stats()
-	if arrived() != good || stats.Dropped.Total() > uint64(bad) {
-		t.Errorf("%d of %d good events arrived, %d bad: %+v", arrived(), good, bad, stats)
+	if s.count() != good || stats.Dropped.Total() > uint64(bad) {
+		t.Errorf("%d of %d good events arrived, %d bad: %+v", s.count(), good, bad, stats)
 	}
 	for _, w := range outages {
 		if limit := 40 + int((w.to-w.from)/(5*time.Second)); w.requests > limit {
