@@ -149,7 +149,7 @@ func TestWaitingBytesBoundMemory(t *testing.T) {
 					}
 				}
 				s := p.Stats()
-				buffers := 12<<20/min(scale, 4) + 24*shape.large // and the processor
+				buffers := 12<<20/min(scale, 4) + 32*shape.large // and the processor
 				if limit := counted + counted*3/10 + buffers; peak > limit {
 					t.Errorf("%.1f MiB of heap while %.1f MiB are counted", mib(peak), mib(counted))
 				}
