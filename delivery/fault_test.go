@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ import (
 // few returns n, or much less if the race detector makes everything slow.
 func few(n int) int {
 	if race.Enabled {
-		return n / 10
+		return max(n/10, 1)
 	}
 	return n
 }
@@ -117,8 +118,8 @@ func limited(status int, per time.Duration) func(string, int, time.Duration) int
 	}
 }
 
-// recordFor records events for a time, of which one in so many is bad, and then an event every 5 s. It
-// returns the numbers of events, and of good events that have not arrived.
+// recordFor records events for a time, of which one in so many is bad, and then a raw event every
+// 5 s. It returns the numbers of events, and of good events that have not arrived.
 func recordFor(p *Processor, s *service, perTick, oneIn int, during, settle time.Duration) (n, missing int) {
 	bad := 0
 	for time.Since(s.began) < during {
@@ -336,4 +337,53 @@ func TestRefusedEventIsDroppedWithinMinutesAfterAnOutage(t *testing.T) {
 		}
 		stop(t, p)
 	})
+}
+
+// The service begins to fail with the refused event's attempt number k, which may be one of the last
+// ones. They pause like all others then, also while flushes wait.
+func TestLastAttemptsPauseInAnOutage(t *testing.T) {
+	for _, status := range []int{429, 500, 503} {
+		for _, flushes := range []bool{false, true} {
+			for k := maxStrikes; k < maxStrikes+2*maxTries; k++ {
+				synctest.Test(t, func(t *testing.T) { failAtAttempt(t, k, status, flushes) })
+			}
+		}
+	}
+}
+
+func failAtAttempt(t *testing.T, k, status int, flushes bool) {
+	const outage = 5 * time.Minute
+	refused, requests := 0, 0
+	var since atomic.Int64 // the time of the attempt; 0 before
+	s := &service{took: 5 * time.Millisecond, answer: func(body string, n int, elapsed time.Duration) int {
+		from := time.Duration(since.Load())
+		if from > 0 && elapsed < from+outage {
+			if requests++; requests > 1_000 {
+				return http.StatusAccepted // ends a loop without pauses
+			}
+			return status
+		}
+		verdict := refuses(400)(body, n, elapsed)
+		if verdict == 400 {
+			if refused++; refused == k {
+				since.Store(int64(elapsed))
+			}
+		}
+		return verdict
+	}}
+	p := simulated(t, s, io.Discard)
+	record(p, "bad", poison)
+	for end := time.Now().Add(time.Hour); time.Now().Before(end); time.Sleep(5 * time.Second) {
+		record(p, "later", "")
+		if flushes && since.Load() > 0 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_ = p.FlushContext(ctx) // whatever it says of the outage
+			cancel()
+		}
+	}
+	synctest.Wait()
+	if limit := 4 * int(outage/(5*time.Second)); requests > limit {
+		t.Errorf("%d from attempt %d on, flushes %v: %d requests in the outage, want at most %d", status, k, flushes, requests, limit)
+	}
+	stop(t, p)
 }

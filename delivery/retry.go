@@ -125,11 +125,17 @@ func (s *schedule) next(fresh bool, due func(*part) bool) choice {
 		return choice{part: s.retryNext}
 	case !s.passing():
 		return s.probe(fresh, due)
-	case s.failedInRow() >= maxFaults && fresh:
+	case s.failedInRow() < maxFaults:
+		return s.nextWhilePassing(fresh, due)
+	case fresh:
 		return choice{fresh: 1}
-	case s.failedInRow() >= maxFaults:
+	default:
 		return s.firstOfHeld(due)
 	}
+}
+
+// nextWhilePassing chooses what to send next while requests pass.
+func (s *schedule) nextWhilePassing(fresh bool, due func(*part) bool) choice {
 	p := s.first(func(p *part) bool { return !p.suspect && due(p) })
 	// Suspects get at most half of the requests: at random, so that they are not in step with a
 	// service that fails every other request.
@@ -160,7 +166,9 @@ func (s *schedule) probe(fresh bool, due func(*part) bool) choice {
 		}
 	}
 	switch {
-	case tried >= maxProbes && !(fresh && s.keyRefused()) && s.random(len(s.held)) > 0: // pauses are long then
+	case fresh && s.keyRefused(): // the pauses are too long for what has failed already
+		return choice{fresh: 1}
+	case tried >= maxProbes && s.random(len(s.held)) > 0:
 		if s.random(2) == 0 { // a single event is more likely to pass
 			return choice{part: s.find(func(p *part) bool { return len(p.events) == 1 && due(p) })}
 		}
@@ -224,7 +232,8 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 		s.pass(p)
 		return deliver
 	}
-	p.limited = o.status == http.StatusTooManyRequests || o.status == http.StatusServiceUnavailable
+	p.overload = o.status == http.StatusTooManyRequests || o.status == http.StatusServiceUnavailable
+	counts := !early && !p.overload // as a strike, if the part is at fault
 	atFault := s.passedSince(p) && s.failedInRow() <= maxFaults
 	if !early {
 		p.failedAt = s.attempts
@@ -248,23 +257,19 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 			s.byteLimit, s.underLimit = max(p.bytes/2, s.passedBytes), 0
 		}
 		return divide
-	case atFault || p.strikes >= maxStrikes*strike:
+	case atFault, counts && p.struckOut():
 		s.eventAtFault, p.suspect = true, true
 		if len(p.events) > 1 {
 			return divide
 		}
-		switch {
-		case early, p.limited:
-		case p.strikes >= maxStrikes*strike:
-			p.strikes++
-		default:
-			p.strikes += strike / (1 + p.flakes)
+		if counts {
+			p.strike()
 		}
 		switch {
 		case p.strikes >= maxStrikes*strike+maxTries:
 			s.release(p)
 			return giveUp
-		case p.strikes >= maxStrikes*strike: // a service may fail in step with the attempts
+		case counts && p.struckOut(): // a service may fail in step with the attempts
 			s.retryNext = p
 		}
 	case p.suspect && s.passing():
@@ -288,6 +293,18 @@ func (s *schedule) judge(p *part, o outcome, now time.Time, early bool) verdict 
 	}
 	return hold
 }
+
+// strike counts a failure that was the fault of a single event.
+func (p *part) strike() {
+	if p.struckOut() {
+		p.strikes++
+	} else {
+		p.strikes += strike / (1 + p.flakes)
+	}
+}
+
+// struckOut reports whether only the last attempts at a single event remain.
+func (p *part) struckOut() bool { return p.strikes >= maxStrikes*strike }
 
 // pass records that a part passed.
 func (s *schedule) pass(p *part) {
@@ -363,14 +380,15 @@ func (s *schedule) untilDue(now time.Time, flush uint32, longest time.Duration) 
 
 // suspects returns the number of events covered by a flush that are suspect, held alone, and were
 // sent for that flush or just before, or failed before while no suspect passes. Those without a
-// strike are not counted if something passed since they failed, or if the service was not available:
-// they may have failed with all others. cause is the cause for one of the events, or nil if there are none.
+// strike are not counted if something passed since they failed, or if the service was overloaded:
+// they may have failed with all others. cause is the cause for one of the events, or nil if there
+// are none.
 func (s *schedule) suspects(flush uint32, now time.Time) (n uint64, cause error) {
 	paused := s.suspectPause.left(now, idle) > 0
 	for _, p := range s.held {
 		e := &p.events[0]
 		tried := p.triedFor(flush, now) || paused && p.failures > 0
-		spared := p.strikes == 0 && (p.limited || s.passedSince(p))
+		spared := p.strikes == 0 && (p.overload || s.passedSince(p))
 		if p.suspect && len(p.events) == 1 && e.epoch <= flush && tried && !spared {
 			n += e.weight
 			cause = p.cause

@@ -83,7 +83,7 @@ func (s *sender) step(stopping context.Context) time.Duration {
 	due := func(p *part) bool { return s.schedule.wait(p, now, s.flush, longest) == 0 }
 	chosen := s.schedule.next(s.sendsFresh(waiting, bytes), due)
 	p, pause := s.pick(chosen, now, waiting)
-	if p == nil && pause == 0 && chosen.fresh > 0 { // the store cannot read them now
+	if p == nil && pause == 0 && chosen.fresh > 0 { // which the store cannot read now
 		p, pause = s.pick(s.schedule.next(false, due), now, waiting)
 	}
 	if p == nil {

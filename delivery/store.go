@@ -25,7 +25,7 @@ type part struct {
 	strikes   int       // strikes of a single event, times strike
 	due       time.Time // a suspect is not sent before, except for a flush
 	cause     error     // the last failure
-	limited   bool      // the last failure was a 429 or 503
+	overload  bool      // the last failure was a 429 or 503, which is about the service
 	ambiguous bool      // its events may have arrived in a failed attempt
 	flush     uint32    // the epoch of the last flush for which it was sent
 	sent      time.Time // when it was sent last
