@@ -23,8 +23,8 @@ func (p *Processor) FlushBlocking(timeout time.Duration) bool {
 // FlushContext sends all events recorded before the call. It returns nil once they are delivered,
 // which is at once if there are none, unless events were dropped since the last flush. Otherwise it
 // returns an [*UndeliveredError]: when ctx is done, when the events service rejects the SDK key in
-// response to a request of this flush, or when it rejects each remaining event while it accepts
-// others. Events that are not delivered keep waiting.
+// response to a request of this flush, or when it rejects each remaining event, sent alone. Events
+// that are not delivered keep waiting.
 func (p *Processor) FlushContext(ctx context.Context) error {
 	if ctx.Err() != nil {
 		p.Flush() // send the events although this call does not wait

@@ -266,7 +266,7 @@ func (f *formatter) refuse(batch []rawEvent) {
 
 // measure reports the memory of the events to the queue. Derived events count for both lanes, in
 // proportion to their events. Summaries do not count: every batch has one, however few evaluations
-// it stands for.
+// it summarizes.
 func (f *formatter) measure(in inputs, out output) {
 	events := [lanes]int{in.custom + in.control, in.full + in.summarized + in.excluded}
 	bytes := [lanes]int{out.sizes[kindCustom] + out.sizes[kindControl], out.sizes[kindEvaluation]}

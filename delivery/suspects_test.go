@@ -111,21 +111,12 @@ func TestRefusedEventsDoNotMultiplyRequestsInAnOutage(t *testing.T) {
 						return refuses(refusal)(body, events, elapsed)
 					}}
 					p := simulated(t, s, io.Discard, WithMaxEvents(1_000_000))
-					n, bad := 0, 0
-					for range 200 {
-						for range 200 {
-							if n++; n%100 == 50 {
-								record(p, "bad", poison)
-								bad++
-							} else {
-								record(p, strconv.Itoa(n), "")
-							}
-						}
-						time.Sleep(100 * time.Millisecond)
-					}
+					n, missing := recordFor(p, s, 200, 100, 20*time.Second, 0)
+					good := missing + s.count()
 					for time.Since(s.began) < to+10*time.Minute {
 						if elapsed := time.Since(s.began); !quiet || elapsed >= to {
 							n++
+							good++
 							record(p, strconv.Itoa(n), "")
 						}
 						time.Sleep(5 * time.Second)
@@ -135,8 +126,8 @@ func TestRefusedEventsDoNotMultiplyRequestsInAnOutage(t *testing.T) {
 					if limit := int((to-from)/(5*time.Second)) + 20; requests > limit || requests < 10 {
 						t.Errorf("%d requests during the outage, want at most %d", requests, limit)
 					}
-					if len(s.arrived) != n-bad {
-						t.Errorf("%d of %d good events arrived", len(s.arrived), n-bad)
+					if s.count() != good {
+						t.Errorf("%d of %d good events arrived", s.count(), good)
 					}
 					stop(t, p)
 				})
@@ -209,22 +200,9 @@ func TestContentRejectedAsTooLargeDoesNotMakeRequestsSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{answer: refuses(http.StatusRequestEntityTooLarge), took: 20 * time.Millisecond}
 		p := simulated(t, s, io.Discard)
-		n, bad := 0, 0
-		for range 600 { // a minute
-			for range 200 {
-				if n++; n%4_000 == 0 {
-					record(p, "bad", poison)
-					bad++
-				} else {
-					record(p, strconv.Itoa(n), "")
-				}
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		if len(s.arrived) != n-bad || s.requests > 60*30 {
-			t.Errorf("%d of %d events arrived in %d requests", len(s.arrived), n-bad, s.requests)
+		n, missing := recordFor(p, s, 200, 4_000, time.Minute, 5*time.Second)
+		if missing > 0 || s.requests > 60*30 {
+			t.Errorf("%d of %d events have not arrived after %d requests", missing, n, s.requests)
 		}
 		stop(t, p)
 	})
