@@ -96,6 +96,13 @@ func (s *service) count() int {
 	return len(s.arrived)
 }
 
+// received returns the number of requests.
+func (s *service) received() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests
+}
+
 // read reads a body at the rate of perSecond. It returns false if that exceeds the request's
 // deadline.
 func (s *service) read(request *http.Request, bytes int) bool {

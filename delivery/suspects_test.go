@@ -201,8 +201,8 @@ func TestContentRejectedAsTooLargeDoesNotMakeRequestsSmall(t *testing.T) {
 		s := &service{answer: refuses(http.StatusRequestEntityTooLarge), took: 20 * time.Millisecond}
 		p := simulated(t, s, io.Discard)
 		n, missing := recordFor(p, s, 200, 4_000, time.Minute, 5*time.Second)
-		if missing > 0 || s.requests > 60*30 {
-			t.Errorf("%d of %d events have not arrived after %d requests", missing, n, s.requests)
+		if requests := s.received(); missing > 0 || requests > 60*30 {
+			t.Errorf("%d of %d events have not arrived after %d requests", missing, n, requests)
 		}
 		stop(t, p)
 	})
